@@ -1,0 +1,62 @@
+"""The network at work: grey thumbs in, chroma and label probabilities out, the same bytes however it is cut.
+
+Convolutions may round differently at another batch size or thread count, so frames go through in groups of a
+fixed size, the last one padded, and on a CPU each painter uses one thread: more cores means more painters.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from . import WEIGHTS, weights
+
+GROUP = {"cpu": 1, "cuda": 16}  # frames at once; on a CPU larger groups are no faster
+
+
+def pick_device(wanted: str) -> str:
+    """`auto` → `cuda` where there is one, else `cpu`; raises ValueError for a `cuda` that is not there."""
+    if wanted == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if wanted == "cuda" and not torch.cuda.is_available():
+        raise ValueError("--device cuda was asked for, but this machine has no usable CUDA device")
+    return wanted
+
+
+def pick_precision(device: str) -> torch.dtype:
+    """bfloat16 where the hardware multiplies it (a GPU, a CPU with AMX), else float32."""
+    if device == "cuda" or torch.cpu._is_amx_tile_supported():
+        return torch.bfloat16
+    return torch.float32
+
+
+class Painter:
+    """Colours frames one by one, without memory of others."""
+
+    def __init__(self, device: str = "auto", path: Path = WEIGHTS) -> None:
+        self.device = pick_device(device)
+        if self.device == "cpu":
+            torch.set_num_threads(1)
+        self.dtype = pick_precision(self.device)
+        self.model = weights.load(path).to(self.device, memory_format=torch.channels_last)
+
+    @torch.inference_mode()
+    def paint(self, thumbs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """thumbs (N, h, w) uint8 full-range luma, h and w multiples of 32 →
+
+        ab (N, 2, h/2, w/2) float16 CIE Lab, and labels (N, 62, h/4, w/4) uint8 probabilities × 255.
+        """
+        group = GROUP[self.device]
+        ab, labels = [], []
+        for first in range(0, len(thumbs), group):
+            part = thumbs[first : first + group]
+            if len(part) < group:
+                part = np.concatenate([part, np.repeat(part[-1:], group - len(part), 0)])
+            # A copy: arrays from Ray's store are read-only.
+            grey = torch.from_numpy(part.astype(np.float32)).to(self.device)[:, None] / 255
+            with torch.autocast(self.device, self.dtype, enabled=self.dtype != torch.float32):
+                chroma, chance = self.model(grey.contiguous(memory_format=torch.channels_last))
+            count = min(group, len(thumbs) - first)
+            ab.append(chroma[:count].clamp(-127, 127).half().cpu().numpy())
+            labels.append((chance[:count].float() * 255).round().byte().cpu().numpy())
+        return np.concatenate(ab), np.concatenate(labels)

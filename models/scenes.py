@@ -1,0 +1,42 @@
+"""Labels told by colour, where a photo says only what scene it is: the teacher sees colour, the student grey.
+
+Blue and smooth above is sky, blue below the horizon of a sea picture is water, white in a glacier's foreground is
+snow, saturated green is a plant. A pixel that no rule names keeps what is allowed in its scene.
+"""
+
+import cv2
+import numpy as np
+
+from .labels import INDEX
+
+SEA, FOREST, MOUNTAIN, GLACIER, STREET, BUILDINGS = (
+    f"scenes_{scene}" for scene in ("sea", "forest", "mountain", "glacier", "street", "buildings")
+)
+
+
+def tell_by_colour(rgb: np.ndarray, allowed: np.ndarray, source: str) -> np.ndarray:
+    """Narrow what a scene's pixels may be. rgb (h, w, 3) uint8, allowed (h, w, 62) bool; returns the same shape."""
+    lightness, a, b = cv2.split(cv2.cvtColor(rgb.astype(np.float32) / 255, cv2.COLOR_RGB2LAB))
+    mean = cv2.blur(lightness, (5, 5))
+    smooth = cv2.blur(lightness * lightness, (5, 5)) - mean * mean < 16
+    depth = np.linspace(0, 1, len(rgb))[:, None]  # 0 at the top
+    blue, green, white = b < -4, (a < -6) & (b > 8), (lightness > 75) & (np.hypot(a, b) < 12)
+
+    told = np.zeros_like(allowed)
+    if source != FOREST:
+        horizon = 0.3 if source == GLACIER else 0.5
+        sky = smooth & (depth < horizon) & ((blue & (lightness > 45)) | (white & (depth < horizon - 0.1)))
+        told[sky, INDEX["sky"]] = True
+    if source == SEA:
+        told[blue & (depth > 0.55), INDEX["water"]] = True
+    if source == GLACIER:
+        told[white & (depth > 0.4), INDEX["snow"]] = True
+    if source in (FOREST, STREET, BUILDINGS):
+        told[green & (depth < 0.6), INDEX["tree"]] = True
+    told[green & ~told.any(-1), INDEX["tree"]] = True
+    told[told[..., INDEX["tree"]] & (depth >= 0.6), INDEX["grass"]] = True
+
+    narrowed = allowed & told
+    return np.where(narrowed.any(-1, keepdims=True), narrowed, allowed)
+
+

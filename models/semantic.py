@@ -1,0 +1,34 @@
+"""SemanticNet: first understand the picture (Ho, Zhang, Raake, Zhou, "Semantic-driven Colorization").
+
+A small feature pyramid (Lin et al., CVPR 2017) on the shared encoder; the mean over the whole picture joins at
+the top, so that a patch of grey is read in its surroundings. There is no other norm than the encoder's own.
+"""
+
+from torch import Tensor, nn
+
+from .encoder import CHANNELS, conv3x3, double
+from .labels import NAMES
+
+STRIDE = 4  # the label map's size is the picture's divided by this
+
+
+class SemanticNet(nn.Module):
+    """Encoder features → label logits.
+
+    Input: the five maps of `Encoder`. Output (B, 62, H/4, W/4); softmax over dimension 1 gives the probability
+    of each of `labels.NAMES`.
+    """
+
+    def __init__(self, width: int = 64) -> None:
+        super().__init__()
+        self.lateral = nn.ModuleList(nn.Conv2d(c, width, 1) for c in CHANNELS[1:])  # 1/4 … 1/32
+        self.context = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Conv2d(CHANNELS[-1], width, 1))
+        self.smooth = nn.ModuleList(conv3x3(width, width) for _ in CHANNELS[1:])
+        self.head = nn.Conv2d(width, len(NAMES), 1)
+
+    def forward(self, features: list[Tensor]) -> Tensor:
+        x = self.context(features[-1])  # (B, width, 1, 1)
+        for level in reversed(range(len(self.lateral))):
+            below = self.lateral[level](features[level + 1])
+            x = self.smooth[level](below + (x if x.shape[-1] == 1 else double(x)))
+        return self.head(x)

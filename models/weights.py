@@ -1,0 +1,53 @@
+"""Weights that ship with the package: safetensors only, loaded strictly, their card in their metadata."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+
+from . import WEIGHTS
+from .colorizer import Colorizer
+
+_KEY = "semcolor"
+
+
+class WeightsError(Exception):
+    """The weights file is missing, damaged, or of another network. The message says which file."""
+
+
+def save(model: Colorizer, path: Path, card: dict[str, Any]) -> None:
+    """Write `model` in half precision with `card` (recipe, figures) in the metadata, whole or not at all."""
+    tensors = {name: t.detach().to("cpu", torch.float16).contiguous() for name, t in model.state_dict().items()}
+    partial = path.with_suffix(".partial")
+    save_file(tensors, partial, metadata={_KEY: json.dumps(card)})
+    partial.replace(path)
+
+
+def load(path: Path = WEIGHTS) -> Colorizer:
+    """The network with the weights at `path`, float32, in evaluation mode. Raises WeightsError."""
+    model = Colorizer()
+    try:
+        tensors = load_file(path)
+        model.load_state_dict({name: t.float() for name, t in tensors.items()}, strict=True)
+    except Exception as error:  # safetensors raises its own and OS errors, torch a RuntimeError
+        reason = str(error).splitlines()[0]
+        raise WeightsError(f"the weights {path} cannot be used: {reason}") from error
+    return model.eval()
+
+
+def card(path: Path = WEIGHTS) -> dict[str, Any]:
+    """Recipe and figures from the file's metadata. Raises WeightsError."""
+    try:
+        with safe_open(path, "pt") as file:
+            return json.loads((file.metadata() or {})[_KEY])
+    except Exception as error:
+        raise WeightsError(f"the weights {path} carry no card: {error}") from error
+
+
+def digest(path: Path = WEIGHTS) -> str:
+    """sha256 of the file, hexadecimal."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
