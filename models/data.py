@@ -89,9 +89,7 @@ class DataFolder:
             for i, path in enumerate(sorted((self.root / "photos" / source / folder).glob("*.jpg"))):
                 if split != "test" and (i % HELD_OUT == HELD_OUT - 1) != (split == "val"):
                     continue
-                maps = [
-                    self.root / kind / source / folder / f"{path.stem}.png" for kind in ("labels", "labels_voc")
-                ]
+                maps = [self.root / kind / source / folder / f"{path.stem}.png" for kind in ("labels", "labels_voc")]
                 own, voc = (m if m.exists() else None for m in maps)
                 found.append(Photo(source, path, own if source in self._tables else None, voc))
         return found

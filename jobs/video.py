@@ -1,0 +1,157 @@
+"""`semcolor-video INPUT`: the command. Nothing heavy is imported before the arguments are known to be good."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from contextlib import suppress
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, Literal
+
+import typer
+from typer.exceptions import TyperException
+
+from .. import __version__
+from ..models import WEIGHTS
+from ..pipeline.chunk import CHUNK_SIZES
+from ..pipeline.errors import SemcolorError, UserError
+
+NAME = "semcolor-video"
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"semcolor {__version__}")
+        raise typer.Exit
+
+
+def _multiple_of_32(size: int) -> int:
+    if size % 32:
+        raise typer.BadParameter(f"{size} is not a multiple of 32.")
+    return size
+
+
+def _chunk_size(chunk: int) -> int:
+    if chunk not in CHUNK_SIZES:
+        raise typer.BadParameter(f"{chunk} is not one of {', '.join(map(str, CHUNK_SIZES))}.")
+    return chunk
+
+
+@app.command()
+def video(
+    source: Annotated[Path, typer.Argument(metavar="INPUT", help="The film, in any format FFmpeg reads.")],
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="PATH", help="The colour film.  [default: INPUT with .color added]"),
+    ] = None,
+    size: Annotated[
+        int, typer.Option(min=64, max=1024, callback=_multiple_of_32, help="The network's short side, pixels.")
+    ] = 256,
+    codec: Annotated[
+        str, typer.Option(help="libx264, libx265, ffv1 (lossless), or another of FFmpeg's encoders.")
+    ] = "libx264",
+    crf: Annotated[float, typer.Option(min=0, max=63, help="Quality where the codec has it; lower is better.")] = 16,
+    preset: Annotated[str, typer.Option(help="Speed of libx264 and libx265, ultrafast to veryslow.")] = "veryfast",
+    labels: Annotated[
+        Path | None, typer.Option(metavar="PATH", help="Also write a film of what the network understood.")
+    ] = None,
+    steady: Annotated[
+        bool, typer.Option("--steady/--no-steady", help="Hold colours still along a shot, or paint each frame alone.")
+    ] = True,
+    device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where the networks run.")] = "auto",
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Networks at once.  [default: one a GPU, or one a CPU core]")
+    ] = None,
+    chunk: Annotated[
+        int, typer.Option(callback=_chunk_size, help="Frames handed on together: 16, 24, 32, 48 or 96.")
+    ] = 32,
+    address: Annotated[
+        str | None,
+        typer.Option(metavar="HOST:PORT", help="A Ray cluster to work on, or auto.  [default: this machine]"),
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an output that exists.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and leave.")
+    ] = False,
+) -> None:
+    """Colorize a black-and-white film.
+
+    Sound, subtitles, timing and luma stay as they are. Interrupted, the same command goes on where it stopped.
+    """
+    from ..pipeline.film import open_film
+
+    film = open_film(source)
+    target = output or source.with_name(f"{source.stem}.color{source.suffix}")
+    if labels and labels.absolute() == target.absolute():
+        raise UserError(f"--labels {labels} is the colour film's own path; give another.")
+
+    from ..pipeline.assemble import check_output, output_format
+    from ..pipeline.encode import choose_encoding, labels_encoding
+    from ..pipeline.overlay import overlay_size
+    from ..pipeline.reader import thumb_size
+
+    encoding = choose_encoding(film, codec, crf, preset, output_format(target))
+    check_output(film, target, encoding, overwrite)
+    second = None
+    if labels:
+        second = labels, labels_encoding(film, *overlay_size(thumb_size(film, size)))
+        check_output(film, labels, second[1], overwrite, copy_streams=False)
+
+    from .film import Settings, colorize_film
+    from .progress import reporter
+
+    settings = Settings(
+        WEIGHTS, size=size, steady=float(steady), device=device, workers=workers, chunk=chunk, address=address
+    )
+    with reporter(film.frames, quiet) as progress:
+        summary = colorize_film(film, target, encoding, settings, second, progress)
+    if summary.damaged:
+        frames = ", ".join(map(str, summary.damaged[:10])) + (" …" if len(summary.damaged) > 10 else "")
+        print(f"{NAME}: {source}: the decoder concealed damage in frames {frames}.", file=sys.stderr)
+    if not quiet:
+        again = f" ({summary.resumed} of them by an earlier run)" if summary.resumed else ""
+        stages = ", ".join(f"{stage} {seconds:.1f}" for stage, seconds in summary.stages.items())
+        print(f"seconds of work: {stages}; {summary.workers} × {summary.device}")
+        print(
+            f"{target}: {summary.frames} frames{again}, {summary.shots} shots, "
+            f"{summary.seconds:.1f} s, {summary.speed:.1f} frames/s"
+        )
+
+
+def _terminate(signum: int, frame: FrameType | None) -> None:
+    raise SystemExit(128 + signum)  # unwinds: actors stop, the lock goes, Ray shuts down
+
+
+def run(arguments: list[str] | None = None) -> int:
+    """The command's exit code: 0 done, 2 the user's mistake, 1 any other failure, 130 Ctrl-C.
+
+    SEMCOLOR_DEBUG=1 turns errors back into tracebacks.
+    """
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        typer.main.get_command(app).main(arguments, prog_name=NAME, standalone_mode=False)
+        return 0
+    except (TyperException, SemcolorError) as error:
+        if os.environ.get("SEMCOLOR_DEBUG"):
+            raise
+        user = isinstance(error, UserError | TyperException)
+        message = error.format_message() if isinstance(error, TyperException) else str(error)
+        print(f"{NAME}: {message}", file=sys.stderr)
+        return 2 if user else 1
+    except (KeyboardInterrupt, typer.Abort):
+        print(f"{NAME}: stopped; the same command goes on from here.", file=sys.stderr)
+        return 130
+
+
+def main() -> None:
+    with suppress(BrokenPipeError):  # the reader of our output has left
+        sys.exit(run())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,72 @@
+"""What travels with the pixels: which frames of the film a chunk holds, and where a run goes on.
+
+Chunks never cross a cut and are counted from the shot's first frame: a chunk begins at a multiple of the
+chunk size, so only a shot's last chunk is shorter. All permitted sizes divide `PART_STEP`; a part of the
+output may end at a shot's end or at a multiple of `PART_STEP` frames of the shot, which is a chunk's end
+whatever the size. So the output's bytes do not depend on the chunk size.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["CHUNK_SIZES", "PART_STEP", "Chunk", "Resume"]
+
+PART_STEP = 96
+"""Inside a shot, a part of the output may end at multiples of this many frames only."""
+
+CHUNK_SIZES = (16, 24, 32, 48, 96)
+"""Permitted numbers of frames in a chunk: divisors of `PART_STEP`, at least 16."""
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Neighbouring frames of one shot."""
+
+    index: int
+    """Running number in the film."""
+    shot: int
+    """Number of the shot."""
+    start: int
+    """Number of the first frame, counted from the film's first frame."""
+    shot_start: int
+    """Number of the first frame, counted from the shot's first frame; 0: a new shot begins here."""
+    ends_shot: bool
+    """The next frame, if any, belongs to another shot."""
+    pts: tuple[int, ...]
+    """Presentation time stamps, in units of `Film.time_base`."""
+    durations: tuple[int, ...]
+    """Durations in units of `Film.time_base`; 0 where unknown."""
+    interlaced: tuple[bool, ...]
+    """Whether the frame's two fields were taken at different times; the order of fields is the film's."""
+
+    def __len__(self) -> int:
+        return len(self.pts)
+
+    @property
+    def stop(self) -> int:
+        """Number of the frame after the last one."""
+        return self.start + len(self)
+
+    @property
+    def may_end_part(self) -> bool:
+        """A part of the output may end with this chunk: the temporal state is wanted here."""
+        return self.ends_shot or (self.shot_start + len(self)) % PART_STEP == 0
+
+
+@dataclass(frozen=True)
+class Resume:
+    """The place where a chunk begins, so that reading, steadying and writing can go on from it."""
+
+    frame: int = 0
+    """Number of the next frame."""
+    chunk: int = 0
+    """Running number of the next chunk."""
+    shot: int = 0
+    """Number of the next frame's shot."""
+    shot_start: int = 0
+    """Number of the next frame, counted from the shot's first frame."""
+    luma_sha256: str = ""
+    """Digest of the luma of the frame before: proves that seeking came out at the right place. "" at frame 0."""
+    state: bytes = b""
+    """The temporal stage's state after the frame before; b"" where a shot begins."""

@@ -1,0 +1,355 @@
+"""A film before anything is decoded: what it is, when each frame is shown, and whether it can be used.
+
+`open_film` reads the container once from end to end without decoding (thousands of packets a second) to get
+the table of time stamps; a number of frames or a frame rate written in a header is never believed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import struct
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any
+
+import av
+import numpy as np
+from av.stream import Disposition
+from av.video.reformatter import ColorRange
+
+from .errors import InputError
+
+__all__ = ["Film", "display_matrix", "luma_format", "matrix_tag", "open_film", "stamped", "timecode"]
+
+PICTURES = Disposition.attached_pic | Disposition.timed_thumbnails
+"""Video streams that are no film: cover art and thumbnails."""
+
+KEPT_MATRICES = {1: "bt709", 5: "bt601", 6: "bt601", 9: "bt2020"}
+"""Matrix coefficients (ITU-T H.273, table 4) that the output keeps."""
+
+TOP_FIRST, BOTTOM_FIRST = (2, 5), (3, 4)
+"""FFmpeg's AVFieldOrder: TT, BT are shown with the top field first, BB, TB with the bottom field first."""
+
+
+@dataclass(frozen=True)
+class Film:
+    """What is known of a film without decoding it. Picklable; holds no open file."""
+
+    path: str
+    container: str
+    """FFmpeg's name of the source's container, for instance ``matroska,webm``."""
+    stream: int
+    """Index of the stream that holds the film's pictures."""
+    codec: str
+    width: int
+    height: int
+    sample_aspect: Fraction
+    """Width of a pixel divided by its height; 1 where the source says nothing."""
+    display_matrix: tuple[int, ...]
+    """FFmpeg's nine numbers for rotation and mirroring at display; () for none. Frames are not turned."""
+    pix_fmt: str
+    """The source's pixel format."""
+    luma_fmt: str
+    """Planar format in which the reader takes luma: the source's own unless it has no Y plane of its own."""
+    bits: int
+    """Bits of a luma sample, 8..16."""
+    full_range: bool
+    """Luma uses 0..2^bits-1, otherwise 16..235 (scaled by 2^(bits-8))."""
+    primaries: int
+    trc: int
+    colorspace: int
+    """Colour tags for the output (ITU-T H.273): the source's, 2 for unknown; the matrix is never unknown."""
+    field_order: int
+    """FFmpeg's AVFieldOrder: 0 unknown, 1 progressive, 2..5 interlaced."""
+    interlaced: bool
+    """The first frame is interlaced."""
+    time_base: Fraction
+    """Seconds per unit of `pts`."""
+    rate: Fraction | None
+    """Average frames per second as the container guesses it: a hint for encoders, never used for timing."""
+    pts: np.ndarray = field(repr=False, compare=False)
+    """(frames,) int64: presentation time stamps in display order, strictly increasing; need not begin at 0."""
+    last_duration: int
+    """Duration of the last frame in units of `time_base`; 0 where unknown."""
+    others: tuple[str, ...]
+    """The container's other streams, for instance ``audio aac``."""
+
+    @property
+    def frames(self) -> int:
+        return len(self.pts)
+
+    @property
+    def matrix(self) -> str:
+        """Matrix between R'G'B' and Y'CbCr of the output: ``bt601``, ``bt709`` or ``bt2020``."""
+        return KEPT_MATRICES[self.colorspace]
+
+    @property
+    def top_field_first(self) -> bool:
+        return self.field_order not in BOTTOM_FIRST
+
+    @property
+    def seconds(self) -> float:
+        """From the first frame's appearance to the last one's end."""
+        return float((int(self.pts[-1]) - int(self.pts[0]) + self.last_duration) * self.time_base)
+
+    def durations(self, start: int, stop: int) -> tuple[int, ...]:
+        """Durations of the frames start..stop-1 in units of `time_base`: each lasts until the next one."""
+        ends = self.pts[start + 1 : stop + 1]
+        known = tuple(int(d) for d in ends - self.pts[start : start + len(ends)])
+        return known if len(known) == stop - start else (*known, self.last_duration)
+
+    def when(self, frame: int) -> str:
+        """``frame 12 (0:00:00.480)``, for messages; the time is the player's: the film begins at 0."""
+        if not 0 <= frame < self.frames:
+            return f"frame {frame}"
+        return f"frame {frame} ({timecode((int(self.pts[frame]) - int(self.pts[0])) * self.time_base)})"
+
+    def fingerprint(self) -> str:
+        """Digest of the source that changes with its content: size, both ends of the file, all time stamps."""
+        digest = hashlib.sha256()
+        size = os.path.getsize(self.path)
+        digest.update(struct.pack("<q", size))
+        with open(self.path, "rb") as file:
+            digest.update(file.read(1 << 20))
+            file.seek(max(0, size - (1 << 20)))
+            digest.update(file.read())
+        digest.update(self.pts.astype("<i8").tobytes())
+        return digest.hexdigest()
+
+
+def timecode(seconds: Fraction | float) -> str:
+    """``1:02:03.040``."""
+    ms = round(seconds * 1000)
+    return f"{ms // 3_600_000}:{ms // 60_000 % 60:02}:{ms // 1000 % 60:02}.{ms % 1000:03}"
+
+
+def open_film(path: str | os.PathLike[str]) -> Film:
+    """Look at a film. Raises `InputError`, one sentence, for whatever cannot be colorized whole.
+
+    A still picture is refused although FFmpeg opens one as a film of one frame: whoever passes a photo expects
+    a photo back. A film of one frame inside a film's container is fine.
+    """
+    path = os.fspath(path)
+    if not os.path.exists(path):
+        raise InputError(f"{path}: no such file.")
+    if os.path.isdir(path):
+        raise InputError(f"{path} is a folder; give one film (a video file).")
+    if not os.access(path, os.R_OK):
+        raise InputError(f"{path} cannot be read: permission denied.")
+    if os.path.getsize(path) == 0:
+        raise InputError(f"{path} is empty (0 bytes).")
+    try:
+        with av.open(path, metadata_errors="replace") as container:
+            return _look(path, container)
+    except av.error.EOFError as error:
+        raise InputError(f"{path} holds no frames.") from error
+    except av.error.FFmpegError as error:
+        raise InputError(
+            f"{path} is not a video that can be read, or it is damaged or cut off ({error.strerror})."
+        ) from error
+
+
+def _look(path: str, container: Any) -> Film:
+    names = container.format.name
+    stream = next((s for s in container.streams.video if not s.disposition & PICTURES), None)
+    if names == "tty" or (stream is None and not container.streams.audio):
+        raise InputError(f"{path} is not a video.")
+    if stream is None:
+        raise InputError(f"{path} has sound but no pictures; give a film.")
+    if names == "image2" or names.endswith("_pipe"):
+        raise InputError(f"{path} is a still picture; give a film (a video file).")
+    if stream.codec_context is None:
+        raise InputError(f"{path}: there is no decoder for its pictures; convert it to another codec first.")
+
+    frame = next(iter(container.decode(stream)), None)
+    if frame is None:
+        raise InputError(f"{path} holds no frames.")
+    luma_fmt, bits, range_of_format = luma_format(path, frame.format)
+    tag = int(frame.color_range)
+    full = tag == ColorRange.JPEG if tag and luma_fmt == frame.format.name else range_of_format
+    order = int(stream.codec_context.field_order)
+
+    pts, last = _frame_table(path, stream.index)
+    return Film(
+        path=path,
+        container=names,
+        stream=stream.index,
+        codec=stream.codec_context.name,
+        width=frame.width,
+        height=frame.height,
+        sample_aspect=Fraction(stream.sample_aspect_ratio or 1),
+        display_matrix=display_matrix(frame),
+        pix_fmt=frame.format.name,
+        luma_fmt=luma_fmt,
+        bits=bits,
+        full_range=full,
+        primaries=int(frame.color_primaries) or 2,
+        trc=int(frame.color_trc) or 2,
+        colorspace=matrix_tag(frame),
+        field_order=order,
+        interlaced=bool(frame.interlaced_frame),
+        time_base=Fraction(stream.time_base),
+        rate=Fraction(stream.average_rate) if stream.average_rate else None,
+        pts=pts,
+        last_duration=last,
+        others=tuple(
+            f"{s.type} {getattr(s, 'name', None) or 'unknown'}" for s in container.streams if s.index != stream.index
+        ),
+    )
+
+
+def matrix_tag(frame: Any) -> int:
+    """The frame's matrix, one of `KEPT_MATRICES`; without a usable tag by the picture's height, as players do.
+
+    Greys are the same under every matrix, so an unusual tag (or constant luminance, 10) can be replaced.
+    """
+    tag = 9 if int(frame.colorspace) == 10 else int(frame.colorspace)
+    return tag if tag in KEPT_MATRICES else 1 if frame.height >= 720 else 6
+
+
+def display_matrix(frame: Any) -> tuple[int, ...]:
+    """FFmpeg's nine numbers for rotation and mirroring, or ()."""
+    for side in frame.side_data:
+        if side.type.name == "DISPLAYMATRIX":
+            return struct.unpack("=9i", bytes(side))
+    return ()
+
+
+def luma_format(path: str, fmt: Any) -> tuple[str, int, bool]:
+    """(planar format to read luma from, bits, full range unless tagged otherwise) for a source's pixel format.
+
+    Formats with a Y plane of their own are taken as they are. Packed 4:2:2 is only unpacked. RGB, palette and
+    1-bit pictures have no luma: they are converted once to full range 4:4:4, where grey keeps its values.
+    Grey formats without a tag are full range, as FFmpeg has it.
+    """
+    name, bits = fmt.name, fmt.components[0].bits
+    if name.startswith(("yuyv", "uyvy", "yvyu")):
+        return "yuv422p", 8, False
+    if fmt.is_rgb or fmt.has_palette or name.startswith("mono"):
+        bits = max(8, max(c.bits for c in fmt.components))
+        depth = next((b for b in (8, 10, 12, 16) if b >= bits), None)
+        if depth and "f" not in name:
+            return ("yuv444p" if depth == 8 else f"yuv444p{depth}le"), depth, True
+    elif 8 <= bits <= 16 and (name == "gray" or name.startswith(("yuv", "gray", "nv")) and "f" not in name[4:]):
+        return name, bits, name.startswith(("yuvj", "gray"))
+    raise InputError(f"{path} has the pixel format {name}, which is not supported; convert it to yuv420p first.")
+
+
+def _frame_table(path: str, index: int) -> tuple[np.ndarray, int]:
+    """((frames,) int64 pts in display order, duration of the last frame or 0); raises if the file is cut off."""
+    found: list[tuple[int | None, int]] = []
+    end = 0.0  # seconds, over all streams
+    with av.open(path, metadata_errors="replace") as container:
+        stream = container.streams[index]
+        promised = stream.frames if container.format.name.startswith("mov") else 0
+        length = (container.duration or 0) / av.time_base if container.format.name.startswith("matroska") else 0.0
+        start = (container.start_time or 0) / av.time_base
+        packets = 0
+        trouble = ""
+        try:
+            for packet in container.demux():
+                if packet.size == 0:
+                    continue
+                if packet.pts is not None and packet.time_base:
+                    end = max(end, float((packet.pts + (packet.duration or 0)) * packet.time_base))
+                if packet.stream_index == index:
+                    packets += 1
+                    if not packet.is_discard:
+                        found.append((packet.pts, packet.duration or 0))
+        except av.error.FFmpegError as error:
+            trouble = f" ({error.strerror})"
+    short = packets < promised or end - min(start, 0) < length - 0.5 or _cut_off(path)
+    if trouble or short:
+        raise InputError(
+            f"{path} is damaged or cut off: only its first {len(found)} frames can be read{trouble}; "
+            f"get a whole copy, or copy what is left into a new file "
+            f"(ffmpeg -i {os.path.basename(path)} -map 0 -c copy whole.mkv) and colorize that."
+        )
+    if not found:
+        raise InputError(f"{path} holds no frames.")
+    stamps = sorted(p for p, _ in found if p is not None)
+    if len(stamps) < len(found) or len(set(stamps)) < len(stamps):
+        # Some packets are no frame of their own or have no time stamp (MPEG program streams): only decoding tells.
+        return _decoded_table(path, index)
+    last = max(found, key=lambda item: item[0] or 0)[1]
+    return np.array(stamps, np.int64), last
+
+
+def _decoded_table(path: str, index: int) -> tuple[np.ndarray, int]:
+    """As `_frame_table`, by decoding everything."""
+    stamps: list[int] = []
+    duration = 0
+    with av.open(path, metadata_errors="replace") as container:
+        stream = next(s for s in container.streams.video if s.index == index)
+        stream.codec_context.thread_type = "AUTO"
+        for frame, pts in stamped(container.decode(stream)):
+            if pts is None or (stamps and pts <= stamps[-1]):
+                raise InputError(
+                    f"{path}: the time stamp of frame {len(stamps)} is missing or not after the one before; copy the "
+                    f"film into a container that keeps time first (for instance ffmpeg -fflags +genpts "
+                    f"-i {os.path.basename(path)} -c copy film.mkv)."
+                )
+            stamps.append(pts)
+            duration = frame.duration or duration
+    if not stamps:
+        raise InputError(f"{path} holds no frames.")
+    return np.array(stamps, np.int64), duration
+
+
+def stamped(frames: Iterable[Any]) -> Iterator[tuple[Any, int | None]]:
+    """(frame, pts). MPEG program streams stamp only some frames; the others follow by the coded duration.
+
+    None where nothing is known: no frame before it with a time stamp and a duration.
+    """
+    following: int | None = None
+    for frame in frames:
+        pts = frame.pts if frame.pts is not None else following
+        following = pts + frame.duration if pts is not None and frame.duration else None
+        yield frame, pts
+
+
+def _cut_off(path: str) -> bool:
+    """Whether a Matroska, MP4/MOV or AVI file claims more bytes than it has; FFmpeg reads such files without a word.
+
+    Matroska: the Segment's size (RFC 8794, 9559); MP4: the boxes' sizes (ISO/IEC 14496-12, 4.2); AVI: RIFF chunks'.
+    """
+    total = os.path.getsize(path)
+    with open(path, "rb") as file:
+        head = file.read(12)
+        if head[:4] == b"\x1a\x45\xdf\xa3":
+            file.seek(4)
+            file.seek(_vint(file) or 0, os.SEEK_CUR)
+            size = _vint(file) if file.read(4) == b"\x18\x53\x80\x67" else None
+            return size is not None and file.tell() + size > total
+        at = 0
+        if head[:4] == b"RIFF":
+            while at + 8 <= total:
+                file.seek(at)
+                size = struct.unpack("<4xI", file.read(8))[0]
+                if size in (0, 0xFFFFFFFF):  # never finished, or a stream
+                    return False
+                at += 8 + size + size % 2
+            return at > total + 1
+        if head[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot"):
+            while at + 8 <= total:
+                file.seek(at)
+                size, _ = struct.unpack(">I4s", file.read(8))
+                if size == 1 and at + 16 <= total:
+                    size = struct.unpack(">Q", file.read(8))[0]
+                if size < 8:  # 0: up to the file's end
+                    return False
+                at += size
+            return at > total
+    return False
+
+
+def _vint(file: Any) -> int | None:
+    """An EBML size; None for "unknown" (all ones) and at the file's end."""
+    first = file.read(1)
+    if not first or not first[0]:
+        return None
+    length = 9 - first[0].bit_length()
+    value = int.from_bytes(bytes([first[0] & (0xFF >> length)]) + file.read(length - 1), "big")
+    return None if value == (1 << 7 * length) - 1 else value

@@ -1,0 +1,31 @@
+"""A contact sheet: the same frames of several films beside one another, to see at a glance what came out."""
+
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+
+HEIGHT = 200  # of a tile, pixels
+
+
+def contact_sheet(films: dict[str, Path], output: Path, rows: int = 6) -> None:
+    """One column a film (title → path), `rows` frames evenly spread over its length; a picture file (PNG, JPEG)."""
+    columns = [_column(title, _frames(path, rows)) for title, path in films.items()]
+    cv2.imwrite(str(output), np.hstack(columns)[..., ::-1])
+
+
+def _frames(path: Path, count: int) -> list[np.ndarray]:
+    """`count` frames (H, W, 3) uint8 R'G'B', from the middle of as many equal stretches."""
+    with av.open(str(path)) as container:
+        total = sum(1 for packet in container.demux(video=0) if packet.size)
+        wanted = {(2 * i + 1) * total // (2 * count) for i in range(count)}
+        container.seek(0)
+        return [f.to_ndarray(format="rgb24") for i, f in enumerate(container.decode(video=0)) if i in wanted]
+
+
+def _column(title: str, frames: list[np.ndarray]) -> np.ndarray:
+    width = round(HEIGHT * frames[0].shape[1] / frames[0].shape[0])
+    head = np.zeros((28, width, 3), np.uint8)
+    cv2.putText(head, title, (8, 20), cv2.FONT_HERSHEY_SIMPLEX, 0.55, (255, 255, 255), 1, cv2.LINE_AA)
+    return np.vstack([head, *(cv2.resize(f, (width, HEIGHT), interpolation=cv2.INTER_AREA) for f in frames)])

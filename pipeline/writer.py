@@ -1,0 +1,222 @@
+"""Encode a film in parts and commit each part durably, so that a run can go on from the last one.
+
+A part is a NUT file (exact time stamps) of at least `PART_FRAMES` frames that ends where a shot ends or at a
+multiple of `PART_STEP` frames of the shot. Beside it lie the temporal stage's state at its end and, written last,
+a receipt (JSON) with the digests of all of them: a part without a valid receipt does not exist. Every file is
+written under a temporary name, synced and renamed. Writing a part again gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from .chunk import Chunk, Resume
+from .encode import Encoding, PartEncoder
+from .errors import WorkError
+from .film import Film
+from .reader import luma_sha256
+
+__all__ = ["PART_FRAMES", "Part", "PartWriter", "commit", "committed", "resume_point"]
+
+PART_FRAMES = 240
+"""A part closes at the first permitted place once it holds this many frames."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """Receipt of a committed part."""
+
+    start: int
+    """Number of its first frame in the film."""
+    frames: int
+    pts: tuple[int, ...]
+    """In units of `Film.time_base`."""
+    files: dict[str, str] = field(hash=False)
+    """Kind of file (``film``, ``labels``, ``state``) → its name in the work folder."""
+    sha256: dict[str, str] = field(hash=False)
+    """Kind of file → digest of its content."""
+    chunk: int
+    """Running number of the chunk after the part."""
+    shot: int
+    """Number of the shot that the next frame belongs to."""
+    shot_start: int
+    """Number of the next frame, counted from its shot's first frame."""
+    luma_sha256: str
+    """Digest of the last frame's luma."""
+
+    @property
+    def stop(self) -> int:
+        return self.start + self.frames
+
+
+class PartWriter:
+    """Takes chunks in order, from the last committed part on; `resume_point(committed(folder))` says from where.
+
+    One writer at a time in a folder. What is in the folder and in no committed part is removed.
+    """
+
+    def __init__(
+        self,
+        folder: str | os.PathLike[str],
+        film: Film,
+        encoding: Encoding,
+        labels: Encoding | None = None,
+    ) -> None:
+        """`labels`: how the second film (the label overlay) is encoded, if there is one."""
+        self.folder = Path(folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.film = film
+        self.encodings = {"film": encoding} | ({"labels": labels} if labels else {})
+        self.parts = committed(self.folder)
+        if any(set(self.encodings) - set(part.files) for part in self.parts):
+            raise WorkError(f"{self.folder} holds parts without the label film that is asked for; start over.")
+        _sweep(self.folder, self.parts)
+        self._next = self.parts[-1].stop if self.parts else 0
+        self._begin = self._next
+        self._pts: list[int] = []
+        self._open: dict[str, PartEncoder] = {}
+
+    def write(
+        self,
+        chunk: Chunk,
+        luma: np.ndarray,
+        chroma: np.ndarray,
+        state: bytes = b"",
+        labels: np.ndarray | None = None,
+    ) -> Part | None:
+        """Encode a chunk; returns the receipt if a part closed with it.
+
+        luma (N, H, W) and chroma (N, 2, ch, cw), both uint8, or uint16 above 8 bits; (ch, cw) = `chroma_size`;
+        chroma is Cb, Cr in the film's range. `state`: the temporal stage's state after the chunk, wanted where
+        `chunk.may_end_part`. labels (N, h, w, 3) uint8 RGB for the second film.
+
+        A chunk of a committed part is not written again (a retried call); any other chunk but the next is a
+        `WorkError`. After an error the open part is abandoned.
+        """
+        if chunk.stop <= (self.parts[-1].stop if self.parts else 0):
+            return next((p for p in self.parts if p.stop == chunk.stop), None)
+        if chunk.start != self._next:
+            raise WorkError(f"chunk of frame {chunk.start} came where frame {self._next} is due.")
+        try:
+            for kind, encoding in self.encodings.items():
+                if kind not in self._open:
+                    self._open[kind] = PartEncoder(self._path(kind, ".tmp"), encoding, int(self.film.pts[0]))
+            self._open["film"].write(chunk, luma, chroma)
+            if "labels" in self._open:
+                if labels is None:
+                    raise WorkError("the label film has no pictures for this chunk.")
+                self._open["labels"].write_rgb(chunk, labels)
+            self._pts += chunk.pts
+            self._next = chunk.stop
+            last = chunk.stop == self.film.frames
+            if last or (chunk.may_end_part and self._next - self._begin >= PART_FRAMES):
+                return self._close(chunk, b"" if chunk.ends_shot else state, luma_sha256(luma[-1]))
+        except BaseException:
+            self.abort()
+            raise
+        return None
+
+    def abort(self) -> None:
+        """Give up the open part: what is committed stays, and the next chunk is again the open part's first."""
+        for encoder in self._open.values():
+            encoder.abort()
+        self._open, self._pts, self._next = {}, [], self._begin
+
+    def _close(self, chunk: Chunk, state: bytes, last_luma: str) -> Part:
+        digests: dict[str, str] = {}
+        for kind, encoder in self._open.items():
+            encoder.close()
+            digests[kind] = commit(self._path(kind, ".tmp"), self._path(kind))
+        temporary = self._path("state", ".tmp")
+        temporary.write_bytes(state)
+        digests["state"] = commit(temporary, self._path("state"))
+        part = Part(
+            start=self._begin,
+            frames=len(self._pts),
+            pts=tuple(self._pts),
+            files={kind: self._path(kind).name for kind in digests},
+            sha256=digests,
+            chunk=chunk.index + 1,
+            shot=chunk.shot + chunk.ends_shot,
+            shot_start=0 if chunk.ends_shot else chunk.shot_start + len(chunk),
+            luma_sha256=last_luma,
+        )
+        temporary = self._path("receipt", ".tmp")
+        temporary.write_text(json.dumps(asdict(part)))
+        commit(temporary, self._path("receipt"))
+        self.parts.append(part)
+        self._begin, self._pts, self._open = self._next, [], {}
+        return part
+
+    def _path(self, kind: str, ending: str = "") -> Path:
+        suffix = {"film": ".nut", "labels": ".labels.nut", "state": ".state", "receipt": ".json"}[kind]
+        return self.folder / f"part-{self._begin:09}{suffix}{ending}"
+
+
+def commit(temporary: Path, path: Path) -> str:
+    """Put a finished file in its place, durably; returns its SHA-256."""
+    with open(temporary, "rb+") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        os.fsync(file.fileno())
+    os.replace(temporary, path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+    return digest
+
+
+def committed(folder: str | os.PathLike[str]) -> list[Part]:
+    """The valid parts from frame 0 on without a gap; a part counts only if all its files have their digests."""
+    parts: list[Part] = []
+    for path in sorted(Path(folder).glob("part-*.json")):
+        part = _read_receipt(path)
+        if part is None or part.start != (parts[-1].stop if parts else 0):
+            break
+        parts.append(part)
+    return parts
+
+
+def _read_receipt(path: Path) -> Part | None:
+    try:
+        values = json.loads(path.read_text())
+        part = Part(**values | {"pts": tuple(values["pts"])})
+        for kind, name in part.files.items():
+            with open(path.parent / name, "rb") as file:
+                if hashlib.file_digest(file, "sha256").hexdigest() != part.sha256[kind]:
+                    return None
+        return part
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+
+
+def resume_point(folder: str | os.PathLike[str], parts: list[Part] | None = None) -> Resume:
+    """Where a run goes on: after the last committed part, with its state. Frame 0 in a new folder."""
+    parts = committed(folder) if parts is None else parts
+    if not parts:
+        return Resume()
+    last = parts[-1]
+    return Resume(
+        frame=last.stop,
+        chunk=last.chunk,
+        shot=last.shot,
+        shot_start=last.shot_start,
+        luma_sha256=last.luma_sha256,
+        state=(Path(folder) / last.files["state"]).read_bytes(),
+    )
+
+
+def _sweep(folder: Path, parts: list[Part]) -> None:
+    """Remove files of parts that were never committed."""
+    kept = {name for part in parts for name in part.files.values()}
+    kept |= {f"part-{part.start:09}.json" for part in parts}
+    for path in folder.glob("part-*"):
+        if path.name not in kept:
+            path.unlink()

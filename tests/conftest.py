@@ -1,0 +1,51 @@
+"""Films that several tests use, made once."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+from films import make_film, shot, shots
+
+
+@pytest.fixture(scope="session")
+def film_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("films")
+
+
+@pytest.fixture(scope="session")
+def short_film(film_folder: Path) -> Path:
+    """Grey MP4, 128x96, 48 frames of one shot, with AAC sound, chapters and a title."""
+    return make_film(
+        film_folder / "short.mp4", shot("coffee", 48), audio="aac", chapters=True, metadata={"title": "Coffee"}
+    )
+
+
+@pytest.fixture(scope="session")
+def cut_film(film_folder: Path) -> Path:
+    """Grey MKV, 128x96, four shots of 40, 25, 100 and 50 frames; sound, subtitles, an attachment, chapters."""
+    return make_film(
+        film_folder / "cut.mkv",
+        shots((40, 25, 100, 50)),
+        audio="pcm_s16le",
+        subtitles=True,
+        attachment=True,
+        chapters=True,
+        metadata={"title": "Four shots"},
+    )
+
+
+@pytest.fixture(scope="session")
+def long_film(film_folder: Path) -> Path:
+    """Grey MP4, 64x48, shots of 300, 20, 250, 10 and 60 frames: several parts."""
+    return make_film(film_folder / "long.mp4", shots((300, 20, 250, 10, 60), (48, 64)), options={"g": "50"})
+
+
+@pytest.fixture(scope="session")
+def vfr_film(film_folder: Path) -> Path:
+    """Grey MP4 whose frames last 1, 2 or 5 hundredths of a second and which begins at 0.30 s."""
+    pts, steps = [30], (1, 2, 5)
+    while len(pts) < 40:
+        pts.append(pts[-1] + steps[len(pts) % 3])
+    return make_film(film_folder / "vfr.mp4", shot("chelsea", 40), time_base=Fraction(1, 100), pts=pts, audio="aac")

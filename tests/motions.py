@@ -1,0 +1,44 @@
+"""Moving pictures whose motion is known, for the tests of flow."""
+
+import cv2
+import numpy as np
+from semcolor.flow import Motion
+
+
+def texture(height: int, width: int, seed: int = 0, blur: float = 3) -> np.ndarray:
+    """(height, width) float32 of mean 128 and standard deviation 35."""
+    noise = cv2.GaussianBlur(np.random.default_rng(seed).normal(size=(height, width)).astype(np.float32), (0, 0), blur)
+    return 128 + 35 * noise / noise.std()
+
+
+def shifted(picture: np.ndarray, x: float, y: float) -> np.ndarray:
+    """`picture` moved right by x and down by y."""
+    height, width = picture.shape
+    matrix = np.array([[1, 0, x], [0, 1, y]], np.float32)
+    return cv2.warpAffine(picture, matrix, (width, height), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT)
+
+
+def pan(frames: int, x: float, y: float, size: tuple[int, int] = (128, 192)) -> np.ndarray:
+    """(frames, h, w) uint8: a texture that moves by (x, y) a frame."""
+    picture = texture(*size)
+    return np.stack([np.clip(shifted(picture, i * x, i * y), 0, 255) for i in range(frames)]).astype(np.uint8)
+
+
+def disc(frames: int, step: int, radius: int = 28, size: tuple[int, int] = (128, 192)):
+    """A textured disc that crosses a textured background: (frames, h, w) uint8 and its mask, bool."""
+    background, surface = texture(*size, seed=1), texture(2 * radius + 1, 2 * radius + 1, seed=2)
+    y, x = np.mgrid[: size[0], : size[1]]
+    pictures, masks = [], []
+    for i in range(frames):
+        left, top = 8 + i * step, size[0] // 2 - radius
+        mask = (x - left - radius) ** 2 + (y - top - radius) ** 2 <= radius**2
+        picture = background.copy()
+        picture[mask] = surface[y[mask] - top, x[mask] - left]
+        pictures.append(np.clip(picture, 0, 255).astype(np.uint8))
+        masks.append(mask)
+    return np.stack(pictures), np.stack(masks)
+
+
+def part(motion: Motion, start: int, end: int) -> Motion:
+    """Entries `start` to `end`."""
+    return Motion(*(array[start:end] for array in vars(motion).values()))
