@@ -1,6 +1,8 @@
 """Ray, embedded on a laptop or joined on a cluster. Importing this module does not import Ray."""
 
 import os
+import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,6 +37,7 @@ def connected(address: str | None, cpus: int, store_bytes: int, spill: Path) -> 
     quiet = {"log_to_driver": False, "logging_level": "ERROR", "configure_logging": True}
     if address is None:
         low, high = (mb << 20 for mb in STORE_MB)
+        handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
         ray.init(
             # Not "auto": that would join whatever cluster the environment or the temp folder names.
             address="local",
@@ -44,6 +47,9 @@ def connected(address: str | None, cpus: int, store_bytes: int, spill: Path) -> 
             object_spilling_directory=str(spill),
             **quiet,
         )
+        if threading.current_thread() is threading.main_thread():
+            for number, handler in handlers.items():  # Ray's own end the process without unwinding
+                signal.signal(number, handler)
     else:
         try:
             ray.init(address=address, **quiet)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ..pipeline.assemble import assemble
-from ..pipeline.encode import chroma_size, choose_encoding
+from ..pipeline.encode import choose_encoding, chroma_size
 from ..pipeline.film import open_film
 from ..pipeline.reader import FilmReader
 from ..pipeline.sheet import contact_sheet

@@ -134,8 +134,7 @@ def run(arguments: list[str] | None = None) -> int:
     """
     signal.signal(signal.SIGTERM, _terminate)
     try:
-        typer.main.get_command(app).main(arguments, prog_name=NAME, standalone_mode=False)
-        return 0
+        code = typer.main.get_command(app).main(arguments, prog_name=NAME, standalone_mode=False) or 0
     except (TyperException, SemcolorError) as error:
         if os.environ.get("SEMCOLOR_DEBUG"):
             raise
@@ -143,9 +142,9 @@ def run(arguments: list[str] | None = None) -> int:
         message = error.format_message() if isinstance(error, TyperException) else str(error)
         print(f"{NAME}: {message}", file=sys.stderr)
         return 2 if user else 1
-    except (KeyboardInterrupt, typer.Abort):
+    if code == 130:  # what Typer makes of Ctrl-C
         print(f"{NAME}: stopped; the same command goes on from here.", file=sys.stderr)
-        return 130
+    return code
 
 
 def main() -> None:
