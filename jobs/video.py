@@ -135,15 +135,16 @@ def run(arguments: list[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, _terminate)
     try:
         code = typer.main.get_command(app).main(arguments, prog_name=NAME, standalone_mode=False) or 0
-    except (TyperException, SemcolorError) as error:
+    except TyperException as error:
+        message, code = error.format_message(), 2
+    except SemcolorError as error:
         if os.environ.get("SEMCOLOR_DEBUG"):
             raise
-        user = isinstance(error, UserError | TyperException)
-        message = error.format_message() if isinstance(error, TyperException) else str(error)
+        message, code = str(error), 2 if isinstance(error, UserError) else 1
+    else:
+        message = "stopped; the same command goes on from here." if code == 130 else ""  # Typer's code for Ctrl-C
+    if message:
         print(f"{NAME}: {message}", file=sys.stderr)
-        return 2 if user else 1
-    if code == 130:  # what Typer makes of Ctrl-C
-        print(f"{NAME}: stopped; the same command goes on from here.", file=sys.stderr)
     return code
 
 

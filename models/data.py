@@ -152,7 +152,7 @@ def sample(folder: DataFolder, photo: Photo, size: int, rng: np.random.Generator
     rgb = rgb[y : y + size, x : x + size].astype(np.float32) / 255
     if rng.random() < 0.5:
         rgb, allowed = rgb[:, ::-1], allowed[:, ::-1]
-    grey = rgb @ np.float32([0.299, 0.587, 0.114])  # ITU-R BT.601
+    grey = rgb @ np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
     half = cv2.resize(np.ascontiguousarray(rgb), (size // color.STRIDE,) * 2, interpolation=cv2.INTER_AREA)
     assert allowed.shape[:2] == (size // semantic.STRIDE,) * 2
     return degrade(grey, rng), half, allowed

@@ -47,7 +47,7 @@ def colorize_photo(model: Colorizer, rgb: torch.Tensor, short: int = 256) -> tup
 
     Returns Lab (3, H, W) with the truth's lightness and our a, b, and label probabilities (62, h/4, w/4).
     """
-    size = network_size(*rgb.shape[1:], short)
+    size = network_size(rgb.shape[1], rgb.shape[2], short)
     device = next(model.parameters()).device
     grey = F.interpolate(luma_from_rgb(rgb)[None], size, mode="bilinear", antialias=True, align_corners=False)
     ab, labels = model(grey.to(device))
@@ -108,7 +108,7 @@ def sheet(model: Colorizer, photos: list[Photo], path: Path, height: int = 160) 
         rgb = torch.from_numpy(photo.rgb()).permute(2, 0, 1).float() / 255
         lab, labels = colorize_photo(model, rgb)
         tiles = [luma_from_rgb(rgb).expand(3, -1, -1), rgb_from_lab(lab).clamp(0, 1), rgb]
-        painted = np.uint8(PALETTE)[labels.argmax(0).numpy()]
+        painted = np.array(PALETTE, np.uint8)[labels.argmax(0).numpy()]
         arrays = [(255 * t).byte().permute(1, 2, 0).numpy() for t in tiles]
         arrays.insert(1, painted)
         width = round(height * rgb.shape[2] / rgb.shape[1])

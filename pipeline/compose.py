@@ -63,7 +63,7 @@ def chroma_at_luma(ab: np.ndarray, luma: np.ndarray, matrix: str) -> np.ndarray:
     fixed-point iteration, which leaves about 0.01 of luma in saturated blues and less elsewhere.
     """
     kr, kb = _MATRICES[matrix]
-    weights = np.float32([kr, 1 - kr - kb, kb])
+    weights = np.array([kr, 1 - kr - kb, kb], np.float32)
     ab = ab.astype(np.float32)
     grey = luma
     for _ in range(2):

@@ -126,9 +126,8 @@ def test_same_bytes_whatever_the_chunks_and_workers(cut_film, colorize):
 
 def test_a_cut_resets_the_state(tmp_path, colorize):
     """After a cut the film is byte for byte what the second shot gives alone."""
-    lossless = {"options": {"qp": "0"}}
-    both = make_film(tmp_path / "both.mkv", shots((30, 34)), **lossless)
-    alone = make_film(tmp_path / "alone.mkv", shots((30, 34))[30:], **lossless)
+    both = make_film(tmp_path / "both.mkv", shots((30, 34)), options={"qp": "0"})
+    alone = make_film(tmp_path / "alone.mkv", shots((30, 34))[30:], options={"qp": "0"})
     assert np.array_equal(luma_planes(both)[30:], luma_planes(alone))
     together = _chroma(colorize(both, "--codec", "ffv1", name="b.mkv"))
     assert np.array_equal(together[30:], _chroma(colorize(alone, "--codec", "ffv1", name="a.mkv")))

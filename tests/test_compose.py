@@ -29,7 +29,7 @@ def test_true_chroma_at_true_luma(matrix):
     kr, kb = MATRICES[matrix]
     rgb = _photo(128, 128).astype(np.float32) / 255
     lab = lab_from_rgb(torch.from_numpy(rgb).permute(2, 0, 1)).numpy()
-    luma = rgb @ np.float32([kr, 1 - kr - kb, kb])
+    luma = rgb @ np.array([kr, 1 - kr - kb, kb], np.float32)
     true = np.stack([(rgb[..., 2] - luma) / (2 - 2 * kb), (rgb[..., 0] - luma) / (2 - 2 * kr)])
     error = np.abs(chroma_at_luma(lab[1:], luma, matrix) - true)
     assert error.mean() < 1e-3 and error.max() < 0.03
@@ -56,7 +56,7 @@ def test_planes_bring_a_photo_back(bits, full_range, sampling):
     rgb = _photo(512, 512)
     fmt = PlaneFormat("bt709", bits, full_range)
     kr, kb = MATRICES["bt709"]
-    true_luma = rgb.astype(np.float32) @ np.float32([kr, 1 - kr - kb, kb]) / 255
+    true_luma = rgb.astype(np.float32) @ np.array([kr, 1 - kr - kb, kb], np.float32) / 255
     top = (1 << bits) - 1
     scale, low = (top, 0) if full_range else (219 << (bits - 8), 16 << (bits - 8))
     luma = np.rint(true_luma * scale + low).astype(np.uint8 if bits == 8 else np.uint16)

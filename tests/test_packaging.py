@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import semcolor
 
-ROOT = Path(semcolor.__file__).parent
+ROOT = Path(semcolor.__path__[0])
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text()) if (ROOT / "pyproject.toml").exists() else None
 
 pytestmark = pytest.mark.skipif(PROJECT is None, reason="semcolor is installed here without its checkout")

@@ -30,7 +30,7 @@ def folder(tmp_path_factory) -> DataFolder:
             horizon = rng.integers(40, 120)
             index = np.zeros((160, 192), np.uint8)
             index[horizon:] = 1
-            picture = np.where(index[..., None] == 0, np.uint8(BLUE), np.uint8(GREEN)).astype(np.float32)
+            picture = np.array([BLUE, GREEN], np.uint8)[index].astype(np.float32)
             picture += rng.normal(0, 6, (160, 192, 1))
             cv2.imwrite(str(photos / f"{i:05}.jpg"), np.clip(picture, 0, 255).astype(np.uint8)[..., ::-1])
             cv2.imwrite(str(labels / f"{i:05}.png"), index)
