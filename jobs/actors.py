@@ -70,7 +70,7 @@ class Reader(_Timed):
 class Artist(_Timed):
     """Understands and colours frames one by one. As many as there are GPUs, or CPU cores."""
 
-    def __init__(self, device: str, weights: Path) -> None:
+    def __init__(self, device: str, weights: Path | None) -> None:
         from ..models.painter import Painter
 
         super().__init__()
@@ -143,7 +143,3 @@ class Writer(_Timed):
             if self._labels:
                 pictures = np.stack([overlay(t, p) for t, p in zip(thumbs[0], labels, strict=True)])
             return len(chunk), self._parts.write(chunk, luma, chroma, state, pictures)
-
-    def abort(self) -> None:
-        """Give up the open part; what is committed stays."""
-        self._parts.abort()

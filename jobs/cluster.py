@@ -14,7 +14,12 @@ STORE_MB = (256, 2048)  # least and most of the embedded object store
 
 def cores() -> int:
     """CPU cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:  # a container's limit (cgroup v2): microseconds of CPU time a period, or "max"
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
+        return count if quota == "max" else max(1, min(count, -(-int(quota) // int(period))))
+    except (OSError, ValueError):
+        return count
 
 
 @contextmanager
@@ -35,9 +40,9 @@ def connected(address: str | None, cpus: int, store_bytes: int, spill: Path) -> 
         yield
         return
     quiet = {"log_to_driver": False, "logging_level": "ERROR", "configure_logging": True}
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     if address is None:
         low, high = (mb << 20 for mb in STORE_MB)
-        handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
         ray.init(
             # Not "auto": that would join whatever cluster the environment or the temp folder names.
             address="local",
@@ -47,14 +52,14 @@ def connected(address: str | None, cpus: int, store_bytes: int, spill: Path) -> 
             object_spilling_directory=str(spill),
             **quiet,
         )
-        if threading.current_thread() is threading.main_thread():
-            for number, handler in handlers.items():  # Ray's own end the process without unwinding
-                signal.signal(number, handler)
     else:
         try:
             ray.init(address=address, **quiet)
         except (ConnectionError, ValueError, RuntimeError) as error:
             raise UserError(f"--address {address}: no Ray cluster answers there ({error}).") from error
+    if threading.current_thread() is threading.main_thread():
+        for number, handler in handlers.items():  # Ray's own end the process without unwinding
+            signal.signal(number, handler)
     try:
         yield
     finally:

@@ -13,7 +13,7 @@ from ..pipeline.encode import choose_encoding, chroma_size
 from ..pipeline.film import open_film
 from ..pipeline.reader import FilmReader
 from ..pipeline.sheet import contact_sheet
-from ..pipeline.writer import PartWriter, committed
+from ..pipeline.writer import PartWriter, committed, place
 
 
 def remove_colour(source: Path, output: Path) -> None:
@@ -21,12 +21,12 @@ def remove_colour(source: Path, output: Path) -> None:
     film = open_film(source)
     encoding = choose_encoding(film)
     neutral = 1 << (film.bits - 1)
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(dir=output.parent) as folder:  # beside the output: it is renamed into place
         writer = PartWriter(folder, film, encoding)
         for chunk, luma, _, _ in FilmReader(film):
             size = (len(luma), 2, *chroma_size(film.width, film.height, encoding.pix_fmt))
             writer.write(chunk, luma, np.full(size, neutral, luma.dtype))
-        assemble(film, folder, committed(folder), output, encoding)
+        place(assemble(film, folder, committed(folder), output, encoding), output)
 
 
 def main(source: Path, folder: Path) -> None:

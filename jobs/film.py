@@ -13,6 +13,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
+import logging
 import shutil
 import time
 from collections import deque
@@ -23,15 +24,21 @@ from pathlib import Path
 from typing import Any
 
 from .. import __version__
+from ..models import WEIGHTS
 from ..pipeline.assemble import assemble
 from ..pipeline.chunk import Resume
 from ..pipeline.encode import Encoding
 from ..pipeline.errors import OutputError, SemcolorError, UserError
 from ..pipeline.film import Film
 from ..pipeline.reader import chunk_size, thumb_size
-from ..pipeline.writer import committed, resume_point
+from ..pipeline.writer import committed, place, resume_point
 from . import actors
 from .cluster import connected, cores
+
+_log = logging.getLogger(__name__)
+
+LONGEST_NAME = 200
+"""Bytes of the output's name that fit into a file name beside what we add; most file systems allow 255."""
 
 AHEAD = 3  # chunks in flight beyond one for each artist: being read, steadied, written
 """More would only cost memory: the ordered stages are faster than the artists."""
@@ -41,7 +48,8 @@ AHEAD = 3  # chunks in flight beyond one for each artist: being read, steadied, 
 class Settings:
     """What decides the output's bytes, and (the last three) what does not."""
 
-    weights: Path
+    weights: Path | None = None
+    """None: those that ship with the package, wherever it lies on the node."""
     size: int = 256
     """Network's short side in pixels, a multiple of 32."""
     steady: float = 1.0
@@ -91,7 +99,7 @@ def colorize_film(
     """Colorize `film` into `output`, and its label overlay into `labels[0]` if wanted.
 
     Both appear whole or not at all. Interrupted, it leaves the work folder; called again with the same film and
-    settings it goes on from there. Raises SemcolorError.
+    settings it goes on from there. Raises SemcolorError, and OSError where the machine fails (a full disk).
     """
     started = time.monotonic()
     work = work_folder(output)
@@ -100,17 +108,19 @@ def colorize_film(
     with _claimed(work), connected(settings.address, cpus, store, work / "spill"):
         device, workers = _workers(settings)
         _keep_or_clear(work, _identity(film, encoding, settings, device, labels))
-        start = resume_point(work)
+        start = resume_point(work, committed(work))
         progress(start.frame, start.shot + 1)
         run = _Run(film, encoding, settings, device, workers, work, labels[1] if labels else None)
         if start.frame < film.frames:
             run.go(start, progress)
         parts, joining = committed(work), time.monotonic()
-        assemble(film, work, parts, output, encoding)
+        finished = {output: assemble(film, work, parts, output, encoding)}
         if labels:
-            assemble(film, work, parts, *labels, kind="labels", copy_streams=False)
+            finished[labels[0]] = assemble(film, work, parts, *labels, kind="labels", copy_streams=False)
+        for path, result in finished.items():
+            place(result, path)
+        shutil.rmtree(work)
         run.stages["assembling"] = time.monotonic() - joining
-    shutil.rmtree(work)
     last = parts[-1]
     return Summary(
         frames=film.frames,
@@ -126,7 +136,10 @@ def colorize_film(
 
 def work_folder(output: Path) -> Path:
     """Beside the output, so that renaming is atomic and free space is that of the output."""
-    return output.with_name(f".semcolor-{output.name}")
+    name = output.name
+    if len(name.encode()) > LONGEST_NAME:
+        name = hashlib.sha256(name.encode()).hexdigest()
+    return output.with_name(f".semcolor-{name}")
 
 
 class _Run:
@@ -151,14 +164,15 @@ class _Run:
         """Start the actors."""
         import ray
 
-        # The ordered stages wait more than they work: they take no core from the artists' count.
+        # The artists are what cores are counted for. The others wait more than they work, and must find a place
+        # on a cluster that is full of artists: the window bounds them.
         aside = {"num_cpus": 0}
-        at_work = {"num_gpus": 1, "num_cpus": 0} if self.device == "cuda" else {"num_cpus": 0.75}
+        at_work = {"num_gpus": 1, "num_cpus": 0} if self.device == "cuda" else {"num_cpus": 1}
         settings = self.settings
         artist = ray.remote(actors.Artist).options(**at_work)
         self._artists: list[Any] = [artist.remote(self.device, settings.weights) for _ in range(self.workers)]
         self._queues: list[deque] = [deque() for _ in self._artists]
-        self._motion: Any = ray.remote(actors.estimate_motion).options(num_cpus=0.25)
+        self._motion: Any = ray.remote(actors.estimate_motion).options(**aside)
         reader = ray.remote(actors.Reader).options(**aside)
         self._reader: Any = reader.remote(self.film, settings.chunk, settings.size, start)
         steadier = ray.remote(actors.Steadier).options(**aside)
@@ -178,7 +192,7 @@ class _Run:
         except RayTaskError as error:  # raised by our own code in a worker: say what it said
             if isinstance(error.cause, SemcolorError):
                 raise error.cause from None
-            raise SemcolorError(f"a worker failed: {error}") from error
+            raise SemcolorError(f"a worker failed: {type(error.cause).__name__}: {error.cause}") from error
         except RayError as error:
             raise SemcolorError(f"a worker was lost: {error}") from error
         finally:
@@ -227,7 +241,7 @@ class _Run:
         import ray
 
         for queue in self._queues:
-            while queue and ray.wait([queue[0]], timeout=0)[0]:
+            while queue and ray.wait([queue[0]], timeout=0, fetch_local=False)[0]:
                 queue.popleft()
         number = min(range(len(self._artists)), key=lambda i: len(self._queues[i]))
         colour = self._artists[number].paint.remote(thumbs)
@@ -254,14 +268,18 @@ def _workers(settings: Settings) -> tuple[str, int]:
     import ray
 
     resources = ray.cluster_resources()
-    gpus, cpus = int(resources.get("GPU", 0)), int(resources.get("CPU", 1))
+    gpus, cpus = int(resources.get("GPU", 0)), int(resources.get("CPU", 0))
+    if gpus and not settings.address:  # Ray counts what the driver lists; torch must be able to use it
+        import torch
+
+        gpus = gpus if torch.cuda.is_available() else 0
     if settings.device == "cuda" and not gpus:
-        raise UserError("--device cuda: Ray sees no GPU here; use --device cpu, or --address of a cluster with GPUs.")
+        raise UserError("--device cuda: no usable GPU here; use --device cpu, or --address of a cluster with GPUs.")
     device = "cpu" if settings.device == "cpu" or not gpus else "cuda"
     most = gpus if device == "cuda" else cpus
     wanted = settings.workers or most
-    if wanted > most and (device == "cuda" or settings.address):
-        raise UserError(f"--workers {wanted}: the cluster has {most} {'GPUs' if device == 'cuda' else 'CPU cores'}.")
+    if not 0 < wanted <= most:
+        raise UserError(f"--workers {wanted}: there are {most} {'GPUs' if device == 'cuda' else 'CPU cores'}.")
     return device, wanted
 
 
@@ -280,7 +298,7 @@ def _identity(
     return {
         "version": __version__,
         "film": film.fingerprint(),
-        "weights": hashlib.sha256(settings.weights.read_bytes()).hexdigest(),
+        "weights": hashlib.sha256((settings.weights or WEIGHTS).read_bytes()).hexdigest(),
         "device": device,  # rounds otherwise
         "size": settings.size,
         "steady": settings.steady,
@@ -294,9 +312,14 @@ def _keep_or_clear(work: Path, identity: dict) -> None:
     wanted, job = json.dumps(identity, sort_keys=True), work / "job.json"
     if job.exists() and job.read_text() == wanted:
         return
-    for part in work.glob("part-*"):
+    stale = list(work.glob("part-*"))
+    if stale:
+        _log.warning("%s: unfinished work with other settings is thrown away", work)
+    for part in stale:
         part.unlink()
-    job.write_text(wanted)
+    temporary = work / "job.tmp"
+    temporary.write_text(wanted)
+    place(temporary, job)
 
 
 @contextmanager

@@ -14,7 +14,6 @@ import typer
 from typer.exceptions import TyperException
 
 from .. import __version__
-from ..models import WEIGHTS
 from ..pipeline.chunk import CHUNK_SIZES
 from ..pipeline.errors import SemcolorError, UserError
 
@@ -83,14 +82,20 @@ def video(
 
     Sound, subtitles, timing and luma stay as they are. Interrupted, the same command goes on where it stopped.
     """
-    from ..pipeline.film import open_film
-
-    film = open_film(source)
-    target = output or source.with_name(f"{source.stem}.color{source.suffix}")
-    if labels and labels.absolute() == target.absolute():
+    # Absolute: Ray's workers live in another folder, and FFmpeg takes what stands before a colon for a protocol.
+    source = source.absolute()
+    target = (output or source.with_name(f"{source.stem}.color{source.suffix}")).absolute()
+    labels = labels and labels.absolute()
+    if labels and labels.resolve() == target.resolve():
         raise UserError(f"--labels {labels} is the colour film's own path; give another.")
 
-    from ..pipeline.assemble import check_output, output_format
+    from ..pipeline.assemble import check_output, check_place, output_format
+    from ..pipeline.film import open_film
+
+    for path in (target, labels):
+        if path and source.is_file():  # before the film is read from end to end
+            check_place(source, path, overwrite)
+    film = open_film(source)
     from ..pipeline.encode import choose_encoding, labels_encoding
     from ..pipeline.overlay import overlay_size
     from ..pipeline.reader import thumb_size
@@ -105,9 +110,7 @@ def video(
     from .film import Settings, colorize_film
     from .progress import reporter
 
-    settings = Settings(
-        WEIGHTS, size=size, steady=float(steady), device=device, workers=workers, chunk=chunk, address=address
-    )
+    settings = Settings(size=size, steady=float(steady), device=device, workers=workers, chunk=chunk, address=address)
     with reporter(film.frames, quiet) as progress:
         summary = colorize_film(film, target, encoding, settings, second, progress)
     if summary.damaged:
@@ -137,7 +140,7 @@ def run(arguments: list[str] | None = None) -> int:
         code = typer.main.get_command(app).main(arguments, prog_name=NAME, standalone_mode=False) or 0
     except TyperException as error:
         message, code = error.format_message(), 2
-    except SemcolorError as error:
+    except (SemcolorError, OSError) as error:
         if os.environ.get("SEMCOLOR_DEBUG"):
             raise
         message, code = str(error), 2 if isinstance(error, UserError) else 1

@@ -7,16 +7,16 @@ better, 1 = no better than grey) beside colourfulness as a ratio to the truth's.
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
+from torchvision.utils import save_image
 
 from .colorizer import Colorizer
 from .data import DataFolder, Photo
 from .encoder import STRIDE
 from .lab import lab_from_rgb, luma_from_rgb, rgb_from_lab
-from .labels import INDEX, NAMES, PALETTE
+from .labels import INDEX, PALETTE
 from .metrics import ciede2000, colourfulness
 
 JUDGED = ("sky", "road", "sidewalk", "building", "tree", "car", "skin", "hair", "clothes", "horse")
@@ -101,21 +101,19 @@ def evaluate_tests(model: Colorizer, folder: DataFolder, sources: list[str], spl
     return results
 
 
-def sheet(model: Colorizer, photos: list[Photo], path: Path, height: int = 160) -> None:
-    """A picture (PNG or JPEG): one row a photo, grey · labels · colour · truth."""
-    rows = []
+def sheet(model: Colorizer, photos: list[Photo], path: Path, tile: tuple[int, int] = (160, 240)) -> None:
+    """A picture file: one row a photo, grey · labels · colour · truth, each within `tile` = (height, width)."""
+    palette, tiles = torch.tensor(PALETTE) / 255, []
     for photo in photos:
         rgb = torch.from_numpy(photo.rgb()).permute(2, 0, 1).float() / 255
         lab, labels = colorize_photo(model, rgb)
-        tiles = [luma_from_rgb(rgb).expand(3, -1, -1), rgb_from_lab(lab).clamp(0, 1), rgb]
-        painted = np.array(PALETTE, np.uint8)[labels.argmax(0).numpy()]
-        arrays = [(255 * t).byte().permute(1, 2, 0).numpy() for t in tiles]
-        arrays.insert(1, painted)
-        width = round(height * rgb.shape[2] / rgb.shape[1])
-        rows.append(np.hstack([cv2.resize(a, (width, height), interpolation=cv2.INTER_NEAREST) for a in arrays]))
-    widest = max(row.shape[1] for row in rows)
-    rows = [np.pad(row, ((0, 0), (0, widest - row.shape[1]), (0, 0))) for row in rows]
-    cv2.imwrite(str(path), np.vstack(rows)[..., ::-1])
+        label = F.interpolate(labels[None], rgb.shape[1:], mode="bilinear", align_corners=False)[0].argmax(0)
+        painted = palette[label].permute(2, 0, 1)
+        row = torch.stack([luma_from_rgb(rgb).expand(3, -1, -1), painted, rgb_from_lab(lab).clamp(0, 1), rgb])
+        scale = min(tile[0] / rgb.shape[1], tile[1] / rgb.shape[2])
+        row = F.interpolate(row, scale_factor=scale, mode="bilinear", antialias=True, align_corners=False)
+        tiles.append(F.pad(row, (0, tile[1] - row.shape[3], 0, tile[0] - row.shape[2])))
+    save_image(torch.cat(tiles), path, nrow=4)
 
 
-__all__ = ["JUDGED", "NAMES", "Figures", "colorize_photo", "evaluate", "evaluate_tests", "network_size", "sheet"]
+__all__ = ["JUDGED", "Figures", "colorize_photo", "evaluate", "evaluate_tests", "network_size", "sheet"]

@@ -11,16 +11,7 @@ import torch
 
 from . import WEIGHTS, weights
 
-GROUP = {"cpu": 1, "cuda": 16}  # frames at once; on a CPU larger groups are no faster
-
-
-def pick_device(wanted: str) -> str:
-    """`auto` → `cuda` where there is one, else `cpu`; raises ValueError for a `cuda` that is not there."""
-    if wanted == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    if wanted == "cuda" and not torch.cuda.is_available():
-        raise ValueError("--device cuda was asked for, but this machine has no usable CUDA device")
-    return wanted
+GROUP = {"cpu": 1, "cuda": 8}  # frames at once, a divisor of every chunk size; on a CPU larger ones are no faster
 
 
 def pick_precision(device: str) -> torch.dtype:
@@ -33,12 +24,13 @@ def pick_precision(device: str) -> torch.dtype:
 class Painter:
     """Colours frames one by one, without memory of others."""
 
-    def __init__(self, device: str = "auto", path: Path = WEIGHTS) -> None:
-        self.device = pick_device(device)
-        if self.device == "cpu":
+    def __init__(self, device: str = "cpu", path: Path | None = None) -> None:
+        """device: `cpu` or `cuda`; path: weights, those that ship by default. Raises weights.WeightsError."""
+        self.device = device
+        if device == "cpu":
             torch.set_num_threads(1)
         self.dtype = pick_precision(self.device)
-        self.model = weights.load(path).to(self.device, memory_format=torch.channels_last)
+        self.model = weights.load(path or WEIGHTS).to(self.device, memory_format=torch.channels_last)
 
     @torch.inference_mode()
     def paint(self, thumbs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

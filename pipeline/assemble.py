@@ -32,15 +32,17 @@ from .chunk import Chunk
 from .encode import WITHOUT_PTS, Encoding, PartEncoder, chroma_size
 from .errors import AssembleError, OutputError, SemcolorError
 from .film import KEPT_MATRICES, Film, display_matrix, matrix_tag
-from .writer import Part, commit
+from .writer import Part
 
-__all__ = ["assemble", "check_output", "output_format"]
+__all__ = ["assemble", "check_output", "check_place", "output_format"]
 
 CONTAINER_TAGS = {"major_brand", "minor_version", "compatible_brands", "encoder", "duration"}
 STATISTICS = ("BPS", "NUMBER_OF_", "_STATISTICS", "DURATION", "ENCODER")
 """Metadata that describe the source's file and not the film; muxers write their own."""
 
 File = Path | IO[bytes]
+Copied = dict[int, list[int]]
+"""Stream → number of packets, number of bytes."""
 
 
 def output_format(output: str | os.PathLike[str]) -> str:
@@ -65,8 +67,15 @@ def check_output(
     With an encoding, a film of two grey frames is written in memory with the source's other streams and read back:
     that finds codecs, streams, pixel shapes and colour tags that the container cannot carry.
     """
+    check_place(film.path, output, overwrite)
+    if encoding:
+        _try_container(film, Path(output), output_format(output), encoding, copy_streams)
+
+
+def check_place(source: str | os.PathLike[str], output: str | os.PathLike[str], overwrite: bool = False) -> None:
+    """Raise `OutputError`, one sentence, if there cannot be a film at `output`; looks at no content."""
     output = Path(output)
-    if output.exists() and os.path.samefile(output, film.path):
+    if output.exists() and os.path.exists(source) and os.path.samefile(output, source):
         raise OutputError(f"{output} is the input itself; choose another name with -o.")
     if output.is_dir():
         raise OutputError(f"{output} is a folder; give the name of a file.")
@@ -79,9 +88,7 @@ def check_output(
             pass
     except OSError as error:
         raise OutputError(f"{output} cannot be written: {output.parent}: {error.strerror}.") from error
-    container = output_format(output)
-    if encoding:
-        _try_container(film, output, container, encoding, copy_streams)
+    output_format(output)
 
 
 def assemble(
@@ -92,23 +99,26 @@ def assemble(
     encoding: Encoding,
     kind: str = "film",
     copy_streams: bool = True,
-) -> None:
-    """Join the parts' pictures (`kind`: "film" or "labels") with the source's other streams into the output.
+) -> Path:
+    """Join the parts' pictures (`kind`: "film" or "labels") with the source's other streams.
 
-    Raises `AssembleError`, and leaves the output's place as it was, if what was written is not the film.
+    Returns the finished film's path inside `folder`; `place` puts it at `output`, whose suffix names the container.
+    Raises `AssembleError` if the parts are not the whole film, or if what was written is not.
     """
-    output = Path(output)
+    if not parts or parts[-1].stop != film.frames:
+        raise AssembleError(
+            f"{folder} holds {parts[-1].stop if parts else 0} of {film.frames} frames; source and output must "
+            f"lie where every worker sees them."
+        )
     files = [Path(folder) / part.files[kind] for part in parts]
-    temporary = output.with_name(f".{output.name}.tmp")
+    result = Path(folder) / f"{kind}{Path(output).suffix}"
     try:
         container = output_format(output)
-        copied = _join(film, files, temporary, container, copy_streams, encoding)
-        _verify(film, film.pts, temporary, container, encoding, copied)
-        commit(temporary, output)
+        copied = _join(film, files, result, container, copy_streams, encoding)
+        _verify(film, film.pts, result, container, encoding, copied)
     except av.error.FFmpegError as error:
         raise AssembleError(f"{output} could not be assembled: {error}.") from error
-    finally:
-        temporary.unlink(missing_ok=True)
+    return result
 
 
 def _join(
@@ -119,8 +129,8 @@ def _join(
     copy_streams: bool,
     encoding: Encoding,
     limit: int | None = None,
-) -> dict[int, int]:
-    """Write the output; returns the numbers of packets copied by the output's stream index.
+) -> Copied:
+    """Write the output; returns what was copied, by the output's stream index.
 
     `limit`: copy only so many packets of the source's other streams (for a trial).
     """
@@ -146,16 +156,25 @@ def _join(
             out.set_chapters(source.chapters())
         else:
             streams = {}
-        copied: dict[int, int] = defaultdict(int)
+        copied = _count()
         others = (p for p in source.demux() if p.size and p.stream_index in streams) if streams else iter(())
         out.start_encoding()
         shift = -int(film.pts[0]) if container in WITHOUT_PTS and film.container in WITHOUT_PTS else 0
         for packet in _by_time(_picture_packets(film, files, picture, shift), islice(others, limit)):
             if packet.stream is not picture:
                 packet.stream = streams[packet.stream_index]
-                copied[packet.stream.index] += 1
+                _add(copied, packet.stream.index, packet.size)
             out.mux_one(packet)
     return dict(copied)
+
+
+def _count() -> Copied:
+    return defaultdict(lambda: [0, 0])
+
+
+def _add(counted: Copied, stream: int, size: int) -> None:
+    counted[stream][0] += 1
+    counted[stream][1] += size
 
 
 def _muxer_options(container: str, source: Any) -> dict[str, str]:
@@ -256,12 +275,10 @@ def _by_time(pictures: Iterator[Any], others: Iterable[Any]) -> Iterator[Any]:
         yield from pictures
 
 
-def _verify(
-    film: Film, pts: np.ndarray, file: File, container: str, encoding: Encoding, copied: dict[int, int]
-) -> None:
+def _verify(film: Film, pts: np.ndarray, file: File, container: str, encoding: Encoding, copied: Copied) -> None:
     """Read the output back; `AssembleError` says the first thing that is not as it must be."""
     stamps: list[int | None] = []
-    found: dict[int, int] = defaultdict(int)
+    found = _count()
     with _reopen(file, container) as result:
         sizes = encoding.width, encoding.height
         stream = next((s for s in result.streams.video if (s.width, s.height) == sizes), None)
@@ -274,7 +291,7 @@ def _verify(
             if packet.stream_index == index:
                 stamps.append(packet.pts)
             else:
-                found[packet.stream_index] += 1
+                _add(found, packet.stream_index, packet.size)
         sides = Fraction(stream.sample_aspect_ratio or 1), encoding.sample_aspect
     with _reopen(file, container) as result:
         frame = next(result.decode(result.streams[index]))
@@ -303,7 +320,8 @@ def _verify(
     lost = [name for name, value in encoding.tags.items() if value != 2 and tags[name] != value]
     if lost:
         raise AssembleError(f"{' and '.join(lost).replace('_', ' ')} cannot be kept")
-    if sorted(found.values()) != sorted(copied.values()):
+    # PCM is cut into other packets by some containers, AAC loses a header a packet in others: one of both must agree.
+    if not any(sorted(n[i] for n in found.values()) == sorted(n[i] for n in copied.values()) for i in (0, 1)):
         raise AssembleError("packets of the sound or another copied stream are missing")
 
 

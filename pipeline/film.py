@@ -172,6 +172,12 @@ def _look(path: str, container: Any) -> Film:
     order = int(stream.codec_context.field_order)
 
     pts, last = _frame_table(path, stream.index)
+    if frame.pts is not None and frame.pts > pts[0]:
+        lost = int(np.searchsorted(pts, frame.pts))
+        raise InputError(
+            f"{path} begins inside a group of pictures: its first {lost} frames cannot be decoded; drop them first "
+            f"(for instance ffmpeg -i {os.path.basename(path)} -c copy film.mkv)."
+        )
     return Film(
         path=path,
         container=names,

@@ -22,7 +22,7 @@ from .errors import WorkError
 from .film import Film
 from .reader import luma_sha256
 
-__all__ = ["PART_FRAMES", "Part", "PartWriter", "commit", "committed", "resume_point"]
+__all__ = ["PART_FRAMES", "Part", "PartWriter", "commit", "committed", "place", "resume_point"]
 
 PART_FRAMES = 240
 """A part closes at the first permitted place once it holds this many frames."""
@@ -161,8 +161,15 @@ class PartWriter:
 
 def commit(temporary: Path, path: Path) -> str:
     """Put a finished file in its place, durably; returns its SHA-256."""
-    with open(temporary, "rb+") as file:
+    with open(temporary, "rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
+    place(temporary, path)
+    return digest
+
+
+def place(temporary: Path, path: Path) -> None:
+    """Put a finished file in its place, durably and at once."""
+    with open(temporary, "rb+") as file:
         os.fsync(file.fileno())
     os.replace(temporary, path)
     folder = os.open(path.parent, os.O_RDONLY)
@@ -170,7 +177,6 @@ def commit(temporary: Path, path: Path) -> str:
         os.fsync(folder)
     finally:
         os.close(folder)
-    return digest
 
 
 def committed(folder: str | os.PathLike[str]) -> list[Part]:

@@ -21,7 +21,7 @@ from semcolor.pipeline.encode import Encoding, choose_encoding, chroma_size, lab
 from semcolor.pipeline.errors import AssembleError, OutputError, WorkError
 from semcolor.pipeline.film import Film, open_film
 from semcolor.pipeline.reader import read_chunks
-from semcolor.pipeline.writer import PART_FRAMES, PartWriter, committed, resume_point
+from semcolor.pipeline.writer import PART_FRAMES, PartWriter, committed, place, resume_point
 
 
 def painted(
@@ -45,7 +45,7 @@ def colorize(source: Path, output: Path, folder: Path, options: dict[str, str] |
     writer = PartWriter(folder, film, encoding)
     for c, luma, chroma, state in painted(film, encoding):
         writer.write(c, luma, chroma, state)
-    assemble(film, folder, committed(folder), output, encoding)
+    place(assemble(film, folder, committed(folder), output, encoding), output)
     assert [p.name for p in output.parent.glob(".*")] == []
     return film
 
@@ -236,7 +236,8 @@ def test_labels_film(cut_film: Path, tmp_path: Path) -> None:
     for c, luma, chroma, state in painted(film, encoding):
         pictures = np.full((len(c), 64, 160, 3), (200, 40, 40), np.uint8)
         writer.write(c, luma, chroma, state, pictures)
-    assemble(film, folder, committed(folder), tmp_path / "labels.mp4", labels, "labels", copy_streams=False)
+    result = assemble(film, folder, committed(folder), tmp_path / "labels.mp4", labels, "labels", copy_streams=False)
+    place(result, tmp_path / "labels.mp4")
     result = open_film(tmp_path / "labels.mp4")
     assert (result.width, result.height, result.frames) == (160, 64, film.frames)
     with av.open(str(tmp_path / "labels.mp4")) as container:
