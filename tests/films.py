@@ -73,6 +73,7 @@ def make_film(
     rotation: int = 0,
     tags: dict[str, int] | None = None,
     audio: str = "",
+    audio_frame: int = 1024,
     subtitles: bool = False,
     attachment: bool = False,
     chapters: bool = False,
@@ -140,7 +141,7 @@ def make_film(
             out.mux(stream.encode(frame))
         out.mux(stream.encode(None))
         if sound:
-            _sing(out, sound, seconds)
+            _sing(out, sound, seconds, audio_frame)
         if words:
             packet = av.Packet(b"A line of words.")
             packet.stream, packet.time_base = words, Fraction(1, 1000)
@@ -190,12 +191,12 @@ def _field_marker(stream: Any, order: str) -> Any:
     return graph
 
 
-def _sing(out: Any, stream: Any, seconds: float) -> None:
+def _sing(out: Any, stream: Any, seconds: float, step: int) -> None:
     """A sine of 440 Hz, as long as the film."""
     samples = (np.sin(np.arange(int(48000 * seconds)) * (2 * np.pi * 440 / 48000)) * 12000).astype(np.int16)
     resampler = av.AudioResampler(format=stream.codec_context.format, layout="mono", rate=48000)
-    for start in range(0, len(samples), 1024):
-        frame = av.AudioFrame.from_ndarray(samples[None, start : start + 1024], format="s16", layout="mono")
+    for start in range(0, len(samples), step):
+        frame = av.AudioFrame.from_ndarray(samples[None, start : start + step], format="s16", layout="mono")
         frame.sample_rate, frame.pts, frame.time_base = 48000, start, Fraction(1, 48000)
         for resampled in resampler.resample(frame):
             out.mux(stream.encode(resampled))

@@ -135,6 +135,16 @@ def test_a_cut_resets_the_state(tmp_path, colorize):
     assert np.array_equal(together[30:], _chroma(colorize(alone, "--codec", "ffv1", name="a.mkv")))
 
 
+def test_pcm_in_mov_and_colons_in_names(tmp_path, colorize):
+    """MOV cuts PCM into packets of its own; FFmpeg would take `reel:` for a protocol."""
+    source = make_film(
+        tmp_path / "reel:1.mov", shot("coffee", 20), audio="pcm_s16le", audio_frame=480, container="mov"
+    )
+    output = colorize(source, name="reel:1.color.mov")
+    sound = [b"".join(content for content, _ in packets(path, "audio")) for path in (source, output)]
+    assert sound[0] == sound[1] and len(sound[0]) > 10_000
+
+
 def test_steadying_holds_colour_still(tmp_path, colorize):
     """A still scene with grain: its colour moves less than half as much as the per-frame network's."""
     rng = np.random.default_rng(0)

@@ -107,3 +107,13 @@ def test_cut_off(tmp_path: Path, name: str, keep: float) -> None:
 
 def test_timecode() -> None:
     assert timecode(Fraction(3723040, 1000)) == "1:02:03.040"
+
+
+def test_a_film_cut_inside_a_group_of_pictures_is_refused(tmp_path: Path) -> None:
+    whole = make_film(tmp_path / "whole.ts", shot("rocket", 60), options={"g": "30", "bf": "0"})
+    content, packet = whole.read_bytes(), 188
+    start = len(content) // 4 // packet * packet  # inside the first group; the tables in front are kept
+    cut = tmp_path / "cut.ts"
+    cut.write_bytes(content[: 3 * packet] + content[start:])
+    with pytest.raises(InputError, match="begins inside a group of pictures"):
+        open_film(cut)
