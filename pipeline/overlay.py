@@ -33,33 +33,39 @@ def overlay(thumb: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
     (W, H) = `overlay_size`, both even. Regions are drawn from the enlarged probabilities, so borders are smooth.
     """
-    height, width = _picture_size(thumb.shape)
     index = labels.argmax(0).astype(np.uint8)
-    present = np.bincount(index.ravel(), minlength=len(NAMES)) >= PRESENT * index.size
+    share = np.bincount(index.ravel(), minlength=len(NAMES)) / index.size
 
-    # Only labels that win somewhere can win between: enlarge those alone.
-    shown = np.unique(index)
-    small = np.ascontiguousarray(labels[shown].transpose(1, 2, 0))
-    planes = [cv2.resize(small[..., i], (width, height), interpolation=cv2.INTER_LINEAR) for i in range(len(shown))]
-    index = shown[np.stack(planes).argmax(0)]
+    # Only labels that win somewhere can win between: enlarge those alone, and take the greatest as we go.
+    winner = np.zeros(thumb.shape, np.uint8)
+    highest = np.zeros(thumb.shape, np.uint8)
+    for label in np.flatnonzero(share):
+        plane = cv2.resize(labels[label], thumb.shape[::-1], interpolation=cv2.INTER_LINEAR)
+        winner[plane > highest] = label
+        cv2.max(plane, highest, highest)
 
-    grey = cv2.resize(thumb, (width, height), interpolation=cv2.INTER_LINEAR)[..., None]
-    picture = cv2.addWeighted(_COLOURS[index], 0.55, np.repeat(grey, 3, 2), 0.45, 0)
-    names, swatches = _legend(height)
-    names = np.where(present[np.maximum(swatches, 0)][..., None] & (swatches >= 0)[..., None], names, names // 4)
-    return np.hstack([picture, names])
+    height, width = _picture_size(thumb.shape)
+    picture = cv2.addWeighted(_COLOURS[winner], 0.55, cv2.cvtColor(thumb, cv2.COLOR_GRAY2RGB), 0.45, 0)
+    picture = cv2.resize(picture, (width, height), interpolation=cv2.INTER_LINEAR)
+    return np.hstack([picture, np.where((share >= PRESENT)[_owner(height)][..., None], *_legend(height))])
+
+
+@lru_cache(maxsize=4)
+def _owner(height: int) -> np.ndarray:
+    """(height, legend width) which label's row of the legend each pixel belongs to."""
+    rows = min(len(NAMES), height // ROW)
+    columns = -(-len(NAMES) // rows)
+    y, x = np.mgrid[:height, : columns * COLUMN]
+    return np.minimum(x // COLUMN * rows + np.minimum(y // ROW, rows - 1), len(NAMES) - 1)
 
 
 @lru_cache(maxsize=4)
 def _legend(height: int) -> tuple[np.ndarray, np.ndarray]:
-    """(height, legend width, 3) uint8 with all names bright, and which label's row each pixel belongs to (−1: none)."""
+    """The legend, (height, width, 3) uint8: all names bright, all names dim."""
     rows = min(len(NAMES), height // ROW)
-    columns = -(-len(NAMES) // rows)
-    picture = np.zeros((height, columns * COLUMN, 3), np.uint8)
-    owner = np.full(picture.shape[:2], -1, np.int64)
+    bright = np.zeros((*_owner(height).shape, 3), np.uint8)
     for i, name in enumerate(NAMES):
         x, y = i // rows * COLUMN, i % rows * ROW
-        owner[y : y + ROW, x : x + COLUMN] = i
-        cv2.rectangle(picture, (x + 6, y + 2), (x + 18, y + ROW - 3), PALETTE[i], cv2.FILLED)
-        cv2.putText(picture, name, (x + 24, y + 12), cv2.FONT_HERSHEY_SIMPLEX, 0.42, (255, 255, 255), 1, cv2.LINE_AA)
-    return picture, owner
+        cv2.rectangle(bright, (x + 6, y + 2), (x + 18, y + ROW - 3), PALETTE[i], cv2.FILLED)
+        cv2.putText(bright, name, (x + 24, y + 12), cv2.FONT_HERSHEY_SIMPLEX, 0.42, (255, 255, 255), 1, cv2.LINE_AA)
+    return bright, bright // 4

@@ -137,9 +137,7 @@ def test_a_cut_resets_the_state(tmp_path, colorize):
 
 def test_pcm_in_mov_and_colons_in_names(tmp_path, colorize):
     """MOV cuts PCM into packets of its own; FFmpeg would take `reel:` for a protocol."""
-    source = make_film(
-        tmp_path / "reel:1.mov", shot("coffee", 20), audio="pcm_s16le", audio_frame=480, container="mov"
-    )
+    source = make_film(tmp_path / "reel:1.mov", shot("coffee", 20), audio="pcm_s16le", audio_frame=480, container="mov")
     output = colorize(source, name="reel:1.color.mov")
     sound = [b"".join(content for content, _ in packets(path, "audio")) for path in (source, output)]
     assert sound[0] == sound[1] and len(sound[0]) > 10_000
