@@ -6,7 +6,7 @@ The package stores the original TensorFlow weights as a PyTorch state dict whose
 import torch
 from torch import Tensor
 
-from .encoder import Encoder, SameConv
+from .encoder import Encoder, Pointwise, SameConv
 
 BN_EPS = 1e-3  # TensorFlow's value for EfficientNet
 
@@ -23,7 +23,7 @@ def imagenet_encoder() -> Encoder:
     )
     tensors = [t for name, t in stored.items() if not name.endswith("num_batches_tracked")]
     encoder = Encoder()
-    convs = [m for m in encoder.modules() if isinstance(m, SameConv)]
+    convs = [m for m in encoder.modules() if isinstance(m, SameConv | Pointwise)]
     if len(tensors) < 5 * len(convs):
         raise ValueError(f"{len(tensors)} tensors stored, {5 * len(convs)} needed")
     with torch.no_grad():

@@ -6,7 +6,7 @@ the top, so that a patch of grey is read in its surroundings. There is no other 
 
 from torch import Tensor, nn
 
-from .encoder import CHANNELS, conv3x3, double
+from .encoder import CHANNELS, Pointwise, conv3x3, double
 from .labels import NAMES
 
 STRIDE = 4  # the label map's size is the picture's divided by this
@@ -21,10 +21,10 @@ class SemanticNet(nn.Module):
 
     def __init__(self, width: int = 64) -> None:
         super().__init__()
-        self.lateral = nn.ModuleList(nn.Conv2d(c, width, 1) for c in CHANNELS[1:])  # 1/4 … 1/32
-        self.context = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Conv2d(CHANNELS[-1], width, 1))
+        self.lateral = nn.ModuleList(Pointwise(c, width) for c in CHANNELS[1:])  # 1/4 … 1/32
+        self.context = nn.Sequential(nn.AdaptiveAvgPool2d(1), Pointwise(CHANNELS[-1], width))
         self.smooth = nn.ModuleList(conv3x3(width, width) for _ in CHANNELS[1:])
-        self.head = nn.Conv2d(width, len(NAMES), 1)
+        self.head = Pointwise(width, len(NAMES))
 
     def forward(self, features: list[Tensor]) -> Tensor:
         x = self.context(features[-1])  # (B, width, 1, 1)
