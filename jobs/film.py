@@ -119,7 +119,6 @@ def colorize_film(
             finished[labels[0]] = assemble(film, work, parts, *labels, kind="labels", copy_streams=False)
         for path, result in finished.items():
             place(result, path)
-        shutil.rmtree(work)
         run.stages["assembling"] = time.monotonic() - joining
     last = parts[-1]
     return Summary(
@@ -270,9 +269,9 @@ def _workers(settings: Settings) -> tuple[str, int]:
     resources = ray.cluster_resources()
     gpus, cpus = int(resources.get("GPU", 0)), int(resources.get("CPU", 0))
     if gpus and not settings.address:  # Ray counts what the driver lists; torch must be able to use it
-        import torch
+        from ..models.painter import has_cuda
 
-        gpus = gpus if torch.cuda.is_available() else 0
+        gpus = gpus if has_cuda() else 0
     if settings.device == "cuda" and not gpus:
         raise UserError("--device cuda: no usable GPU here; use --device cpu, or --address of a cluster with GPUs.")
     device = "cpu" if settings.device == "cpu" or not gpus else "cuda"
@@ -324,7 +323,10 @@ def _keep_or_clear(work: Path, identity: dict) -> None:
 
 @contextmanager
 def _claimed(work: Path) -> Iterator[None]:
-    """The work folder, held by this run alone; it goes again if the run fails before anything is committed."""
+    """The work folder, held by this run alone. It goes when the run is through, and if it fails with nothing committed.
+
+    Ray must be down by then: it makes its spill folder anew as long as it runs.
+    """
     work.mkdir(exist_ok=True)
     with (work / "lock").open("w") as lock:
         try:
@@ -337,6 +339,7 @@ def _claimed(work: Path) -> Iterator[None]:
             if not any(work.glob("part-*.json")):
                 shutil.rmtree(work)
             raise
+        shutil.rmtree(work)
 
 
 __all__ = ["Progress", "Settings", "Summary", "colorize_film", "work_folder"]

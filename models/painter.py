@@ -14,6 +14,11 @@ from . import WEIGHTS, weights
 GROUP = {"cpu": 1, "cuda": 8}  # frames at once, a divisor of every chunk size; on a CPU larger ones are no faster
 
 
+def has_cuda() -> bool:
+    """Whether torch can use a GPU of this machine."""
+    return torch.cuda.is_available()
+
+
 def pick_precision(device: str) -> torch.dtype:
     """bfloat16 where the hardware multiplies it (a GPU, a CPU with AMX), else float32."""
     if device == "cuda" or torch.cpu._is_amx_tile_supported():
