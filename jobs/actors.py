@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from ..flow import Motion
     from ..pipeline.encode import Encoding
     from ..pipeline.film import Film
-    from ..pipeline.writer import Part
 
 Thumbs = tuple[np.ndarray, np.ndarray | None]  # (N, h, w) uint8, and the frame before in the same shot
 Colour = tuple[np.ndarray, np.ndarray]  # ab (N, 2, h/2, w/2) float16, labels (N, 62, h/4, w/4) uint8
@@ -127,10 +126,8 @@ class Writer(_Timed):
         self._size = chroma_size(film.width, film.height, encoding.pix_fmt)
         self._format = PlaneFormat(film.matrix, film.bits, film.full_range)
 
-    def write(
-        self, chunk: Chunk, luma: np.ndarray, thumbs: Thumbs, colour: Colour, state: bytes
-    ) -> tuple[int, Part | None]:
-        """Frames written, and the receipt of the part that closed with them."""
+    def write(self, chunk: Chunk, luma: np.ndarray, thumbs: Thumbs, colour: Colour, state: bytes) -> int:
+        """Returns the number of frames written."""
         from ..pipeline.compose import chroma_planes
         from ..pipeline.overlay import overlay
 
@@ -142,4 +139,5 @@ class Writer(_Timed):
             pictures = None
             if self._labels:
                 pictures = np.stack([overlay(t, p) for t, p in zip(thumbs[0], labels, strict=True)])
-            return len(chunk), self._parts.write(chunk, luma, chroma, state, pictures)
+            self._parts.write(chunk, luma, chroma, state, pictures)
+        return len(chunk)

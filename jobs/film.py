@@ -31,7 +31,7 @@ from ..pipeline.encode import Encoding
 from ..pipeline.errors import OutputError, SemcolorError, UserError
 from ..pipeline.film import Film
 from ..pipeline.reader import chunk_size, thumb_size
-from ..pipeline.writer import committed, place, resume_point
+from ..pipeline.writer import committed, file_sha256, place, resume_point
 from . import actors
 from .cluster import connected, cores
 
@@ -108,7 +108,7 @@ def colorize_film(
     with _claimed(work), connected(settings.address, cpus, store, work / "spill"):
         device, workers = _workers(settings)
         _keep_or_clear(work, _identity(film, encoding, settings, device, labels))
-        start = resume_point(work, committed(work))
+        start = resume_point(work)
         progress(start.frame, start.shot + 1)
         run = _Run(film, encoding, settings, device, workers, work, labels[1] if labels else None)
         if start.frame < film.frames:
@@ -221,8 +221,7 @@ class _Run:
                     shots = chunk.shot + 1
                     receipts.append(self._hand_on(head, luma, thumbs))
             elif receipts:
-                frames, _part = ray.get(receipts.popleft())
-                done += frames
+                done += ray.get(receipts.popleft())
                 progress(done, shots)
 
     def _hand_on(self, chunk: Any, luma: Any, thumbs: Any) -> Any:
@@ -297,7 +296,7 @@ def _identity(
     return {
         "version": __version__,
         "film": film.fingerprint(),
-        "weights": hashlib.sha256((settings.weights or WEIGHTS).read_bytes()).hexdigest(),
+        "weights": file_sha256(settings.weights or WEIGHTS),
         "device": device,  # rounds otherwise
         "size": settings.size,
         "steady": settings.steady,

@@ -4,3 +4,12 @@ from pathlib import Path
 
 WEIGHTS = Path(__file__).with_name("weights") / "semcolor.safetensors"
 """The weights that ship with the package."""
+
+
+def network_size(aspect: float, short: int = 256) -> tuple[int, int]:
+    """(h, w) at which the networks see a picture of width / height `aspect`.
+
+    The short side is `short`, a multiple of 32; the long one is true to the aspect, to 32 pixels.
+    """
+    along = max(32, 32 * round(short * max(aspect, 1 / aspect) / 32))
+    return (short, along) if aspect >= 1 else (along, short)

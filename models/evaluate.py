@@ -12,9 +12,9 @@ import torch
 import torch.nn.functional as F
 from torchvision.utils import save_image
 
+from . import network_size
 from .colorizer import Colorizer
 from .data import DataFolder, Photo
-from .encoder import STRIDE
 from .lab import lab_from_rgb, luma_from_rgb, rgb_from_lab
 from .labels import INDEX, PALETTE
 from .metrics import ciede2000, colourfulness
@@ -34,20 +34,13 @@ class Figures:
     label_accuracy: float | None  # within the allowed names, over pixels with fewer than 30 of them
 
 
-def network_size(height: int, width: int, short: int) -> tuple[int, int]:
-    """(h, w) for the network: short side `short`, aspect kept, both to the nearest multiple of 32."""
-    scale = short / min(height, width)
-    h, w = (max(STRIDE, round(side * scale / STRIDE) * STRIDE) for side in (height, width))
-    return h, w
-
-
 @torch.inference_mode()
 def colorize_photo(model: Colorizer, rgb: torch.Tensor, short: int = 256) -> tuple[torch.Tensor, torch.Tensor]:
     """Colour the luma of a photo (3, H, W), 0..1.
 
     Returns Lab (3, H, W) with the truth's lightness and our a, b, and label probabilities (62, h/4, w/4).
     """
-    size = network_size(rgb.shape[1], rgb.shape[2], short)
+    size = network_size(rgb.shape[2] / rgb.shape[1], short)
     device = next(model.parameters()).device
     grey = F.interpolate(luma_from_rgb(rgb)[None], size, mode="bilinear", antialias=True, align_corners=False)
     ab, labels = model(grey.to(device))
@@ -116,4 +109,4 @@ def sheet(model: Colorizer, photos: list[Photo], path: Path, tile: tuple[int, in
     save_image(torch.cat(tiles), path, nrow=4)
 
 
-__all__ = ["JUDGED", "Figures", "colorize_photo", "evaluate", "evaluate_tests", "network_size", "sheet"]
+__all__ = ["JUDGED", "Figures", "colorize_photo", "evaluate", "evaluate_tests", "sheet"]

@@ -57,7 +57,7 @@ def _rgb_from_lab_at(f_y: np.ndarray, ab: np.ndarray) -> np.ndarray:
 
 
 def chroma_at_luma(ab: np.ndarray, luma: np.ndarray, matrix: str) -> np.ndarray:
-    """a, b (2, h, w) at luma Y' (h, w) 0..1 → Cb, Cr (2, h, w), −0.5..0.5, in the gamut.
+    """a, b (2, h, w) at luma Y' (h, w) 0..1 → Cb, Cr (2, h, w), not yet fitted into the gamut.
 
     Lab wants a lightness, the film has a luma: the neutral grey that leads to this luma is found by one step of
     fixed-point iteration, which leaves about 0.01 of luma in saturated blues and less elsewhere.

@@ -20,6 +20,7 @@ import cv2
 import numpy as np
 from av.video.reformatter import ColorRange, Colorspace
 
+from ..models import network_size
 from .chunk import CHUNK_SIZES, Chunk, Resume
 from .cuts import BEHIND, CutFinder
 from .errors import FilmError, InputError
@@ -250,7 +251,5 @@ def chunk_size(film: Film, wanted: int) -> int:
 
 
 def thumb_size(film: Film, size: int = 256) -> tuple[int, int]:
-    """(h, w) at network size: the short side is `size`, the long one true to the displayed aspect, to 32 pixels."""
-    aspect = float(film.width * film.sample_aspect / film.height)
-    along = max(32, 32 * round(size * max(aspect, 1 / aspect) / 32))
-    return (size, along) if aspect >= 1 else (along, size)
+    """(h, w) at network size, of the displayed aspect; see `models.network_size`."""
+    return network_size(float(film.width * film.sample_aspect / film.height), size)

@@ -22,7 +22,7 @@ from .errors import WorkError
 from .film import Film
 from .reader import luma_sha256
 
-__all__ = ["PART_FRAMES", "Part", "PartWriter", "commit", "committed", "place", "resume_point"]
+__all__ = ["PART_FRAMES", "Part", "PartWriter", "commit", "committed", "file_sha256", "place", "resume_point"]
 
 PART_FRAMES = 240
 """A part closes at the first permitted place once it holds this many frames."""
@@ -161,10 +161,15 @@ class PartWriter:
 
 def commit(temporary: Path, path: Path) -> str:
     """Put a finished file in its place, durably; returns its SHA-256."""
-    with open(temporary, "rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    digest = file_sha256(temporary)
     place(temporary, path)
     return digest
+
+
+def file_sha256(path: Path) -> str:
+    """Digest of a file's content, hexadecimal."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def place(temporary: Path, path: Path) -> None:
@@ -194,11 +199,8 @@ def _read_receipt(path: Path) -> Part | None:
     try:
         values = json.loads(path.read_text())
         part = Part(**values | {"pts": tuple(values["pts"])})
-        for kind, name in part.files.items():
-            with open(path.parent / name, "rb") as file:
-                if hashlib.file_digest(file, "sha256").hexdigest() != part.sha256[kind]:
-                    return None
-        return part
+        whole = all(file_sha256(path.parent / name) == part.sha256[kind] for kind, name in part.files.items())
+        return part if whole else None
     except (OSError, ValueError, TypeError, KeyError):
         return None
 
