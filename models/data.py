@@ -1,16 +1,14 @@
-"""Photos and what is known of their labels, as training samples.
+"""Training data: photos with what is known of their labels, and random samples of them in batches.
 
-A data folder holds `photos/<source>/<split>/NNNNN.jpg`, and where known `labels/<source>/<split>/NNNNN.png` (the
-source's own index map) and `labels_voc/…` (PASCAL VOC indices). Its `labels.json` says, for each source and
-value, which of `labels.NAMES` the pixel may be: one name is a label, several are "one of these", 255 is unknown;
-`scenes` says the same of whole pictures.
+Data come from folders and zip files in any of the layouts of `layouts`; one name allowed for a pixel is a label,
+several are "one of these", all are "unknown".
 """
 
-import json
-import queue
-import threading
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Generator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import count, islice
 from pathlib import Path
 
 import cv2
@@ -19,116 +17,121 @@ import torch
 from torch import Tensor
 
 from . import color, semantic
+from .degrade import age, bars
+from .lab import lab_from_rgb
 from .labels import INDEX, NAMES
+from .layouts import Photo, Rules, read_layout
 from .scenes import tell_by_colour
+from .storage import open_store
 
 Array = np.ndarray
-HELD_OUT = 20  # every 20th training photo is set aside for choosing settings
-
-
-@dataclass(frozen=True)
-class Photo:
-    """One photo of the data folder; the tables turn label values (0..255) into allowed names."""
-
-    source: str
-    path: Path
-    label_path: Path | None  # in `source`'s own values
-    voc_path: Path | None
-
-    def rgb(self) -> Array:
-        """(H, W, 3) uint8. Raises ValueError where the file is not a picture."""
-        picture = cv2.imread(str(self.path), cv2.IMREAD_COLOR)
-        if picture is None:
-            raise ValueError(f"{self.path} is not a picture OpenCV can read")
-        return np.ascontiguousarray(picture[..., ::-1])
+HELD_OUT = 20  # every 20th training photo of a source is set aside for choosing settings
+BARRED = 0.06  # share of samples with letterbox or pillarbox bars
+FAVOURED = {"faces": 2.0, "ccp": 1.5, "stock": 1.5}  # faces first: films are full of people
+REACH = 2  # pixels around it that decide what colour tells of a pixel
 
 
 @dataclass(frozen=True)
 class Batch:
-    """grey (B, 1, S, S) 0..1; ab (B, 2, S/2, S/2); allowed (B, 62, S/4, S/4) bool: what a pixel may be."""
+    """grey (B, 1, S, S) 0..1; lab (B, 3, S/2, S/2); allowed (B, 62, S/4, S/4) bool: what a pixel may be."""
 
     grey: Tensor
-    ab: Tensor
+    lab: Tensor
     allowed: Tensor
 
 
 class DataFolder:
-    """The photos of a folder and the meaning of their label values.
+    """The photos of one or several folders or zip files, in any layout of `layouts`, and what their labels mean.
 
-    Raises FileNotFoundError where `labels.json` or `photos` is missing, ValueError where names do not match.
+    A source may be spread over several of them: its photos are ordered by name, so it does not matter how.
+    Raises FileNotFoundError where one does not exist, ValueError where one cannot be used, or where two hold the same
+    photo or differ in the meaning of a source.
     """
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        rules = json.loads((root / "labels.json").read_text())
-        if tuple(rules["names"]) != NAMES:
-            raise ValueError(f"{root / 'labels.json'}: `names` are not the {len(NAMES)} names of this version")
-        self._tables = {source: self._table(values) for source, values in rules["sources"].items()}
-        self._scenes = {source: self._row(names) for source, names in rules["scenes"].items()}
+    def __init__(self, roots: Path | Sequence[Path]) -> None:
+        self.roots = [roots] if isinstance(roots, Path) else list(roots)
+        self.rules: Rules = {"sources": {}, "scenes": {}}
+        found: dict[tuple[str, str, str], Photo] = {}
+        for root in self.roots:
+            rules, photos = read_layout(open_store(root))
+            for kind, mine in self.rules.items():
+                for source, meaning in rules[kind].items():
+                    if mine.setdefault(source, meaning) != meaning:
+                        raise ValueError(f"{root} gives `{source}` another meaning than the data before it")
+            for photo in photos:
+                other = found.setdefault((photo.source, photo.split, photo.name), photo)
+                if other is not photo:
+                    raise ValueError(f"{other.path} and {photo.path} are both photo {photo.name} of `{photo.source}`")
+        self._photos = [found[key] for key in sorted(found)]
+        self._tables = {source: _table(values) for source, values in self.rules["sources"].items()}
+        self._scenes = {source: _bits(names) for source, names in self.rules["scenes"].items()}
 
-    @staticmethod
-    def _row(names: list[str]) -> Array:
-        row = np.zeros(len(NAMES), bool)
-        row[[INDEX[name] for name in names]] = True
-        return row
-
-    @classmethod
-    def _table(cls, values: dict[str, list[str]]) -> Array:
-        table = np.ones((256, len(NAMES)), bool)  # what is not listed is unknown
-        for value, names in values.items():
-            table[int(value)] = cls._row(names)
-        return table
-
-    def photos(self, split: str, sources: list[str] | None = None) -> list[Photo]:
+    def photos(self, split: str, sources: Sequence[str] | None = None) -> list[Photo]:
         """The photos of `train`, `val` (those set aside from the training photos) or `test`, in a fixed order."""
-        found = []
-        folder = "test" if split == "test" else "train"
-        for source in sorted(p.name for p in (self.root / "photos").iterdir()):
-            if sources is not None and source not in sources:
+        if split not in ("train", "val", "test"):
+            raise ValueError(f"{split!r} is none of train, val, test")
+        chosen, seen = [], dict.fromkeys((photo.source for photo in self._photos), 0)
+        for photo in self._photos:
+            if (photo.split == "test") != (split == "test"):
                 continue
-            for i, path in enumerate(sorted((self.root / "photos" / source / folder).glob("*.jpg"))):
-                if split != "test" and (i % HELD_OUT == HELD_OUT - 1) != (split == "val"):
-                    continue
-                maps = [self.root / kind / source / folder / f"{path.stem}.png" for kind in ("labels", "labels_voc")]
-                own, voc = (m if m.exists() else None for m in maps)
-                found.append(Photo(source, path, own if source in self._tables else None, voc))
-        return found
+            seen[photo.source] += 1
+            aside = photo.split == "train" and seen[photo.source] % HELD_OUT == 0
+            if aside == (split == "val") and (sources is None or photo.source in sources):
+                chosen.append(photo)
+        return chosen
+
+    def sources(self, split: str | None = None) -> list[str]:
+        """The sources that have photos, in this split if one is given, in alphabetical order."""
+        return sorted({photo.source for photo in (self.photos(split) if split else self._photos)})
 
     def allowed(self, photo: Photo, size: tuple[int, int]) -> Array:
         """(h, w, 62) bool at `size` = (h, w), nearest: which labels each pixel may have.
 
-        Where a photo's own map and the VOC map contradict each other, its own counts.
+        Where a photo's own map and the VOC map contradict each other, its own counts. Raises ValueError where a map
+        is not of its photo's size.
         """
+        return _unpack(self._allowed_bits(photo, size))
+
+    def told(self, photo: Photo, rgb: Array, columns: slice = slice(None)) -> Array:
+        """`allowed` at the size of rgb (h, w, 3) uint8, the photo made small, narrowed by what its colours tell.
+
+        Returns (h, w', 62) bool, those `columns` of the whole alone.
+        """
+        start, stop, _ = columns.indices(rgb.shape[1])
+        left = max(0, start - REACH)
+        near = slice(left, stop + REACH)
+        allowed = _unpack(self._allowed_bits(photo, (rgb.shape[0], rgb.shape[1]))[:, near])
+        told = tell_by_colour(np.ascontiguousarray(rgb[:, near]), allowed, photo.source)
+        return told[:, start - left : stop - left]
+
+    def _allowed_bits(self, photo: Photo, size: tuple[int, int]) -> Array:
+        """(h, w) uint64, bit i: may be label i. A set of labels in one number, for speed."""
         h, w = size
-        allowed = np.ones((h, w, len(NAMES)), bool)
-        if photo.source in self._scenes:
-            allowed &= self._scenes[photo.source]
+        allowed = np.full((h, w), self._scenes.get(photo.source, _bits(NAMES)), "<u8")
         for path, table in ((photo.label_path, photo.source), (photo.voc_path, "voc")):
-            if path is None:
-                continue
-            values = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
-            if values is None:
-                raise ValueError(f"{path} is not a picture OpenCV can read")
-            both = allowed & self._tables[table][cv2.resize(values, (w, h), interpolation=cv2.INTER_NEAREST)]
-            allowed = np.where(both.any(-1, keepdims=True), both, allowed)
+            if path is not None:
+                values = cv2.resize(photo.values(path), (w, h), interpolation=cv2.INTER_NEAREST_EXACT)
+                both = allowed & self._tables[table][values]
+                allowed = np.where(both != 0, both, allowed)
         return allowed
 
 
-def degrade(grey: Array, rng: np.random.Generator) -> Array:
-    """Make a clean grey picture (H, W) 0..1 look like film: contrast, exposure, softness, vignette, grain."""
-    h, w = grey.shape
-    grey = grey ** np.exp(rng.normal(0, 0.25))
-    low, high = rng.uniform(0, 0.12), rng.uniform(0.85, 1.08)
-    grey = low + (high - low) * grey
-    if rng.random() < 0.3:
-        grey = cv2.GaussianBlur(grey, (0, 0), rng.uniform(0.4, 1.6))
-    if rng.random() < 0.2:
-        y, x = np.mgrid[-1 : 1 : h * 1j, -1 : 1 : w * 1j]
-        grey = grey * (1 - rng.uniform(0, 0.4) * (x * x + y * y) / 2)
-    if rng.random() < 0.5:
-        grain = rng.normal(0, rng.uniform(0, 0.06), (h, w)).astype(np.float32)
-        grey = grey + (cv2.GaussianBlur(grain, (0, 0), 0.8) * 1.8 if rng.random() < 0.5 else grain)
-    return np.clip(grey, 0, 1).astype(np.float32)
+def _bits(names: Sequence[str]) -> int:
+    return sum(1 << INDEX[name] for name in set(names))
+
+
+def _table(values: dict[str, list[str]]) -> Array:
+    """(256,) uint64: the labels that each pixel value allows."""
+    table = np.full(256, _bits(NAMES), "<u8")  # what is not listed is unknown
+    for value, names in values.items():
+        table[int(value)] = _bits(names)
+    return table
+
+
+def _unpack(bits: Array) -> Array:
+    """(h, w) uint64 → (h, w, 62) bool."""
+    octets = np.ascontiguousarray(bits)[..., None].view(np.uint8)
+    return np.unpackbits(octets, axis=-1, count=len(NAMES), bitorder="little").view(bool)
 
 
 def sample(folder: DataFolder, photo: Photo, size: int, rng: np.random.Generator) -> tuple[Array, Array, Array]:
@@ -137,41 +140,53 @@ def sample(folder: DataFolder, photo: Photo, size: int, rng: np.random.Generator
     Returns (grey (S, S) float32 0..1 degraded, rgb (S/2, S/2, 3) float32 0..1, allowed (S/4, S/4, 62) bool).
     """
     rgb = photo.rgb()
-    h, w = rgb.shape[:2]
     # A film frame is seen at short side 256; crops stand for whole scenes and for details of them.
-    scale = size * np.exp(rng.uniform(0, np.log(2))) / min(h, w)
-    h, w = max(size, round(h * scale)), max(size, round(w * scale))
+    scale = size * np.exp(rng.uniform(0, np.log(2))) / min(rgb.shape[:2])
+    # All in steps of four pixels, so that picture, colours and labels lie exactly on one another.
+    h, w = (max(size, 4 * round(n * scale / 4)) for n in rgb.shape[:2])
     rgb = cv2.resize(rgb, (w, h), interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
-    y, x = rng.integers(0, h - size + 1), rng.integers(0, w - size + 1)
-    quarter = folder.allowed(photo, (h // 4, w // 4))
-    if photo.source.startswith("scenes_"):
-        small = cv2.resize(rgb, (w // 4, h // 4), interpolation=cv2.INTER_AREA)
-        quarter = tell_by_colour(small, quarter, photo.source)
-    qy, qx = min(y // 4, h // 4 - size // 4), min(x // 4, w // 4 - size // 4)
-    allowed = quarter[qy : qy + size // 4, qx : qx + size // 4]
+    y, x = (4 * int(rng.integers(0, (n - size) // 4 + 1)) for n in (h, w))
+    small = cv2.resize(rgb, (w // 4, h // 4), interpolation=cv2.INTER_AREA)
+    allowed = folder.told(photo, small, slice(x // 4, (x + size) // 4))[y // 4 : (y + size) // 4]
     rgb = rgb[y : y + size, x : x + size].astype(np.float32) / 255
     if rng.random() < 0.5:
-        rgb, allowed = rgb[:, ::-1], allowed[:, ::-1]
-    grey = rgb @ np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
-    half = cv2.resize(np.ascontiguousarray(rgb), (size // color.STRIDE,) * 2, interpolation=cv2.INTER_AREA)
+        rgb, allowed = cv2.flip(rgb, 1), allowed[:, ::-1]
+    grey = age(rgb @ np.array([0.299, 0.587, 0.114], np.float32), rng)  # ITU-R BT.601
+    half = cv2.resize(rgb, (size // color.STRIDE,) * 2, interpolation=cv2.INTER_AREA)
     assert allowed.shape[:2] == (size // semantic.STRIDE,) * 2
-    return degrade(grey, rng), half, allowed
+    if rng.random() < BARRED:  # nothing is known of a bar but that it has no colour
+        bar = bars((size, size), rng)
+        grey = np.where(bar, rng.uniform(0, 0.1) + 0.2 * (grey - cv2.blur(grey, (5, 5))), grey).clip(0, 1)
+        half, allowed = half * ~bar[::2, ::2, None], allowed | bar[::4, ::4, None]
+    return grey.astype(np.float32), half, allowed
 
 
 def batches(
-    folder: DataFolder, photos: list[Photo], batch: int, size: int, seed: int, first: int = 0, ahead: int = 4
-) -> Iterator[Batch]:
-    """Endless training batches, each a function of (seed, its number) alone, made `ahead` in a thread.
+    folder: DataFolder,
+    photos: list[Photo],
+    batch: int,
+    size: int,
+    seed: int,
+    first: int = 0,
+    ahead: int = 4,
+    rank: int = 0,
+    world: int = 1,
+    threads: int = 1,
+) -> Generator[Batch, None, None]:
+    """Endless training batches, each a function of (seed, its number) alone, `ahead` of them made in `threads`, which
+    end when the generator is closed.
 
-    Sources are drawn with a probability proportional to the square root of their number of photos.
+    Worker `rank` of `world` gets in its step n, counted from `first`, batch n · world + rank. Sources are drawn with
+    a probability proportional to the square root of their number of photos, those with faces more often. Raises
+    ValueError without photos, and what reading a photo raises.
     """
-    from .lab import lab_from_rgb
-
     by_source: dict[str, list[Photo]] = {}
     for photo in photos:
         by_source.setdefault(photo.source, []).append(photo)
+    if not by_source:
+        raise ValueError(f"{', '.join(map(str, folder.roots))}: no photos to train on")
     names = sorted(by_source)
-    share = np.sqrt([len(by_source[n]) for n in names])
+    share = np.sqrt([len(by_source[n]) for n in names]) * [FAVOURED.get(n, 1.0) for n in names]
     share /= share.sum()
 
     def make(number: int) -> Batch:
@@ -182,25 +197,18 @@ def batches(
             drawn.append(sample(folder, pool[rng.integers(len(pool))], size, rng))
         grey, rgb, allowed = (np.stack(part) for part in zip(*drawn, strict=True))
         lab = lab_from_rgb(torch.from_numpy(rgb).permute(0, 3, 1, 2))
-        return Batch(
-            torch.from_numpy(grey)[:, None], lab[:, 1:].contiguous(), torch.from_numpy(allowed).permute(0, 3, 1, 2)
-        )
+        return Batch(torch.from_numpy(grey)[:, None], lab, torch.from_numpy(allowed).permute(0, 3, 1, 2))
 
-    ready: queue.Queue[Batch | Exception] = queue.Queue(maxsize=ahead)
+    def stream() -> Generator[Batch, None, None]:
+        pool = ThreadPoolExecutor(threads)
+        made = (pool.submit(make, number) for number in count(first * world + rank, world))
+        try:
+            coming = deque(islice(made, max(ahead, threads)))
+            while True:
+                ready = coming.popleft().result()
+                coming.append(next(made))
+                yield ready
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
 
-    def produce() -> None:
-        number = first
-        while True:
-            try:
-                ready.put(make(number))
-            except Exception as error:  # handed over: the training loop must not wait for ever
-                ready.put(error)
-                return
-            number += 1
-
-    threading.Thread(target=produce, daemon=True).start()
-    while True:
-        item = ready.get()
-        if isinstance(item, Exception):
-            raise item
-        yield item
+    return stream()

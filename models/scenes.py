@@ -1,7 +1,9 @@
 """Labels told by colour, where a photo says only what scene it is: the teacher sees colour, the student grey.
 
 Blue and smooth above is sky, blue below the horizon of a sea picture is water, white in a glacier's foreground is
-snow, saturated green is a plant. A pixel that no rule names keeps what is allowed in its scene.
+snow, saturated green is a plant, smooth green below is grass, and what stays grey under a mountain's sky is mountain,
+nearer rock. In photos of other sources only green tells, and it never contradicts a label map. A pixel that no rule
+names keeps what is allowed.
 """
 
 import cv2
@@ -23,18 +25,23 @@ def tell_by_colour(rgb: np.ndarray, allowed: np.ndarray, source: str) -> np.ndar
     blue, green, white = b < -4, (a < -6) & (b > 8), (lightness > 75) & (np.hypot(a, b) < 12)
 
     told = np.zeros_like(allowed)
-    if source != FOREST:
+    scene = source.startswith("scenes_")
+    if scene and source != FOREST:
         horizon = 0.3 if source == GLACIER else 0.5
         sky = smooth & (depth < horizon) & ((blue & (lightness > 45)) | (white & (depth < horizon - 0.1)))
         told[sky, INDEX["sky"]] = True
     if source == SEA:
         told[blue & (depth > 0.55), INDEX["water"]] = True
     if source == GLACIER:
-        told[white & (depth > 0.4), INDEX["snow"]] = True
-    if source in (FOREST, STREET, BUILDINGS):
-        told[green & (depth < 0.6), INDEX["tree"]] = True
-    told[green & ~told.any(-1), INDEX["tree"]] = True
-    told[told[..., INDEX["tree"]] & (depth >= 0.6), INDEX["grass"]] = True
+        told[(lightness > 65) & (np.hypot(a, b) < 20) & (depth > 0.4), INDEX["snow"]] = True
+    if source == MOUNTAIN:
+        bare = ~told.any(-1) & ~green & ~white & ~(blue & smooth)
+        told[bare & (depth > 0.25) & (depth < 0.6), INDEX["mountain"]] = True
+        told[bare & (depth > 0.8), INDEX["rock"]] = True
+    plant = cv2.medianBlur(green.astype(np.uint8), 5).astype(bool) & ~told.any(-1)
+    lawn = plant & smooth & (depth >= 0.5)
+    told[plant & ~lawn, INDEX["tree"]] = True
+    told[lawn | (plant & (depth >= 0.6)), INDEX["grass"]] = True
 
     narrowed = allowed & told
     return np.where(narrowed.any(-1, keepdims=True), narrowed, allowed)
