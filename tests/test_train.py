@@ -1,18 +1,23 @@
 """Training on a folder made here: it learns, survives an interruption, and writes what the program loads."""
 
 import json
+import subprocess
+import sys
+from dataclasses import replace
 
 import cv2
 import numpy as np
 import pytest
 import torch
 from semcolor.models import weights
+from semcolor.models.colorizer import Colorizer
 from semcolor.models.data import DataFolder, batches
 from semcolor.models.encoder import Encoder
 from semcolor.models.evaluate import evaluate_tests
-from semcolor.models.labels import INDEX, NAMES
-from semcolor.models.scenes import tell_by_colour
-from semcolor.models.train import Settings, Trainer, color_loss, correct, label_loss, train
+from semcolor.models.labels import NAMES
+from semcolor.models.objective import Settings
+from semcolor.models.statistics import chroma_by_label
+from semcolor.models.train import Trainer, train
 
 BLUE, GREEN = (90, 140, 220), (70, 130, 50)  # sRGB
 
@@ -45,104 +50,39 @@ def no_download(monkeypatch):
     monkeypatch.setattr("semcolor.models.train.imagenet_encoder", Encoder)
 
 
-def test_set_aside_photos_are_not_trained_on(folder):
-    train_photos, val = folder.photos("train"), folder.photos("val")
-    assert len(train_photos) == 23 and len(val) == 1 and len(folder.photos("test")) == 4
-    assert not set(train_photos) & set(val)
-
-
-def test_what_a_pixel_may_be(folder):
-    allowed = folder.allowed(folder.photos("test")[0], (40, 48))
-    assert allowed[0].sum(-1).tolist() == [1] * 48 and allowed[0, 0, INDEX["sky"]]
-    assert allowed[-1, 0, INDEX["grass"]] and allowed[-1, 0, INDEX["tree"]] and allowed[-1, 0].sum() == 2
-
-
-def test_batches_depend_on_seed_and_number_alone(folder):
-    photos = folder.photos("train")
-    run = batches(folder, photos, 3, 64, seed=5)
-    first, second = next(run), next(run)
-    again = next(batches(folder, photos, 3, 64, seed=5, first=1))
-    assert torch.equal(second.grey, again.grey) and torch.equal(second.ab, again.ab)
-    assert not torch.equal(first.grey, second.grey)
-    assert first.grey.shape == (3, 1, 64, 64) and first.ab.shape == (3, 2, 32, 32)
-    assert first.allowed.shape == (3, 62, 16, 16) and first.allowed.any(1).all()
-    # The truth's colours are those of the photo: bluish above, greenish below.
-    assert first.ab[:, 1].min() < -20 and first.ab[:, 1].max() > 20
-
-
-def test_a_missing_picture_reaches_the_loop(folder, tmp_path):
-    photo = folder.photos("train")[0]
-    broken = type(photo)(photo.source, tmp_path / "gone.jpg", None, None)
-    with pytest.raises(ValueError, match=r"gone\.jpg is not a picture"):
-        next(batches(folder, [broken], 1, 64, seed=0))
-
-
-def test_label_loss_is_the_probability_of_the_allowed():
-    logits = torch.randn(1, 62, 2, 2)
-    allowed = torch.zeros(1, 62, 2, 2, dtype=torch.bool)
-    allowed[:, :2] = True
-    expected = -logits.softmax(1)[:, :2].sum(1).log().mean()
-    assert torch.allclose(label_loss(logits, allowed), expected)
-    assert label_loss(logits, torch.ones_like(allowed)) == 0  # nothing known, nothing learnt
-
-
-def test_color_loss_weighs_colourful_pixels():
-    truth = torch.tensor([[[[0.0]], [[0.0]]], [[[60.0]], [[0.0]]]])
-    plain, vivid = color_loss(truth + 5, truth, 0.0), color_loss(truth + 5, truth, 1 / 40)
-    assert vivid > plain
-    assert color_loss(truth, truth, 1 / 40) == 0
-
-
-def test_correction_puts_in_what_is_known():
-    labels = torch.full((1, 62, 1, 2), 1 / 62)
-    allowed = torch.ones(1, 62, 1, 2, dtype=torch.bool)
-    allowed[:, :, :, 0] = False
-    allowed[:, 7, :, 0] = True
-    fixed = correct(labels, allowed, 1.0)
-    assert fixed[0, 7, 0, 0] == 1 and torch.allclose(fixed[..., 1], labels[..., 1])
-    assert torch.equal(correct(labels, allowed, 0.0), labels)
-
-
-def test_scenes_are_told_by_colour():
-    rgb = np.zeros((40, 40, 3), np.uint8)
-    rgb[:20], rgb[20:] = BLUE, (40, 90, 140)
-    allowed = np.zeros((40, 40, 62), bool)
-    allowed[..., [INDEX["sky"], INDEX["water"], INDEX["rock"]]] = True
-    told = tell_by_colour(rgb, allowed, "scenes_sea")
-    assert told[5, 20].sum() == 1 and told[5, 20, INDEX["sky"]]
-    assert told[35, 20].sum() == 1 and told[35, 20, INDEX["water"]]
-    grey = tell_by_colour(np.full_like(rgb, 90), allowed, "scenes_sea")
-    assert np.array_equal(grey, allowed)
-
-
-def test_an_interrupted_run_goes_on_with_the_same_result(folder, no_download):
-    settings = Settings(minutes=1000, batch=2, size=64, frozen=0.0)
+def test_an_interrupted_run_goes_on_with_the_same_result(folder, no_download, tmp_path, monkeypatch):
+    """Killed between two checkpoints and started anew, training ends with the very weights of an unbroken run."""
+    settings = Settings(steps=4, batch=2, size=64, fixed=0)
     cpu = torch.device("cpu")
-    photos = folder.photos("train")
+    train(folder.roots, tmp_path / "whole", settings, cpu, ["hills"])
 
-    def steps(trainer: Trainer, count: int) -> None:
-        source = batches(folder, photos, 2, 64, settings.seed, first=trainer.steps)
-        for _ in range(count):
-            trainer.step(next(source))
-            trainer.seconds = 0.0  # the schedule follows the clock: stop it
+    step = Trainer.step
 
-    whole = Trainer(settings, cpu)
-    steps(whole, 4)
-    half = Trainer(settings, cpu)
-    steps(half, 2)
-    saved = half.state()
-    other = Trainer(settings, cpu)
+    def killed(self: Trainer, batch):
+        if self.steps == 3:
+            raise KeyboardInterrupt
+        losses = step(self, batch)
+        if self.steps == 2:
+            (tmp_path / "half").mkdir(exist_ok=True)
+            torch.save(self.state(), tmp_path / "half" / "checkpoint.pt")
+        return losses
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Trainer, "step", killed)
+        train(folder.roots, tmp_path / "half", settings, cpu, ["hills"])
     torch.rand(7)  # a new process's random numbers stand elsewhere
-    other.restore(saved)
-    steps(other, 2)
-    for a, b in zip(whole.mean.parameters(), other.mean.parameters(), strict=True):
-        assert torch.equal(a, b)
+    train(folder.roots, tmp_path / "half", settings, cpu, ["hills"])
+    assert weights.digest(tmp_path / "whole" / "semcolor.safetensors")
+    a, b = (weights.load(tmp_path / run / "semcolor.safetensors").state_dict() for run in ("whole", "half"))
+    assert all(torch.equal(a[name], b[name]) for name in a)
+    with pytest.raises(ValueError, match="of a run with"):
+        train(folder.roots, tmp_path / "half", replace(settings, rate=1e-4), cpu, ["hills"])
 
 
 def test_training_learns_and_writes_weights_log_and_sheet(folder, tmp_path, no_download):
-    settings = Settings(minutes=0.35, batch=4, size=64, frozen=0.0)
+    settings = Settings(minutes=0.3, batch=4, size=64, fixed=0, encoder=0.5)
     before = evaluate_tests(Trainer(settings, torch.device("cpu")).mean.eval(), folder, ["hills"])
-    train(folder.root, tmp_path, settings, torch.device("cpu"), ["hills"])
+    train(folder.roots, tmp_path, settings, torch.device("cpu"), ["hills"])
     card = weights.card(tmp_path / "semcolor.safetensors")
     assert card["recipe"]["photos"] == 23 and card["recipe"]["samples"] >= 4
     after = card["figures"]["hills"]
@@ -152,5 +92,53 @@ def test_training_learns_and_writes_weights_log_and_sheet(folder, tmp_path, no_d
     assert evaluate_tests(model, folder, ["hills"])["hills"]["ratio"] == pytest.approx(after["ratio"], abs=0.01)
     assert cv2.imread(str(tmp_path / "sheet.jpg")) is not None
     # Finished, the same call trains no more.
-    train(folder.root, tmp_path, settings, torch.device("cpu"), ["hills"])
+    train(folder.roots, tmp_path, settings, torch.device("cpu"), ["hills"])
     assert weights.card(tmp_path / "semcolor.safetensors")["recipe"]["steps"] == card["recipe"]["steps"]
+
+
+def test_fixed_stages_keep_their_weights(folder, no_download):
+    trainer = Trainer(Settings(steps=10, batch=2, size=64, fixed=3), torch.device("cpu"))
+    before = {name: p.clone() for name, p in trainer.model.named_parameters()}
+    source = batches(folder, folder.photos("train"), 2, 64, 1)
+    for _ in range(2):
+        trainer.step(next(source))
+    still = {name for name, p in trainer.model.named_parameters() if torch.equal(p, before[name])}
+    assert {n for n in before if n.startswith(("encoder.stem", "encoder.stages.2."))} <= still
+    assert not any(n.startswith("encoder.stages.5.") and n.endswith("weight") for n in still)
+
+
+def test_two_workers_train_together(folder, tmp_path):
+    """Ray Train, gloo, two processes: one step of theirs is one step on the mean of both gradients."""
+    pytest.importorskip("ray.train", reason="ray[train] is not installed", exc_type=ImportError)
+    start, out = tmp_path / "start.safetensors", tmp_path / "run"
+    weights.save(Colorizer(), start, {})
+    command = [
+        sys.executable,
+        "-m",
+        "semcolor.jobs.train",
+        str(folder.roots[0]),
+        "--start",
+        str(start),
+        "--out",
+        str(out),
+    ]
+    command += ["--steps", "1", "--batch", "2", "--size", "64", "--workers", "2", "--device", "cpu"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=240)
+    assert done.returncode == 0, done.stderr[-3000:]
+    card = weights.card(out / "semcolor.safetensors")
+    assert card["recipe"]["workers"] == 2 and card["recipe"]["samples"] == 4
+
+    settings = Settings(steps=1, batch=2, size=64)
+    photos = folder.photos("train")
+    alone = Trainer(settings, torch.device("cpu"), weights.load(start), chroma_by_label(folder, photos))
+    for rank in range(2):
+        torch.manual_seed((settings.seed << 40) + rank)
+        batch = next(batches(folder, photos, 2, 64, settings.seed, rank=rank, world=2))
+        losses = alone.objective(batch.grey, batch.lab, batch.allowed)
+        (torch.stack(list(losses.values())).sum() / 2).backward()
+    shared = torch.load(out / "checkpoint.pt", weights_only=True)["optimiser"]["state"]
+    torch.nn.utils.clip_grad_norm_(alone.model.parameters(), 1.0)
+    learning = [p for group in alone.optimiser.param_groups for p in group["params"]]
+    for i, parameter in enumerate(learning):  # Adam's first moment after one step is a tenth of the gradient
+        assert parameter.grad is not None
+        assert torch.allclose(shared[i]["exp_avg"], parameter.grad / 10, rtol=1e-3, atol=1e-7)
