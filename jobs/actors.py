@@ -69,11 +69,11 @@ class Reader(_Timed):
 class Artist(_Timed):
     """Understands and colours frames one by one. As many as there are GPUs, or CPU cores."""
 
-    def __init__(self, device: str, weights: Path | None) -> None:
+    def __init__(self, device: str, weights: Path | None, vivid: float) -> None:
         from ..models.painter import Painter
 
         super().__init__()
-        self._painter = Painter(device, weights)
+        self._painter = Painter(device, weights, vivid)
 
     def paint(self, thumbs: Thumbs) -> Colour:
         with self.busy():

@@ -54,6 +54,8 @@ class Settings:
     """Network's short side in pixels, a multiple of 32."""
     steady: float = 1.0
     """Strength of steadying, 0 (off) to 1."""
+    vivid: float = 1.0
+    """Factor of the chroma, 0 (grey) to 2."""
     device: str = "auto"
     workers: int | None = None
     """Artists; by default one a GPU, or one a CPU core."""
@@ -169,7 +171,8 @@ class _Run:
         at_work = {"num_gpus": 1, "num_cpus": 0} if self.device == "cuda" else {"num_cpus": 1}
         settings = self.settings
         artist = ray.remote(actors.Artist).options(**at_work)
-        self._artists: list[Any] = [artist.remote(self.device, settings.weights) for _ in range(self.workers)]
+        hired = (self.device, settings.weights, settings.vivid)
+        self._artists: list[Any] = [artist.remote(*hired) for _ in range(self.workers)]
         self._queues: list[deque] = [deque() for _ in self._artists]
         self._motion: Any = ray.remote(actors.estimate_motion).options(**aside)
         reader = ray.remote(actors.Reader).options(**aside)
@@ -300,6 +303,7 @@ def _identity(
         "device": device,  # rounds otherwise
         "size": settings.size,
         "steady": settings.steady,
+        "vivid": settings.vivid,
         "encoding": repr(encoding),
         "labels": repr(labels[1]) if labels else None,
     }

@@ -14,6 +14,7 @@ import typer
 from typer.exceptions import TyperException
 
 from .. import __version__
+from ..models import is_weights
 from ..pipeline.chunk import CHUNK_SIZES
 from ..pipeline.errors import SemcolorError, UserError
 
@@ -61,6 +62,12 @@ def video(
     steady: Annotated[
         bool, typer.Option("--steady/--no-steady", help="Hold colours still along a shot, or paint each frame alone.")
     ] = True,
+    weights: Annotated[
+        Path | None, typer.Option(metavar="PATH", help="Networks of your own training.  [default: those that ship]")
+    ] = None,
+    vivid: Annotated[
+        float, typer.Option(min=0, max=2, help="Strength of the colours: 0 grey, 1 as trained, 2 twice as much.")
+    ] = 1.0,
     device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where the networks run.")] = "auto",
     workers: Annotated[
         int | None, typer.Option(min=1, help="Networks at once.  [default: one a GPU, or one a CPU core]")
@@ -110,7 +117,18 @@ def video(
     from .film import Settings, colorize_film
     from .progress import reporter
 
-    settings = Settings(size=size, steady=float(steady), device=device, workers=workers, chunk=chunk, address=address)
+    if weights and not is_weights(weights):
+        raise UserError(f"--weights {weights} is not a file of semcolor's networks.")
+    settings = Settings(
+        weights=weights and weights.absolute(),
+        size=size,
+        steady=float(steady),
+        vivid=vivid,
+        device=device,
+        workers=workers,
+        chunk=chunk,
+        address=address,
+    )
     with reporter(film.frames, quiet) as progress:
         summary = colorize_film(film, target, encoding, settings, second, progress)
     if summary.damaged:

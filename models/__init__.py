@@ -5,6 +5,20 @@ from pathlib import Path
 WEIGHTS = Path(__file__).with_name("weights") / "semcolor.safetensors"
 """The weights that ship with the package."""
 
+CARD = "semcolor"
+"""Key of the model card in a weights file's metadata."""
+
+
+def is_weights(path: Path) -> bool:
+    """Whether `path` is a safetensors file with semcolor's card. Reads only its head, without torch."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, "numpy") as file:
+            return CARD in (file.metadata() or {})
+    except (OSError, SafetensorError):
+        return False
+
 
 def network_size(aspect: float, short: int = 256) -> tuple[int, int]:
     """(h, w) at which the networks see a picture of width / height `aspect`.

@@ -29,9 +29,12 @@ def pick_precision(device: str) -> torch.dtype:
 class Painter:
     """Colours frames one by one, without memory of others."""
 
-    def __init__(self, device: str = "cpu", path: Path | None = None) -> None:
-        """device: `cpu` or `cuda`; path: weights, those that ship by default. Raises weights.WeightsError."""
-        self.device = device
+    def __init__(self, device: str = "cpu", path: Path | None = None, vivid: float = 1.0) -> None:
+        """device: `cpu` or `cuda`; path: weights, those that ship by default; vivid: factor of the chroma.
+
+        Raises weights.WeightsError.
+        """
+        self.device, self.vivid = device, vivid
         if device == "cpu":
             torch.set_num_threads(1)
         self.dtype = pick_precision(self.device)
@@ -54,6 +57,6 @@ class Painter:
             with torch.autocast(self.device, self.dtype, enabled=self.dtype != torch.float32):
                 chroma, chance = self.model(grey.contiguous(memory_format=torch.channels_last))
             count = min(group, len(thumbs) - first)
-            ab.append(chroma[:count].clamp(-127, 127).half().cpu().numpy())
+            ab.append((self.vivid * chroma[:count].float()).clamp(-127, 127).half().cpu().numpy())
             labels.append((chance[:count].float() * 255).round().byte().cpu().numpy())
         return np.concatenate(ab), np.concatenate(labels)

@@ -9,10 +9,8 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from . import WEIGHTS
+from . import CARD, WEIGHTS
 from .colorizer import Colorizer
-
-_KEY = "semcolor"
 
 
 class WeightsError(Exception):
@@ -23,7 +21,7 @@ def save(model: Colorizer, path: Path, card: dict[str, Any]) -> None:
     """Write `model` in half precision with `card` (recipe, figures) in the metadata, whole or not at all."""
     tensors = {name: t.detach().to("cpu", torch.float16).contiguous() for name, t in model.state_dict().items()}
     partial = path.with_suffix(".partial")
-    save_file(tensors, partial, metadata={_KEY: json.dumps(card)})
+    save_file(tensors, partial, metadata={CARD: json.dumps(card)})
     partial.replace(path)
 
 
@@ -43,7 +41,7 @@ def card(path: Path = WEIGHTS) -> dict[str, Any]:
     """Recipe and figures from the file's metadata. Raises WeightsError."""
     try:
         with safe_open(path, "pt") as file:
-            return json.loads((file.metadata() or {})[_KEY])
+            return json.loads((file.metadata() or {})[CARD])
     except Exception as error:
         raise WeightsError(f"the weights {path} carry no card: {error}") from error
 

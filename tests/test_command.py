@@ -23,6 +23,8 @@ from semcolor.jobs import demo
 from semcolor.jobs.cluster import connected
 from semcolor.jobs.film import work_folder
 from semcolor.jobs.video import run
+from semcolor.models import weights
+from semcolor.models.colorizer import Colorizer
 from semcolor.models.lab import lab_from_rgb
 from semcolor.models.metrics import ciede2000, colourfulness
 
@@ -155,6 +157,17 @@ def test_steadying_holds_colour_still(tmp_path, colorize):
     assert np.abs(steady - 128).mean() > 0.9 * np.abs(alone - 128).mean()
 
 
+def test_no_vividness_is_grey_and_own_weights_are_used(tmp_path, short_film, colorize):
+    grey = _chroma(colorize(short_film, "--codec", "ffv1", "--vivid", "0", name="grey.mkv"))
+    assert (grey == 128).all()
+    own = tmp_path / "own.safetensors"
+    torch.manual_seed(0)
+    weights.save(Colorizer(), own, {"recipe": "none"})
+    ours = _chroma(colorize(short_film, "--codec", "ffv1", name="ours.mkv"))
+    theirs = _chroma(colorize(short_film, "--codec", "ffv1", "--weights", str(own), name="theirs.mkv"))
+    assert not np.array_equal(ours, theirs)
+
+
 def test_labels_are_a_film_of_the_same_frames(short_film, colorize, tmp_path):
     labels = tmp_path / "labels.mp4"
     colorize(short_film, "--labels", str(labels), name="out.mp4")
@@ -206,6 +219,8 @@ BAD = {
     "odd size": (lambda d, f: [f, "-o", d / "o.mp4", "--size", "100"], "multiple of 32"),
     "odd chunk": (lambda d, f: [f, "-o", d / "o.mp4", "--chunk", "17"], "17"),
     "bad device": (lambda d, f: [f, "-o", d / "o.mp4", "--device", "tpu"], "tpu"),
+    "too vivid": (lambda d, f: [f, "-o", d / "o.mp4", "--vivid", "3"], "--vivid"),
+    "no weights": (lambda d, f: [f, "-o", d / "o.mp4", "--weights", f], "--weights"),
     "bad crf": (lambda d, f: [f, "-o", d / "o.mp4", "--crf", "x"], "--crf"),
     "unknown option": (lambda d, f: [f, "--colour"], "--colour"),
     "no input": (lambda d, f: [], "INPUT"),

@@ -91,6 +91,13 @@ def test_painter_gives_the_same_bytes_however_frames_are_grouped():
         assert labels_part.tobytes() == labels[first:last].tobytes()
 
 
+def test_vivid_is_a_factor_of_the_chroma():
+    thumbs = np.random.default_rng(0).integers(0, 256, (1, 64, 96), np.uint8)
+    once, twice, none = (Painter("cpu", vivid=v).paint(thumbs)[0].astype(np.float32) for v in (1.0, 2.0, 0.0))
+    assert np.abs(once).max() > 1 and np.abs(none).max() == 0
+    assert np.allclose(twice, np.clip(2 * once, -127, 127), atol=0.1)
+
+
 def test_painter_takes_read_only_frames():
     thumbs = np.zeros((1, 64, 64), np.uint8)
     thumbs.flags.writeable = False
