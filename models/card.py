@@ -14,9 +14,10 @@ from . import WEIGHTS, weights
 from .data import DataFolder
 from .exam import exam
 
+COMMAND = "semcolor-train DATA --minutes {minutes:g} --batch {batch} --size {size} --rate {rate:g} --seed {seed}"
 INTRODUCTION = """# {file}
 
-{parameters:.1f} million parameters in half precision, {megabytes:.1f} MB; sha256
+{millions:.1f} million parameters in half precision, {megabytes:.1f} MB; sha256
 `{sha256}`
 
 One file for the whole network: the encoder (EfficientNet-Lite0 without its head, batch normalisation folded in),
@@ -28,8 +29,11 @@ SemanticNet (62 labels) and ColorNet (a, b of CIE Lab). Loaded strictly; recipe 
     {command}
 
 {steps} steps of {batch} crops of {size}×{size} pixels ({samples} samples from {photos} photos), {minutes:g} minutes on
-{hardware}. Begun from {start}. AdamW, cosine schedule from {rate:g} ({encoder:g} times that for the
-encoder, whose first {fixed} stages keep their weights); an exponential mean of the weights ({ema}) is what is kept.
+{hardware}.
+Begun from {start}.
+
+AdamW, cosine schedule from {rate:g} ({encoder:g} times that for the encoder, whose first {fixed} stages keep their
+weights); an exponential mean of the weights ({ema}) is what is kept.
 Losses (`models/losses.py`): CIEDE2000 at the truth's lightness, skin counting {skin:g} times; what the picture's
 colourfulness falls short of the truth's; −log of the allowed labels' summed probability; a region whose label was
 changed takes the new label's usual colour ({repainted:.0%} of the samples) and nothing else moves; the picture some
@@ -64,7 +68,9 @@ def _figures(f: dict[str, Any]) -> str:
             f"| {name} | {s['photos']} | {s['ciede2000']:.2f} / {s['ciede2000_grey']:.2f} | {s['ratio']:.3f} "
             f"| {s['colourfulness']:.2f} | {_percent(s['label_accuracy'])} | {_percent(s['label_accuracy_narrow'])} |"
         )
-    lines.append(f"| mean | | | {f['mean']['ratio']:.3f} | {f['mean']['colourfulness']:.2f} | | |")
+    lines.append(
+        f"| mean of bsds, ccp, idd, stock | | | {f['mean']['ratio']:.3f} | {f['mean']['colourfulness']:.2f} | | |"
+    )
     iou = ", ".join(f"{name} {value:.2f}" for name, value in f["iou"].items())
     mean = sum(f["iou"].values()) / len(f["iou"])
     lines += ["", f"Intersection over union over pixels labelled with a single name: {iou}; mean {mean:.2f}.", ""]
@@ -90,7 +96,7 @@ def _figures(f: dict[str, Any]) -> str:
         f"| chroma in letter- and pillarbox bars (ab units) | {f['bars']:.2f} |",
         f"| bfloat16 against float32 (ab units) | {f['bf16']:.2f} |",
         "",
-        "Damage (`models/degrade.py`, strength 0.7; all together 0.35), ratio / colourfulness, mean of the test sets: "
+        "Damage (`models/degrade.py`, strength 0.7; all at once 0.35), ratio / colourfulness, some photos of each set: "
         + ", ".join(f"{name} {s['ratio']:.3f} / {s['colourfulness']:.2f}" for name, s in f["robustness"].items())
         + ".",
         "",
@@ -104,10 +110,11 @@ def _figures(f: dict[str, Any]) -> str:
 def write_card(path: Path) -> None:
     """The card of the weights at `path`, beside it as README.md. Raises WeightsError."""
     card, readme = weights.card(path), path.with_name("README.md")
-    size = path.stat().st_size / 1e6
-    text = INTRODUCTION.format(file=path.name, sha256=weights.digest(path), megabytes=size, **card["recipe"])
+    recipe = {"hardware": card["recipe"]["device"], "command": COMMAND.format(**card["recipe"]), **card["recipe"]}
+    recipe |= {"millions": recipe["parameters"] / 1e6, "megabytes": path.stat().st_size / 1e6}
+    text = INTRODUCTION.format(file=path.name, sha256=weights.digest(path), **recipe)
     old = readme.read_text() if readme.exists() else ""
-    kept = {title: body.strip() for title, body in re.findall(r"^## (.+)\n(.*?)(?=^## |\Z)", old, re.M | re.S)}
+    kept = {title: body.strip() for title, body in re.findall(r"^## ([^\n]+)\n(.*?)(?=^## |\Z)", old, re.M | re.S)}
     data, wrong = (kept.get(title, "Nobody has written this yet.") for title in ("Data", "What it gets wrong"))
     text += f"## Data\n\n{data}\n\n{_figures(card['figures'])}## What it gets wrong\n\n{wrong}\n"
     readme.write_text(text)
@@ -116,10 +123,11 @@ def write_card(path: Path) -> None:
 def _command(
     data: Annotated[list[Path], typer.Argument(help="Folders or packed files with test and training photos.")],
     path: Annotated[Path, typer.Option("--weights", help="The networks; the card goes beside them.")] = WEIGHTS,
+    each: Annotated[int, typer.Option(min=4, help="Photos of each source for damage and vividness.")] = 25,
 ) -> None:
     """Examine trained networks and write their card."""
     model, card = weights.load(path), weights.card(path)
-    card["figures"] = exam(model, DataFolder(data))
+    card["figures"] = exam(model, DataFolder(data), each=each)
     weights.save(model, path, card)
     write_card(path)
 

@@ -122,17 +122,18 @@ def looks(
         yield photo, look_at(model, tensor_of(photo), short, allowed=allowed)
 
 
-def evaluate_tests(model: Colorizer, folder: DataFolder, sources: list[str], split: str = "test") -> dict:
-    """Figures of each source, their mean, and the intersection over union of each judged class."""
+def evaluate_tests(model: Colorizer, folder: DataFolder, sources: list[str], mean_of: list[str] | None = None) -> dict:
+    """Figures of each source, the mean of some or all, and the intersection over union of each judged class."""
     results: dict = {}
     total = {name: np.zeros(2) for name in JUDGED}
     for source in sources:
-        figures, overlap = evaluate(looks(model, folder, folder.photos(split, [source])), folder)
+        figures, overlap = evaluate(looks(model, folder, folder.photos("test", [source])), folder)
         results[source] = asdict(figures)
         for name, pair in overlap.items():
             total[name] += pair
     results["mean"] = {
-        key: float(np.mean([results[source][key] for source in sources])) for key in ("ratio", "colourfulness")
+        key: float(np.mean([results[source][key] for source in mean_of or sources]))
+        for key in ("ratio", "colourfulness")
     }
     results["iou"] = {name: round(float(i / u), 3) for name, (i, u) in total.items() if u > 0}
     return results

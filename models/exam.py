@@ -192,12 +192,15 @@ def precision(model: Colorizer, photos: list[Photo]) -> float:
     return float(np.mean(found))
 
 
-def exam(model: Colorizer, folder: DataFolder, sources: tuple[str, ...] = SOURCES) -> dict:
-    """All figures. `folder` needs the test photos of `sources` and, for the usual chroma, its training photos."""
-    results = evaluate_tests(model, folder, list(sources))
+def exam(model: Colorizer, folder: DataFolder, sources: tuple[str, ...] = SOURCES, each: int = 25) -> dict:
+    """All figures. `folder` needs the test photos of `sources` and, for the usual chroma, its training photos.
+
+    Colour and labels are measured on all test photos, damage and vividness on `each` of every source.
+    """
+    results = evaluate_tests(model, folder, folder.sources("test"), mean_of=list(sources))
     tests = {source: folder.photos("test", [source]) for source in sources}
     mixed = [photo for group in zip(*tests.values(), strict=False) for photo in group]
-    some = [p for s in folder.sources("test") for p in folder.photos("test", [s])[:25]]
+    some = [p for s in folder.sources("test") for p in folder.photos("test", [s])[:each]]
     labelled = [p for p in some if p.label_path or p.voc_path]
     plain, _ = evaluate(looks(model, folder, labelled), folder)
     given, _ = evaluate(looks(model, folder, labelled, given=True), folder)
@@ -205,14 +208,14 @@ def exam(model: Colorizer, folder: DataFolder, sources: tuple[str, ...] = SOURCE
     table, enough = chroma_by_label(folder, folder.photos("train"))
     results["control"] = control(model, mixed, table, enough)
     results["faces"] = faces(model, folder)
-    results["robustness"] = robustness(model, folder, sources)
-    results["bars"] = bars(model, mixed[:20])
-    results["steadiness"] = steadiness(model, mixed[:40])
-    results["bf16"] = precision(model, mixed[:20])
+    results["bars"] = bars(model, mixed[:each])
+    results["steadiness"] = steadiness(model, mixed[:each])
+    results["bf16"] = precision(model, mixed[: each // 2])
     curve = {}
-    kept = {source: list(looks(model, folder, photos[:60])) for source, photos in tests.items()}
+    kept = {source: list(looks(model, folder, photos[:each])) for source, photos in tests.items()}
     for vivid in (0.5, 0.75, 1.0, 1.25, 1.5, 2.0):
         pairs = [evaluate(seen, folder, vivid)[0] for seen in kept.values()]
         curve[str(vivid)] = [float(np.mean([getattr(p, key) for p in pairs])) for key in ("ratio", "colourfulness")]
     results["vivid"] = curve
+    results["robustness"] = robustness(model, folder, sources, each)
     return results

@@ -1,9 +1,12 @@
 """Shapes, and the contract of the two flows: the picture is normalised, the labels are not."""
 
+import shutil
+
 import numpy as np
 import pytest
 import torch
 from semcolor.models import WEIGHTS, weights
+from semcolor.models.card import write_card
 from semcolor.models.color import ColorNet
 from semcolor.models.colorizer import Colorizer
 from semcolor.models.encoder import CHANNELS, Encoder
@@ -111,6 +114,16 @@ def test_shipped_weights_carry_their_card():
     assert card["figures"]["bsds"]["photos"] == 200
     text = WEIGHTS.with_name("README.md").read_text()
     assert weights.digest() in text, "the card names another file's digest"
+
+
+def test_the_card_is_what_the_weights_say_of_themselves(tmp_path):
+    for name in (WEIGHTS.name, "README.md"):
+        shutil.copy(WEIGHTS.with_name(name), tmp_path)
+    write_card(tmp_path / WEIGHTS.name)
+    assert (tmp_path / "README.md").read_text() == WEIGHTS.with_name("README.md").read_text()
+    (tmp_path / "README.md").unlink()
+    write_card(tmp_path / WEIGHTS.name)  # without one before, people's sections wait for people
+    assert "Nobody has written this yet." in (tmp_path / "README.md").read_text()
 
 
 def test_weights_are_loaded_strictly(tmp_path, trained):
