@@ -33,10 +33,14 @@ REACH = 2  # pixels around it that decide what colour tells of a pixel
 
 @dataclass(frozen=True)
 class Batch:
-    """grey (B, 1, S, S) 0..1; lab (B, 3, S/2, S/2); allowed (B, 62, S/4, S/4) bool: what a pixel may be."""
+    """grey (B, 1, S, S) 0..1; lab (B, 3, S/2, S/2); two (B, 62, S/4, S/4) bool: what a pixel may be.
+
+    `known` is what the labels say; `allowed`, within it, also what colour tells: a goal, never an input.
+    """
 
     grey: Tensor
     lab: Tensor
+    known: Tensor
     allowed: Tensor
 
 
@@ -84,13 +88,13 @@ class DataFolder:
         """The sources that have photos, in this split if one is given, in alphabetical order."""
         return sorted({photo.source for photo in (self.photos(split) if split else self._photos)})
 
-    def allowed(self, photo: Photo, size: tuple[int, int]) -> Array:
-        """(h, w, 62) bool at `size` = (h, w), nearest: which labels each pixel may have.
+    def allowed(self, photo: Photo, size: tuple[int, int], columns: slice = slice(None)) -> Array:
+        """(h, w', 62) bool at `size` = (h, w), nearest, those `columns`: which labels each pixel may have.
 
         Where a photo's own map and the VOC map contradict each other, its own counts. Raises ValueError where a map
         is not of its photo's size.
         """
-        return _unpack(self._allowed_bits(photo, size))
+        return _unpack(self._allowed_bits(photo, size)[:, columns])
 
     def told(self, photo: Photo, rgb: Array, columns: slice = slice(None)) -> Array:
         """`allowed` at the size of rgb (h, w, 3) uint8, the photo made small, narrowed by what its colours tell.
@@ -137,7 +141,8 @@ def _unpack(bits: Array) -> Array:
 def sample(folder: DataFolder, photo: Photo, size: int, rng: np.random.Generator) -> tuple[Array, Array, Array]:
     """One training sample: a random crop of a randomly scaled, perhaps mirrored photo.
 
-    Returns (grey (S, S) float32 0..1 degraded, rgb (S/2, S/2, 3) float32 0..1, allowed (S/4, S/4, 62) bool).
+    Returns (grey (S, S) float32 0..1 degraded, rgb (S/2, S/2, 3) float32 0..1, known and allowed (2, S/4, S/4, 62)
+    bool, as in `Batch`).
     """
     rgb = photo.rgb()
     # A film frame is seen at short side 256; crops stand for whole scenes and for details of them.
@@ -147,13 +152,15 @@ def sample(folder: DataFolder, photo: Photo, size: int, rng: np.random.Generator
     rgb = cv2.resize(rgb, (w, h), interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
     y, x = (4 * int(rng.integers(0, (n - size) // 4 + 1)) for n in (h, w))
     small = cv2.resize(rgb, (w // 4, h // 4), interpolation=cv2.INTER_AREA)
-    allowed = folder.told(photo, small, slice(x // 4, (x + size) // 4))[y // 4 : (y + size) // 4]
+    columns = slice(x // 4, (x + size) // 4)
+    known = folder.allowed(photo, (h // 4, w // 4), columns)
+    allowed = np.stack([known, folder.told(photo, small, columns)])[:, y // 4 : (y + size) // 4]
     rgb = rgb[y : y + size, x : x + size].astype(np.float32) / 255
     if rng.random() < 0.5:
-        rgb, allowed = cv2.flip(rgb, 1), allowed[:, ::-1]
+        rgb, allowed = cv2.flip(rgb, 1), allowed[:, :, ::-1]
     grey = age(rgb @ np.array([0.299, 0.587, 0.114], np.float32), rng)  # ITU-R BT.601
     half = cv2.resize(rgb, (size // color.STRIDE,) * 2, interpolation=cv2.INTER_AREA)
-    assert allowed.shape[:2] == (size // semantic.STRIDE,) * 2
+    assert allowed.shape[1:3] == (size // semantic.STRIDE,) * 2
     if rng.random() < BARRED:  # nothing is known of a bar but that it has no colour
         bar = bars((size, size), rng)
         grey = np.where(bar, rng.uniform(0, 0.1) + 0.2 * (grey - cv2.blur(grey, (5, 5))), grey).clip(0, 1)
@@ -195,9 +202,9 @@ def batches(
         for source in rng.choice(len(names), batch, p=share):
             pool = by_source[names[source]]
             drawn.append(sample(folder, pool[rng.integers(len(pool))], size, rng))
-        grey, rgb, allowed = (np.stack(part) for part in zip(*drawn, strict=True))
-        lab = lab_from_rgb(torch.from_numpy(rgb).permute(0, 3, 1, 2))
-        return Batch(torch.from_numpy(grey)[:, None], lab, torch.from_numpy(allowed).permute(0, 3, 1, 2))
+        grey, rgb, allowed = (torch.from_numpy(np.stack(part)) for part in zip(*drawn, strict=True))
+        known, allowed = allowed.permute(1, 0, 4, 2, 3)
+        return Batch(grey[:, None], lab_from_rgb(rgb.permute(0, 3, 1, 2)), known, allowed)
 
     def stream() -> Generator[Batch, None, None]:
         pool = ThreadPoolExecutor(threads)

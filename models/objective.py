@@ -33,7 +33,8 @@ class Settings:
     fixed: int = 3  # stages of the encoder that keep their weights: edges and textures are the same in all pictures
     label: float = 0.5  # weight of the label loss
     corrected: float = 0.5  # share of samples whose labels are corrected by what is known before colouring
-    repainted: float = 0.25  # share of samples coloured once more with a region's label changed
+    repainted: float = 0.375  # share of samples coloured once more with a region's label changed
+    follow: float = 1.0  # weight of what these cost where the colour does not follow
     moved: float = 0.125  # share of samples seen once more a few pixels further
     colourful: float = 0.1  # what falling short of the truth's colourfulness costs, in tens of CIEDE2000 units
     skin: float = 2.0  # weight of a skin pixel's colour error
@@ -41,7 +42,8 @@ class Settings:
 
 
 class Objective(nn.Module):
-    """Grey (B, 1, S, S), Lab (B, 3, S/2, S/2) and allowed labels (B, 62, S/4, S/4) → losses by name, weighted.
+    """Grey (B, 1, S, S), Lab (B, 3, S/2, S/2) and known and allowed labels (B, 62, S/4, S/4) as in
+    `data.Batch` → losses by name, weighted.
 
     usual (62, 11, 2) and names (62,) bool: of `statistics.chroma_by_label`; without names no label is repainted.
     """
@@ -55,7 +57,7 @@ class Objective(nn.Module):
         self.register_buffer("usual", usual)
         self.register_buffer("names", names)
 
-    def forward(self, grey: Tensor, lab: Tensor, allowed: Tensor) -> dict[str, Tensor]:
+    def forward(self, grey: Tensor, lab: Tensor, known: Tensor, allowed: Tensor) -> dict[str, Tensor]:
         s, model, count = self.settings, self.model, len(grey)
         again = round(count * s.moved)
         names = self.names.nonzero()[:, 0]
@@ -65,8 +67,8 @@ class Objective(nn.Module):
         logits = model.semantic(features)
         labels = logits.detach().float().softmax(1)
         # The samples that are seen twice are coloured by what is read in each view.
-        known = correct(labels[: count - again], allowed[: count - again], s.corrected)
-        given = torch.cat([known, labels[count - again :]])
+        corrected = correct(labels[: count - again], known[: count - again], s.corrected)
+        given = torch.cat([corrected, labels[count - again :]])
         painted = model.color(features, given).float()
         ab, truth = painted[:count], lab[:, 1:]
         error = color_difference(ab, truth) * pixel_weight(allowed, (ab.shape[2], ab.shape[3]), s.skin)
@@ -78,7 +80,7 @@ class Objective(nn.Module):
         if other:
             done = repaint(given[:other], names)
             repainted = model.color([f[:other] for f in features], done.labels).float()
-            found["repaint"] = s.repainted * repaint_loss(repainted, ab[:other], lab[:other, :1], done, self.usual)
+            found["repaint"] = s.follow * repaint_loss(repainted, ab[:other], lab[:other, :1], done, self.usual)
         if again:
             found["moved"] = s.moved * steady_loss(ab[count - again :], painted[count:], displacement)
         return found

@@ -2,18 +2,19 @@
 
 Blue and smooth above is sky, blue below the horizon of a sea picture is water, white in a glacier's foreground is
 snow, saturated green is a plant, smooth green below is grass, and what stays grey under a mountain's sky is mountain,
-nearer rock. In photos of other sources only green tells, and it never contradicts a label map. A pixel that no rule
-names keeps what is allowed.
+nearer rock. In photos of other sources only green tells: what is green is a plant, and a background that is clearly
+of another colour is none. Colour never contradicts a label map. A pixel that no rule names keeps what is allowed.
 """
 
 import cv2
 import numpy as np
 
-from .labels import INDEX
+from .labels import INDEX, NAMES
 
 SEA, FOREST, MOUNTAIN, GLACIER, STREET, BUILDINGS = (
     f"scenes_{scene}" for scene in ("sea", "forest", "mountain", "glacier", "street", "buildings")
 )
+PLANTS = np.isin(np.arange(len(NAMES)), [INDEX["tree"], INDEX["grass"]])
 
 
 def tell_by_colour(rgb: np.ndarray, allowed: np.ndarray, source: str) -> np.ndarray:
@@ -42,6 +43,11 @@ def tell_by_colour(rgb: np.ndarray, allowed: np.ndarray, source: str) -> np.ndar
     lawn = plant & smooth & (depth >= 0.5)
     told[plant & ~lawn, INDEX["tree"]] = True
     told[lawn | (plant & (depth >= 0.6)), INDEX["grass"]] = True
+
+    if not scene:  # without this, whatever is unknown is read as tree: nothing ever said that it is not
+        other = cv2.medianBlur(((lightness > 30) & ((a > 3) | (b < -3))).astype(np.uint8), 5).astype(bool) & ~plant
+        told[other] = True
+        told[other[..., None] & PLANTS] = False
 
     narrowed = allowed & told
     return np.where(narrowed.any(-1, keepdims=True), narrowed, allowed)

@@ -92,7 +92,8 @@ class Trainer:
             group["lr"] = s.rate * group["share"] * warm * max(0.01, cosine)
         grey = batch.grey.to(self.device, memory_format=self.layout)
         with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
-            found = self.run(grey, batch.lab.to(self.device), batch.allowed.to(self.device))
+            rest = (part.to(self.device) for part in (batch.lab, batch.known, batch.allowed))
+            found = self.run(grey, *rest)
         self.optimiser.zero_grad(set_to_none=True)
         torch.stack(list(found.values())).sum().backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)

@@ -253,6 +253,20 @@ def test_scenes_are_told_by_colour():
     assert np.array_equal(grey, allowed)
 
 
+def test_what_is_clearly_of_another_colour_is_no_plant():
+    rgb = np.zeros((40, 60, 3), np.uint8)
+    rgb[:, :20], rgb[:, 20:40], rgb[:, 40:] = (60, 140, 50), (170, 90, 70), (120, 120, 120)  # leaves, brick, grey
+    allowed = np.ones((40, 60, 62), bool)
+    allowed[20:] = False
+    allowed[20:, :, INDEX["tree"]] = True  # a label map says so
+    told = tell_by_colour(rgb, allowed, "holiday")
+    plants = [INDEX["tree"], INDEX["grass"]]
+    assert told[5, 10].nonzero()[0].tolist() == [INDEX["tree"]]
+    assert not told[5, 30, plants].any() and told[5, 30].sum() == 60
+    assert told[5, 50].all()
+    assert np.array_equal(told[25:], allowed[25:])
+
+
 def test_columns_are_told_as_in_the_whole(tmp_path):
     """Also at an edge, beside which nothing is smooth, and so nothing is taken for sky."""
     scenes = {"scenes_mountain": ["mountain", "rock", "sky"]}

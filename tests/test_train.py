@@ -134,7 +134,7 @@ def test_two_workers_train_together(folder, tmp_path):
     for rank in range(2):
         torch.manual_seed((settings.seed << 40) + rank)
         batch = next(batches(folder, photos, 2, 64, settings.seed, rank=rank, world=2))
-        losses = alone.objective(batch.grey, batch.lab, batch.allowed)
+        losses = alone.objective(batch.grey, batch.lab, batch.known, batch.allowed)
         (torch.stack(list(losses.values())).sum() / 2).backward()
     shared = torch.load(out / "checkpoint.pt", weights_only=True)["optimiser"]["state"]
     torch.nn.utils.clip_grad_norm_(alone.model.parameters(), 1.0)
