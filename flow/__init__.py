@@ -2,8 +2,9 @@
 
 Arrays in, arrays out: this floor knows frames as NumPy arrays, never files of video.
 
-    motion   flow and visibility between neighbouring frames       warp     pictures moved along a flow
-    steady   the running estimate of a shot's colours and labels   metrics  how steady a result is
+    motion      flow between neighbouring frames            raft     the same by a network, if its weights are given
+    visibility  what of each frame its neighbour shows      warp     pictures moved along a flow
+    steady      a shot's colours and labels held still      metrics  how steady a result is
 """
 
 from .motion import Motion, estimate

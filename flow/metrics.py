@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from .motion import Motion
-from .warp import halve_flow, remap, sources
+from .warp import halve, remap, sources
 
 __all__ = ["chroma_distribution_consistency", "chroma_warp_error", "label_churn"]
 
@@ -55,7 +55,7 @@ def label_churn(labels: np.ndarray, motion: Motion) -> float:
     height, width = index.shape[1:]
     changed, count = 0, 0
     for i in range(1, len(index)):
-        where = np.rint(sources(halve_flow(motion.backward[i]))).astype(np.int64)
+        where = np.rint(sources(halve(motion.backward[i]) / 2)).astype(np.int64)
         x, y = np.clip(where[..., 0], 0, width - 1), np.clip(where[..., 1], 0, height - 1)
         visible = motion.backward_visible[i].reshape(height, 2, width, 2).mean((1, 3)) >= VISIBLE
         changed += int((visible & (index[i] != index[i - 1][y, x])).sum())

@@ -27,7 +27,7 @@ from functools import lru_cache
 import cv2
 import numpy as np
 
-__all__ = ["halve_flow", "remap", "sources", "warp"]
+__all__ = ["halve", "length", "remap", "sources", "warp"]
 
 
 @lru_cache(maxsize=8)
@@ -78,8 +78,16 @@ def remap(picture: np.ndarray, where: np.ndarray, cubic: bool = False) -> np.nda
     return cv2.remap(picture, where, None, how, borderMode=cv2.BORDER_REPLICATE)
 
 
-def halve_flow(flow: np.ndarray) -> np.ndarray:
-    """(H, W, 2) flow on the grid of half the size, offsets in that grid's pixels: (H/2, W/2, 2) float32."""
-    height, width = flow.shape[:2]
-    size = (width // 2, height // 2)
-    return cv2.resize(flow.astype(np.float32), size, interpolation=cv2.INTER_AREA) * np.float32(0.5)
+def halve(picture: np.ndarray) -> np.ndarray:
+    """(H, W) or (H, W, C) uint8 or float32 at half the size in each direction, averaged."""
+    height, width = picture.shape[:2]
+    return cv2.resize(picture, (width // 2, height // 2), interpolation=cv2.INTER_AREA)
+
+
+def length(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Of the vectors with these components, elementwise.
+
+    Not by `cv2.magnitude`, whose last bit depends on where in memory the arrays lie: a film would not come out the
+    same twice. (Tried in the same way: every other function of OpenCV and NumPy that this floor uses is exact.)
+    """
+    return np.sqrt(x * x + y * y)

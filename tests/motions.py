@@ -24,9 +24,11 @@ def pan(frames: int, x: float, y: float, size: tuple[int, int] = (128, 192)) -> 
     return np.stack([np.clip(shifted(picture, i * x, i * y), 0, 255) for i in range(frames)]).astype(np.uint8)
 
 
-def disc(frames: int, step: int, radius: int = 28, size: tuple[int, int] = (128, 192)):
-    """A textured disc that crosses a textured background: (frames, h, w) uint8 and its mask, bool."""
+def disc(frames: int, step: int, radius: int = 28, size: tuple[int, int] = (128, 192), flat: bool = False):
+    """A textured disc that crosses a textured or a flat background: (frames, h, w) uint8 and its mask, bool."""
     background, surface = texture(*size, seed=1), texture(2 * radius + 1, 2 * radius + 1, seed=2)
+    if flat:
+        background[:] = 110
     y, x = np.mgrid[: size[0], : size[1]]
     pictures, masks = [], []
     for i in range(frames):
@@ -42,3 +44,27 @@ def disc(frames: int, step: int, radius: int = 28, size: tuple[int, int] = (128,
 def part(motion: Motion, start: int, end: int) -> Motion:
     """Entries `start` to `end`."""
     return Motion(*(array[start:end] for array in vars(motion).values()))
+
+
+def worn(picture: np.ndarray, frames: int, flicker: float = 0.1, grain: float = 6, damage: bool = True):
+    """A still picture as a worn print shows it, and each frame's exposure: (frames, h, w) uint8, (frames,) float.
+
+    Exposure that flickers by +-`flicker`, grain of that standard deviation, and for `damage` two wandering scratches
+    and about eight specks of dust a frame, black and white.
+    """
+    rng = np.random.default_rng(0)
+    height, width = picture.shape
+    exposure = rng.uniform(1 - flicker, 1 + flicker, frames)
+    scratches = rng.integers(width // 8, width, 2)
+    film = []
+    for gain in exposure:
+        noise = cv2.GaussianBlur(rng.normal(size=picture.shape).astype(np.float32), (0, 0), 0.7)
+        frame = picture * np.float32(gain) + noise * np.float32(grain) / noise.std()
+        scratches += rng.integers(-1, 2, 2)
+        for _ in range(rng.poisson(8) if damage else 0):
+            place = int(rng.integers(0, width)), int(rng.integers(0, height))
+            cv2.circle(frame, place, int(rng.integers(1, height // 64)), float(rng.choice([10, 245])), -1)
+        if damage:
+            frame[:, scratches] = 25, 235
+        film.append(np.clip(frame, 0, 255).astype(np.uint8))
+    return np.stack(film), exposure

@@ -9,7 +9,7 @@ from semcolor.flow.metrics import chroma_distribution_consistency, chroma_warp_e
 
 def moving_right(frames: int, size: tuple[int, int] = (32, 48)) -> Motion:
     """Everything moves by two pixels a frame; the leftmost two were not visible."""
-    backward = np.zeros((frames, *size, 2), np.float16)
+    backward = np.zeros((frames, *size, 2), np.float32)
     backward[..., 0] = -2
     visible = np.full((frames, *size), 255, np.uint8)
     visible[..., :2] = 0

@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 import pytest
-from motions import disc, pan, part, shifted, texture
+from motions import disc, pan, part, shifted, texture, worn
 from semcolor.flow import Motion, estimate
 from semcolor.flow.motion import equalise, one_thread
 from semcolor.flow.warp import warp
@@ -80,6 +80,13 @@ def test_a_still_flat_picture_stands_still():
     assert (motion.backward_visible[1:] >= 128).mean() > 0.98
 
 
+def test_dust_and_scratches_are_not_motion():
+    pictures, _ = worn(texture(128, 192), 8, flicker=0.1)
+    motion = estimate(pictures, None)
+    assert np.abs(motion.backward[1:]).mean() < 0.05
+    assert (motion.backward_visible[1:] >= 128).mean() > 0.97
+
+
 def test_flicker_is_not_motion():
     pictures = pan(3, 4, 0).astype(np.float32)
     pictures[1] = pictures[1] * 1.2 + 5
@@ -118,7 +125,7 @@ def test_threads_do_not_matter():
 
 def test_without_a_frame_before_nothing_is_visible():
     motion = estimate(pan(2, 1, 0), None)
-    assert len(motion) == 2 and motion.backward.shape == (2, 64, 96, 2) and motion.backward.dtype == np.float16
+    assert len(motion) == 2 and motion.backward.shape == (2, 64, 96, 2) and motion.backward.dtype == np.float32
     assert not motion.backward_visible[0].any() and not motion.backward[0].any()
 
 
@@ -145,6 +152,8 @@ def test_wrong_shapes_are_refused():
     with pytest.raises(ValueError, match="before"):
         estimate(np.zeros((2, 32, 32), np.uint8), np.zeros((32, 64), np.uint8))
     with pytest.raises(ValueError, match="visibility"):
-        Motion(*(np.zeros((2, 4, 4, 2)),) * 2, *(np.zeros((3, 4, 4)),) * 2)
+        Motion(*(np.zeros((2, 4, 4, 2), np.float32),) * 2, *(np.zeros((3, 4, 4)),) * 2)
+    with pytest.raises(ValueError, match="float16"):
+        Motion(*(np.zeros((2, 4, 4, 2), np.float16),) * 2, *(np.zeros((2, 4, 4)),) * 2)
     with pytest.raises(ValueError, match="differ"):
         warp(np.zeros((2, 8, 8), np.float32), np.zeros((8, 9, 2), np.float32))

@@ -41,8 +41,10 @@ def test_floors_import_downwards_only():
         "pipeline": ("ray", "torch", "..jobs"),
         "jobs": ("av", "torch"),
     }
-    for floor, names in forbidden.items():
+    for floor, all_names in forbidden.items():
         for path in (ROOT / floor).glob("*.py"):
+            # RAFT is a network, for those who bring its weights; no other module of flow knows torch.
+            names = set(all_names) - ({"torch"} if path.name == "raft.py" else set())
             for line in path.read_text().splitlines():
                 words = line.split()
                 if len(words) > 1 and words[0] in ("import", "from"):
