@@ -7,7 +7,7 @@ Arrays in, arrays out: this floor knows frames as NumPy arrays, never files of v
     steady      a shot's colours and labels held still      metrics  how steady a result is
 """
 
-from .motion import Motion, estimate
+from .motion import Estimator, Motion, estimate
 from .steady import LOOKAHEAD, Steadier
 
-__all__ = ["LOOKAHEAD", "Motion", "Steadier", "estimate"]
+__all__ = ["LOOKAHEAD", "Estimator", "Motion", "Steadier", "estimate"]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,9 +17,10 @@ import numpy as np
 from ..pipeline.chunk import Chunk, Resume
 
 if TYPE_CHECKING:
-    from ..flow import Motion
+    from ..flow import Estimator, Motion
     from ..pipeline.encode import Encoding
     from ..pipeline.film import Film
+    from ..pipeline.writer import Pictures
 
 Thumbs = tuple[np.ndarray, np.ndarray | None]  # (N, h, w) uint8, and the frame before in the same shot
 Colour = tuple[np.ndarray, np.ndarray]  # ab (N, 2, h/2, w/2) float16, labels (N, 62, h/4, w/4) uint8
@@ -80,13 +82,22 @@ class Artist(_Timed):
             return self._painter.paint(thumbs[0])
 
 
-def estimate_motion(thumbs: Thumbs) -> tuple[Motion, float]:
-    """A task: motion between the frames of a chunk, and the seconds it took."""
+def estimate_motion(thumbs: Thumbs, raft: Path | None, device: str) -> tuple[Motion, float]:
+    """A task: motion between the frames of a chunk, by RAFT if its weights are given; and the seconds it took."""
     from ..flow import estimate
 
+    estimator = _raft(raft, device) if raft else None
     started = time.perf_counter()
-    motion = estimate(*thumbs)
+    motion = estimate(*thumbs, estimator)
     return motion, time.perf_counter() - started
+
+
+@cache
+def _raft(weights: Path, device: str) -> Estimator:
+    """Loaded once a worker process."""
+    from ..flow.raft import Raft
+
+    return Raft(weights, device)
 
 
 class Steadier(_Timed):
@@ -115,29 +126,37 @@ class Steadier(_Timed):
 class Writer(_Timed):
     """Joins chroma with the film's own luma and encodes. One to a film; chunks come in order."""
 
-    def __init__(self, folder: Path, film: Film, encoding: Encoding, labels: Encoding | None) -> None:
+    def __init__(self, folder: Path, film: Film, encoding: Encoding, also: dict[str, Encoding]) -> None:
         from ..pipeline.compose import PlaneFormat
         from ..pipeline.encode import chroma_size
         from ..pipeline.writer import PartWriter
 
         super().__init__()
-        self._parts = PartWriter(folder, film, encoding, labels)
-        self._labels = labels is not None
+        self._parts = PartWriter(folder, film, encoding, also)
+        self._also = set(also)
         self._size = chroma_size(film.width, film.height, encoding.pix_fmt)
         self._format = PlaneFormat(film.matrix, film.bits, film.full_range)
 
-    def write(self, chunk: Chunk, luma: np.ndarray, thumbs: Thumbs, colour: Colour, state: bytes) -> int:
-        """Returns the number of frames written."""
-        from ..pipeline.compose import chroma_planes
+    def write(
+        self, chunk: Chunk, luma: np.ndarray, thumbs: Thumbs, colour: Colour, state: bytes, painted: Colour | None
+    ) -> int:
+        """colour: steady; painted: as the network gave it, for a film to compare. Returns the number of frames."""
         from ..pipeline.overlay import overlay
 
         with self.busy():
-            ab, labels = colour
-            chroma = np.stack(
-                [chroma_planes(a, t, y, self._size, self._format) for a, t, y in zip(ab, thumbs[0], luma, strict=True)]
-            )
-            pictures = None
-            if self._labels:
-                pictures = np.stack([overlay(t, p) for t, p in zip(thumbs[0], labels, strict=True)])
-            self._parts.write(chunk, luma, chroma, state, pictures)
+            chroma = self._chroma(luma, thumbs, colour)
+            also: Pictures = {}
+            if "labels" in self._also:
+                also["labels"] = (np.stack([overlay(t, p) for t, p in zip(thumbs[0], colour[1], strict=True)]),)
+            if painted:  # side by side, each sample as the film itself would have it
+                both = np.concatenate([self._chroma(luma, thumbs, painted), chroma], -1)
+                also["compare"] = np.concatenate([luma, luma], -1), both
+            self._parts.write(chunk, luma, chroma, state, also)
         return len(chunk)
+
+    def _chroma(self, luma: np.ndarray, thumbs: Thumbs, colour: Colour) -> np.ndarray:
+        """(N, 2, ch, cw): Cb and Cr as they are encoded."""
+        from ..pipeline.compose import chroma_planes
+
+        frames = zip(colour[0], thumbs[0], luma, strict=True)
+        return np.stack([chroma_planes(ab, thumb, y, self._size, self._format) for ab, thumb, y in frames])

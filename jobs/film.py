@@ -40,6 +40,8 @@ _log = logging.getLogger(__name__)
 LONGEST_NAME = 200
 """Bytes of the output's name that fit into a file name beside what we add; most file systems allow 255."""
 
+MOTION_GPU = 0.4  # of each GPU, where RAFT measures motion there; the artist has the rest, so that two never share one
+
 AHEAD = 3  # chunks in flight beyond one for each artist: being read, steadied, written
 """More would only cost memory: the ordered stages are faster than the artists."""
 
@@ -54,6 +56,8 @@ class Settings:
     """Network's short side in pixels, a multiple of 32."""
     steady: float = 1.0
     """Strength of steadying, 0 (off) to 1."""
+    raft: Path | None = None
+    """Weights of RAFT, to measure motion with; None: DIS."""
     vivid: float = 1.0
     """Factor of the chroma, 0 (grey) to 2."""
     device: str = "auto"
@@ -86,6 +90,10 @@ class Summary:
         return (self.frames - self.resumed) / max(self.seconds, 1e-9)
 
 
+Also = dict[str, tuple[Path, Encoding]]
+"""Further films by kind, where they go and how they are encoded: `labels`, what the networks understood; `compare`,
+every frame as painted beside the steady one."""
+
 Progress = Callable[[int, int], None]
 """Called with (frames done, shots begun) as the film goes on."""
 
@@ -95,30 +103,30 @@ def colorize_film(
     output: Path,
     encoding: Encoding,
     settings: Settings,
-    labels: tuple[Path, Encoding] | None = None,
+    also: Also | None = None,
     progress: Progress = lambda done, shots: None,
 ) -> Summary:
-    """Colorize `film` into `output`, and its label overlay into `labels[0]` if wanted.
+    """Colorize `film` into `output`, and further films of it beside.
 
-    Both appear whole or not at all. Interrupted, it leaves the work folder; called again with the same film and
+    Each appears whole or not at all. Interrupted, it leaves the work folder; called again with the same film and
     settings it goes on from there. Raises SemcolorError, and OSError where the machine fails (a full disk).
     """
-    started = time.monotonic()
+    started, also = time.monotonic(), also or {}
     work = work_folder(output)
     cpus = max(cores(), settings.workers or 0)
     store = _store_bytes(film, settings)
     with _claimed(work), connected(settings.address, cpus, store, work / "spill"):
         device, workers = _workers(settings)
-        _keep_or_clear(work, _identity(film, encoding, settings, device, labels))
+        _keep_or_clear(work, _identity(film, encoding, settings, device, also))
         start = resume_point(work)
         progress(start.frame, start.shot + 1)
-        run = _Run(film, encoding, settings, device, workers, work, labels[1] if labels else None)
+        run = _Run(film, encoding, settings, device, workers, work, {k: pair[1] for k, pair in also.items()})
         if start.frame < film.frames:
             run.go(start, progress)
         parts, joining = committed(work), time.monotonic()
         finished = {output: assemble(film, work, parts, output, encoding)}
-        if labels:
-            finished[labels[0]] = assemble(film, work, parts, *labels, kind="labels", copy_streams=False)
+        for kind, pair in also.items():
+            finished[pair[0]] = assemble(film, work, parts, *pair, kind=kind, copy_streams=False)
         for path, result in finished.items():
             place(result, path)
         run.stages["assembling"] = time.monotonic() - joining
@@ -154,10 +162,10 @@ class _Run:
         device: str,
         workers: int,
         work: Path,
-        labels: Encoding | None,
+        also: dict[str, Encoding],
     ) -> None:
         self.film, self.encoding, self.settings = film, encoding, settings
-        self.device, self.workers, self.work, self.labels = device, workers, work, labels
+        self.device, self.workers, self.work, self.also = device, workers, work, also
         self.stages: dict[str, float] = {}
         self.damaged: list[int] = []
 
@@ -168,19 +176,21 @@ class _Run:
         # The artists are what cores are counted for. The others wait more than they work, and must find a place
         # on a cluster that is full of artists: the window bounds them.
         aside = {"num_cpus": 0}
-        at_work = {"num_gpus": 1, "num_cpus": 0} if self.device == "cuda" else {"num_cpus": 1}
         settings = self.settings
+        gpu = 1 - MOTION_GPU if settings.raft else 1
+        at_work = {"num_gpus": gpu, "num_cpus": 0} if self.device == "cuda" else {"num_cpus": 1}
         artist = ray.remote(actors.Artist).options(**at_work)
         hired = (self.device, settings.weights, settings.vivid)
         self._artists: list[Any] = [artist.remote(*hired) for _ in range(self.workers)]
         self._queues: list[deque] = [deque() for _ in self._artists]
-        self._motion: Any = ray.remote(actors.estimate_motion).options(**aside)
+        at_motion = {"num_gpus": MOTION_GPU, "num_cpus": 0} if settings.raft and self.device == "cuda" else aside
+        self._motion: Any = ray.remote(actors.estimate_motion).options(**at_motion)
         reader = ray.remote(actors.Reader).options(**aside)
         self._reader: Any = reader.remote(self.film, settings.chunk, settings.size, start)
         steadier = ray.remote(actors.Steadier).options(**aside)
         self._steadier: Any = steadier.remote(settings.steady, start.state)
         writer = ray.remote(actors.Writer).options(**aside)
-        self._writer: Any = writer.remote(self.work, self.film, self.encoding, self.labels)
+        self._writer: Any = writer.remote(self.work, self.film, self.encoding, self.also)
 
     def go(self, start: Resume, progress: Progress) -> None:
         """From `start` until every frame is in a committed part. Raises SemcolorError; the actors end either way."""
@@ -229,13 +239,13 @@ class _Run:
 
     def _hand_on(self, chunk: Any, luma: Any, thumbs: Any) -> Any:
         """The way of a chunk, all by reference; returns the reference of its receipt."""
-        colour = self._paint(thumbs)
+        painted = colour = self._paint(thumbs)
+        state: Any = b""
         if self.settings.steady:
-            motion = self._motion.remote(thumbs)
-            colour, state = self._steadier.blend.options(num_returns=2).remote(chunk, colour, motion)
-        else:
-            state = b""
-        return self._writer.write.remote(chunk, luma, thumbs, colour, state)
+            motion = self._motion.remote(thumbs, self.settings.raft, self.device)
+            colour, state = self._steadier.blend.options(num_returns=2).remote(chunk, painted, motion)
+        alone = painted if "compare" in self.also else None
+        return self._writer.write.remote(chunk, luma, thumbs, colour, state, alone)
 
     def _paint(self, thumbs: Any) -> Any:
         """By the artist with the fewest chunks before it."""
@@ -292,9 +302,7 @@ def _store_bytes(film: Film, settings: Settings) -> int:
     return 2 * frame * chunk * ((settings.workers or cores()) + AHEAD)
 
 
-def _identity(
-    film: Film, encoding: Encoding, settings: Settings, device: str, labels: tuple[Path, Encoding] | None
-) -> dict:
+def _identity(film: Film, encoding: Encoding, settings: Settings, device: str, also: Also) -> dict:
     """Everything the output's bytes depend on: work of another identity is never continued."""
     return {
         "version": __version__,
@@ -303,9 +311,10 @@ def _identity(
         "device": device,  # rounds otherwise
         "size": settings.size,
         "steady": settings.steady,
+        "motion": file_sha256(settings.raft) if settings.raft else "dis",
         "vivid": settings.vivid,
         "encoding": repr(encoding),
-        "labels": repr(labels[1]) if labels else None,
+        "also": {kind: repr(pair[1]) for kind, pair in also.items()},
     }
 
 

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, Literal
@@ -60,8 +61,16 @@ def video(
         Path | None, typer.Option(metavar="PATH", help="Also write a film of what the network understood.")
     ] = None,
     steady: Annotated[
-        bool, typer.Option("--steady/--no-steady", help="Hold colours still along a shot, or paint each frame alone.")
-    ] = True,
+        float, typer.Option(min=0, max=1, help="How still colours are held along a shot: 0 not at all, 1 as can be.")
+    ] = 1.0,
+    no_steady: Annotated[bool, typer.Option("--no-steady", help="Paint each frame alone; --steady 0.")] = False,
+    motion: Annotated[Literal["dis", "raft"], typer.Option(help="What measures motion; RAFT wants a GPU.")] = "dis",
+    motion_weights: Annotated[
+        Path | None, typer.Option(metavar="PATH", help="RAFT's weights: a state dict of torchvision's small or large.")
+    ] = None,
+    compare: Annotated[
+        Path | None, typer.Option(metavar="PATH", help="Also write a film of both, each frame alone | steady.")
+    ] = None,
     weights: Annotated[
         Path | None, typer.Option(metavar="PATH", help="Networks of your own training.  [default: those that ship]")
     ] = None,
@@ -92,15 +101,19 @@ def video(
     # Absolute: Ray's workers live in another folder, and FFmpeg takes what stands before a colon for a protocol.
     source = source.absolute()
     target = (output or source.with_name(f"{source.stem}.color{source.suffix}")).absolute()
-    labels = labels and labels.absolute()
-    if labels and labels.resolve() == target.resolve():
-        raise UserError(f"--labels {labels} is the colour film's own path; give another.")
+    further = {kind: path.absolute() for kind, path in (("labels", labels), ("compare", compare)) if path}
+    taken = {target.resolve(): "the colour film's"}
+    for kind, path in further.items():
+        if path.resolve() in taken:
+            raise UserError(f"--{kind} {path} is {taken[path.resolve()]} own path; give another.")
+        taken[path.resolve()] = f"--{kind}'s"
+    raft = _raft_weights(motion, motion_weights)
 
     from ..pipeline.assemble import check_output, check_place, output_format
     from ..pipeline.film import open_film
 
-    for path in (target, labels):
-        if path and source.is_file():  # before the film is read from end to end
+    for path in (target, *further.values()):
+        if source.is_file():  # before the film is read from end to end
             check_place(source, path, overwrite)
     film = open_film(source)
     from ..pipeline.encode import choose_encoding, labels_encoding
@@ -109,10 +122,13 @@ def video(
 
     encoding = choose_encoding(film, codec, crf, preset, output_format(target))
     check_output(film, target, encoding, overwrite)
-    second = None
-    if labels:
-        second = labels, labels_encoding(film, *overlay_size(thumb_size(film, size)))
-        check_output(film, labels, second[1], overwrite, copy_streams=False)
+    encodings = {
+        "labels": labels_encoding(film, *overlay_size(thumb_size(film, size))),
+        "compare": replace(encoding, width=2 * film.width),
+    }
+    also = {kind: (path, encodings[kind]) for kind, path in further.items()}
+    for path, its_encoding in also.values():
+        check_output(film, path, its_encoding, overwrite, copy_streams=False)
 
     from .film import Settings, colorize_film
     from .progress import reporter
@@ -122,7 +138,8 @@ def video(
     settings = Settings(
         weights=weights and weights.absolute(),
         size=size,
-        steady=float(steady),
+        steady=0 if no_steady else steady,
+        raft=raft,
         vivid=vivid,
         device=device,
         workers=workers,
@@ -130,7 +147,7 @@ def video(
         address=address,
     )
     with reporter(film.frames, quiet) as progress:
-        summary = colorize_film(film, target, encoding, settings, second, progress)
+        summary = colorize_film(film, target, encoding, settings, also, progress)
     if summary.damaged:
         frames = ", ".join(map(str, summary.damaged[:10])) + (" …" if len(summary.damaged) > 10 else "")
         print(f"{NAME}: {source}: the decoder concealed damage in frames {frames}.", file=sys.stderr)
@@ -142,6 +159,23 @@ def video(
             f"{target}: {summary.frames} frames{again}, {summary.shots} shots, "
             f"{summary.seconds:.1f} s, {summary.speed:.1f} frames/s"
         )
+
+
+def _raft_weights(motion: str, weights: Path | None) -> Path | None:
+    """The file, if it is one that RAFT can use. Raises UserError."""
+    if motion == "dis":
+        if weights:
+            raise UserError("--motion-weights are RAFT's; give --motion raft as well.")
+        return None
+    if not weights:
+        raise UserError("--motion raft needs --motion-weights PATH; no weights of RAFT come with semcolor.")
+    from ..flow.raft import Raft, RaftWeightsError
+
+    try:
+        Raft(weights)
+    except RaftWeightsError as error:
+        raise UserError(f"--motion-weights: {error}") from error
+    return weights.absolute()
 
 
 def _terminate(signum: int, frame: FrameType | None) -> None:

@@ -22,10 +22,24 @@ from .errors import WorkError
 from .film import Film
 from .reader import luma_sha256
 
-__all__ = ["PART_FRAMES", "Part", "PartWriter", "commit", "committed", "file_sha256", "place", "resume_point"]
+__all__ = [
+    "PART_FRAMES",
+    "Part",
+    "PartWriter",
+    "Pictures",
+    "commit",
+    "committed",
+    "file_sha256",
+    "place",
+    "resume_point",
+]
 
 PART_FRAMES = 240
 """A part closes at the first permitted place once it holds this many frames."""
+
+
+Pictures = dict[str, tuple[np.ndarray, ...]]
+"""Kind of film → (luma, chroma) as `PartWriter.write` takes them, or one array (N, h, w, 3) uint8 of R'G'B'."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +52,7 @@ class Part:
     pts: tuple[int, ...]
     """In units of `Film.time_base`."""
     files: dict[str, str] = field(hash=False)
-    """Kind of file (``film``, ``labels``, ``state``) → its name in the work folder."""
+    """Kind of file (``film``, ``labels``, ``compare``, ``state``) → its name in the work folder."""
     sha256: dict[str, str] = field(hash=False)
     """Kind of file → digest of its content."""
     chunk: int
@@ -66,16 +80,16 @@ class PartWriter:
         folder: str | os.PathLike[str],
         film: Film,
         encoding: Encoding,
-        labels: Encoding | None = None,
+        also: dict[str, Encoding] | None = None,
     ) -> None:
-        """`labels`: how the second film (the label overlay) is encoded, if there is one."""
+        """`also`: how further films are encoded, by kind: `labels` (the overlay), `compare` (side by side)."""
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.film = film
-        self.encodings = {"film": encoding} | ({"labels": labels} if labels else {})
+        self.encodings = {"film": encoding} | (also or {})
         self.parts = committed(self.folder)
         if any(set(self.encodings) - set(part.files) for part in self.parts):
-            raise WorkError(f"{self.folder} holds parts without the label film that is asked for; start over.")
+            raise WorkError(f"{self.folder} holds parts without a further film that is asked for; start over.")
         _sweep(self.folder, self.parts)
         self._next = self.parts[-1].stop if self.parts else 0
         self._begin = self._next
@@ -88,13 +102,13 @@ class PartWriter:
         luma: np.ndarray,
         chroma: np.ndarray,
         state: bytes = b"",
-        labels: np.ndarray | None = None,
+        also: Pictures | None = None,
     ) -> Part | None:
         """Encode a chunk; returns the receipt if a part closed with it.
 
         luma (N, H, W) and chroma (N, 2, ch, cw), both uint8, or uint16 above 8 bits; (ch, cw) = `chroma_size`;
         chroma is Cb, Cr in the film's range. `state`: the temporal stage's state after the chunk, wanted where
-        `chunk.may_end_part`. labels (N, h, w, 3) uint8 RGB for the second film.
+        `chunk.may_end_part`. `also`: pictures of the further films.
 
         A chunk of a committed part is not written again (a retried call); any other chunk but the next is a
         `WorkError`. After an error the open part is abandoned.
@@ -103,15 +117,16 @@ class PartWriter:
             return next((p for p in self.parts if p.stop == chunk.stop), None)
         if chunk.start != self._next:
             raise WorkError(f"chunk of frame {chunk.start} came where frame {self._next} is due.")
+        pictures = {"film": (luma, chroma)} | (also or {})
         try:
+            if set(pictures) != set(self.encodings):
+                raise WorkError(f"pictures of {', '.join(pictures)} came where {', '.join(self.encodings)} are due.")
             for kind, encoding in self.encodings.items():
                 if kind not in self._open:
                     self._open[kind] = PartEncoder(self._path(kind, ".tmp"), encoding, int(self.film.pts[0]))
-            self._open["film"].write(chunk, luma, chroma)
-            if "labels" in self._open:
-                if labels is None:
-                    raise WorkError("the label film has no pictures for this chunk.")
-                self._open["labels"].write_rgb(chunk, labels)
+            for kind, planes in pictures.items():
+                encoder = self._open[kind]
+                (encoder.write if len(planes) == 2 else encoder.write_rgb)(chunk, *planes)
             self._pts += chunk.pts
             self._next = chunk.stop
             last = chunk.stop == self.film.frames
@@ -155,7 +170,7 @@ class PartWriter:
         return part
 
     def _path(self, kind: str, ending: str = "") -> Path:
-        suffix = {"film": ".nut", "labels": ".labels.nut", "state": ".state", "receipt": ".json"}[kind]
+        suffix = {"film": ".nut", "state": ".state", "receipt": ".json"}.get(kind, f".{kind}.nut")
         return self.folder / f"part-{self._begin:09}{suffix}{ending}"
 
 

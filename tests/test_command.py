@@ -27,6 +27,7 @@ from semcolor.models import weights
 from semcolor.models.colorizer import Colorizer
 from semcolor.models.lab import lab_from_rgb
 from semcolor.models.metrics import ciede2000, colourfulness
+from torchvision.models.optical_flow import raft_small
 
 FAST = ["--size", "64", "--workers", "1", "--quiet"]
 
@@ -157,6 +158,30 @@ def test_steadying_holds_colour_still(tmp_path, colorize):
     assert np.abs(steady - 128).mean() > 0.9 * np.abs(alone - 128).mean()
 
 
+def test_compare_shows_each_frame_alone_beside_the_steady_one(tmp_path, short_film, colorize):
+    both = tmp_path / "both.mkv"
+    steady = colorize(short_film, "--codec", "ffv1", "--compare", str(both), name="s.mkv")
+    alone = colorize(short_film, "--codec", "ffv1", "--no-steady", name="n.mkv")
+    assert _pts(both) == _pts(short_film)
+    left, right = np.split(_chroma(both), 2, axis=-1)
+    assert np.array_equal(left, _chroma(alone)) and np.array_equal(right, _chroma(steady))
+    assert not np.array_equal(left, right)
+    for half in np.split(luma_planes(both), 2, axis=-1):
+        assert np.array_equal(half, luma_planes(short_film))
+
+
+def test_strength_and_motion_have_a_say(tmp_path, colorize):
+    source = make_film(tmp_path / "in.mkv", shot("rocket", 17, (96, 128)))
+    torch.manual_seed(0)
+    raft = tmp_path / "raft.pth"
+    torch.save(raft_small(weights=None).state_dict(), raft)
+    ways = ([], ["--steady", "0.5"], ["--steady", "0"], ["--no-steady"], ["--motion", "raft", "--motion-weights", raft])
+    films = [colorize(source, "--codec", "ffv1", *map(str, way), name=f"{i}.mkv") for i, way in enumerate(ways)]
+    chroma = [_chroma(film).tobytes() for film in films]
+    assert chroma[2] == chroma[3]
+    assert len(set(chroma)) == 4
+
+
 def test_no_vividness_is_grey_and_own_weights_are_used(tmp_path, short_film, colorize):
     grey = _chroma(colorize(short_film, "--codec", "ffv1", "--vivid", "0", name="grey.mkv"))
     assert (grey == 128).all()
@@ -225,6 +250,11 @@ BAD = {
     "unknown option": (lambda d, f: [f, "--colour"], "--colour"),
     "no input": (lambda d, f: [], "INPUT"),
     "labels are the output": (lambda d, f: [f, "-o", d / "o.mp4", "--labels", d / "x" / ".." / "o.mp4"], "--labels"),
+    "compare are the labels": (lambda d, f: [f, "--labels", d / "o.mp4", "--compare", d / "o.mp4"], "--compare"),
+    "too steady": (lambda d, f: [f, "-o", d / "o.mp4", "--steady", "1.5"], "--steady"),
+    "raft without weights": (lambda d, f: [f, "-o", d / "o.mp4", "--motion", "raft"], "--motion-weights"),
+    "weights without raft": (lambda d, f: [f, "-o", d / "o.mp4", "--motion-weights", f], "--motion raft"),
+    "no weights of raft": (lambda d, f: [f, "--motion", "raft", "--motion-weights", f], "cannot be read"),
 }
 
 

@@ -232,10 +232,10 @@ def test_labels_film(cut_film: Path, tmp_path: Path) -> None:
     film = open_film(cut_film)
     encoding, labels = choose_encoding(film), labels_encoding(film, 160, 64)
     folder = tmp_path / "w"
-    writer = PartWriter(folder, film, encoding, labels)
+    writer = PartWriter(folder, film, encoding, {"labels": labels})
     for c, luma, chroma, state in painted(film, encoding):
         pictures = np.full((len(c), 64, 160, 3), (200, 40, 40), np.uint8)
-        writer.write(c, luma, chroma, state, pictures)
+        writer.write(c, luma, chroma, state, {"labels": (pictures,)})
     result = assemble(film, folder, committed(folder), tmp_path / "labels.mp4", labels, "labels", copy_streams=False)
     place(result, tmp_path / "labels.mp4")
     result = open_film(tmp_path / "labels.mp4")
