@@ -10,39 +10,22 @@ that finds such a folder goes on after its last part.
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
-import json
-import logging
-import shutil
 import time
-from collections import deque
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from .. import __version__
 from ..models import WEIGHTS
 from ..pipeline.assemble import assemble
-from ..pipeline.chunk import Resume
 from ..pipeline.encode import Encoding
-from ..pipeline.errors import OutputError, SemcolorError, UserError
+from ..pipeline.errors import UserError
 from ..pipeline.film import Film
 from ..pipeline.reader import chunk_size, thumb_size
 from ..pipeline.writer import committed, file_sha256, place, resume_point
-from . import actors
 from .cluster import connected, cores
-
-_log = logging.getLogger(__name__)
-
-LONGEST_NAME = 200
-"""Bytes of the output's name that fit into a file name beside what we add; most file systems allow 255."""
-
-AHEAD = 3  # chunks in flight beyond one for each artist: being read, steadied, written
-"""More would only cost memory: the ordered stages are faster than the artists."""
-
+from .run import AHEAD, Run
+from .work import claimed, keep_or_clear, work_folder
 
 @dataclass(frozen=True)
 class Settings:
@@ -107,12 +90,12 @@ def colorize_film(
     work = work_folder(output)
     cpus = max(cores(), settings.workers or 0)
     store = _store_bytes(film, settings)
-    with _claimed(work), connected(settings.address, cpus, store, work / "spill"):
+    with claimed(work), connected(settings.address, cpus, store, work / "spill"):
         device, workers = _workers(settings)
-        _keep_or_clear(work, _identity(film, encoding, settings, device, labels))
+        keep_or_clear(work, _identity(film, encoding, settings, device, labels))
         start = resume_point(work)
         progress(start.frame, start.shot + 1)
-        run = _Run(film, encoding, settings, device, workers, work, labels[1] if labels else None)
+        run = Run(film, encoding, settings, device, workers, work, labels[1] if labels else None)
         if start.frame < film.frames:
             run.go(start, progress)
         parts, joining = committed(work), time.monotonic()
@@ -133,135 +116,6 @@ def colorize_film(
         damaged=tuple(run.damaged),
         stages=run.stages,
     )
-
-
-def work_folder(output: Path) -> Path:
-    """Beside the output, so that renaming is atomic and free space is that of the output."""
-    name = output.name
-    if len(name.encode()) > LONGEST_NAME:
-        name = hashlib.sha256(name.encode()).hexdigest()
-    return output.with_name(f".semcolor-{name}")
-
-
-class _Run:
-    """The actors of one run and the loop that feeds them."""
-
-    def __init__(
-        self,
-        film: Film,
-        encoding: Encoding,
-        settings: Settings,
-        device: str,
-        workers: int,
-        work: Path,
-        labels: Encoding | None,
-    ) -> None:
-        self.film, self.encoding, self.settings = film, encoding, settings
-        self.device, self.workers, self.work, self.labels = device, workers, work, labels
-        self.stages: dict[str, float] = {}
-        self.damaged: list[int] = []
-
-    def _hire(self, start: Resume) -> None:
-        """Start the actors."""
-        import ray
-
-        # The artists are what cores are counted for. The others wait more than they work, and must find a place
-        # on a cluster that is full of artists: the window bounds them.
-        aside = {"num_cpus": 0}
-        at_work = {"num_gpus": 1, "num_cpus": 0} if self.device == "cuda" else {"num_cpus": 1}
-        settings = self.settings
-        artist = ray.remote(actors.Artist).options(**at_work)
-        hired = (self.device, settings.weights, settings.vivid)
-        self._artists: list[Any] = [artist.remote(*hired) for _ in range(self.workers)]
-        self._queues: list[deque] = [deque() for _ in self._artists]
-        self._motion: Any = ray.remote(actors.estimate_motion).options(**aside)
-        reader = ray.remote(actors.Reader).options(**aside)
-        self._reader: Any = reader.remote(self.film, settings.chunk, settings.size, start)
-        steadier = ray.remote(actors.Steadier).options(**aside)
-        self._steadier: Any = steadier.remote(settings.steady, start.state)
-        writer = ray.remote(actors.Writer).options(**aside)
-        self._writer: Any = writer.remote(self.work, self.film, self.encoding, self.labels)
-
-    def go(self, start: Resume, progress: Progress) -> None:
-        """From `start` until every frame is in a committed part. Raises SemcolorError; the actors end either way."""
-        import ray
-        from ray.exceptions import RayError, RayTaskError
-
-        self._hire(start)
-        try:
-            self._feed(start, progress)
-            self._collect()
-        except RayTaskError as error:  # raised by our own code in a worker: say what it said
-            if isinstance(error.cause, SemcolorError):
-                raise error.cause from None
-            raise SemcolorError(f"a worker failed: {type(error.cause).__name__}: {error.cause}") from error
-        except RayError as error:
-            raise SemcolorError(f"a worker was lost: {error}") from error
-        finally:
-            for actor in [self._reader, self._steadier, self._writer, *self._artists]:
-                ray.kill(actor)
-
-    def _feed(self, start: Resume, progress: Progress) -> None:
-        """Keep the window full: read ahead, hand on in order, collect receipts in order."""
-        import ray
-
-        window = self.workers + AHEAD
-        reads: deque[list[Any]] = deque()
-        receipts: deque[Any] = deque()
-        ended, done, shots = False, start.frame, start.shot + 1
-        while receipts or not ended:
-            while not ended and len(reads) + len(receipts) < window and len(reads) < 2:
-                reads.append(self._reader.read.options(num_returns=3).remote())
-            waiting = ([reads[0][0]] if reads else []) + ([receipts[0]] if receipts else [])
-            ready, _ = ray.wait(waiting, num_returns=1)
-            if reads and reads[0][0] in ready:
-                head, luma, thumbs = reads.popleft()
-                chunk = ray.get(head)
-                if chunk is None:
-                    ended = True
-                    reads.clear()
-                else:
-                    shots = chunk.shot + 1
-                    receipts.append(self._hand_on(head, luma, thumbs))
-            elif receipts:
-                done += ray.get(receipts.popleft())
-                progress(done, shots)
-
-    def _hand_on(self, chunk: Any, luma: Any, thumbs: Any) -> Any:
-        """The way of a chunk, all by reference; returns the reference of its receipt."""
-        colour = self._paint(thumbs)
-        if self.settings.steady:
-            motion = self._motion.remote(thumbs)
-            colour, state = self._steadier.blend.options(num_returns=2).remote(chunk, colour, motion)
-        else:
-            state = b""
-        return self._writer.write.remote(chunk, luma, thumbs, colour, state)
-
-    def _paint(self, thumbs: Any) -> Any:
-        """By the artist with the fewest chunks before it."""
-        import ray
-
-        for queue in self._queues:
-            while queue and ray.wait([queue[0]], timeout=0, fetch_local=False)[0]:
-                queue.popleft()
-        number = min(range(len(self._artists)), key=lambda i: len(self._queues[i]))
-        colour = self._artists[number].paint.remote(thumbs)
-        self._queues[number].append(colour)
-        return colour
-
-    def _collect(self) -> None:
-        """What the actors counted."""
-        import ray
-
-        asked = {
-            "reading": [self._reader.seconds.remote()],
-            "painting": [a.seconds.remote() for a in self._artists],
-            "motion": [self._steadier.motion_seconds.remote()],
-            "steadying": [self._steadier.seconds.remote()],
-            "composing and encoding": [self._writer.seconds.remote()],
-        }
-        self.stages = {stage: sum(ray.get(refs)) for stage, refs in asked.items()}
-        self.damaged = ray.get(self._reader.damaged.remote())
 
 
 def _workers(settings: Settings) -> tuple[str, int]:
@@ -307,42 +161,6 @@ def _identity(
         "encoding": repr(encoding),
         "labels": repr(labels[1]) if labels else None,
     }
-
-
-def _keep_or_clear(work: Path, identity: dict) -> None:
-    """Work of the same identity stays, any other goes."""
-    wanted, job = json.dumps(identity, sort_keys=True), work / "job.json"
-    if job.exists() and job.read_text() == wanted:
-        return
-    stale = list(work.glob("part-*"))
-    if stale:
-        _log.warning("%s: unfinished work with other settings is thrown away", work)
-    for part in stale:
-        part.unlink()
-    temporary = work / "job.tmp"
-    temporary.write_text(wanted)
-    place(temporary, job)
-
-
-@contextmanager
-def _claimed(work: Path) -> Iterator[None]:
-    """The work folder, held by this run alone. It goes when the run is through, and if it fails with nothing committed.
-
-    Ray must be down by then: it makes its spill folder anew as long as it runs.
-    """
-    work.mkdir(exist_ok=True)
-    with (work / "lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise OutputError(f"another run is working on this output ({work}); wait for it or stop it.") from None
-        try:
-            yield
-        except BaseException:
-            if not any(work.glob("part-*.json")):
-                shutil.rmtree(work)
-            raise
-        shutil.rmtree(work)
 
 
 __all__ = ["Progress", "Settings", "Summary", "colorize_film", "work_folder"]
