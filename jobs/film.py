@@ -27,6 +27,7 @@ from .cluster import connected, cores
 from .run import AHEAD, Run
 from .work import claimed, keep_or_clear, work_folder
 
+
 @dataclass(frozen=True)
 class Settings:
     """What decides the output's bytes, and (the last three) what does not."""
