@@ -1,24 +1,29 @@
 """The stages of one film as Ray actors: thin shells, the work is in `pipeline`, `models` and `flow`.
 
-Heavy imports happen inside the workers. Each actor adds up the seconds it worked, for the table at the end.
+Heavy imports happen inside the workers. What may fail happens in `open` or later and not in a constructor, whose
+errors Ray hides. Each actor adds up the seconds it worked, for the table at the end.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..pipeline.chunk import Chunk, Resume
+from ..pipeline.errors import WorkError
+from .work import SHARED, belongs, writer_turn
 
 if TYPE_CHECKING:
     from ..flow import Motion
     from ..pipeline.encode import Encoding
     from ..pipeline.film import Film
+    from ..pipeline.writer import Part
 
 Thumbs = tuple[np.ndarray, np.ndarray | None]  # (N, h, w) uint8, and the frame before in the same shot
 Colour = tuple[np.ndarray, np.ndarray]  # ab (N, 2, h/2, w/2) float16, labels (N, 62, h/4, w/4) uint8
@@ -46,11 +51,14 @@ class Reader(_Timed):
     """Decodes in order. One to a film."""
 
     def __init__(self, film: Film, chunk: int, size: int, start: Resume) -> None:
+        super().__init__()
+        self._settings = film, chunk, size, start
+
+    def open(self) -> None:
+        """Nothing is decoded before the first chunk is asked for."""
         from ..pipeline.reader import FilmReader
 
-        super().__init__()
-        self._reader = FilmReader(film, chunk, size, start)
-        self._chunks = iter(self._reader)
+        self._chunks = iter(FilmReader(*self._settings))
 
     def read(self) -> tuple[Chunk | None, np.ndarray | None, Thumbs | None]:
         """The next chunk, its luma (N, H, W) and its thumbs; three Nones at the film's end."""
@@ -61,19 +69,26 @@ class Reader(_Timed):
         chunk, luma, thumbs, before = read
         return chunk, luma, (thumbs, before)
 
-    def damaged(self) -> list[int]:
-        """Frames whose damage the decoder concealed."""
-        return self._reader.damaged
+
+def precision(device: str) -> str:
+    """A task: the precision in which the networks run where it is called, ``bfloat16`` or ``float32``."""
+    from ..models.painter import pick_precision
+
+    return str(pick_precision(device)).removeprefix("torch.")
 
 
 class Artist(_Timed):
     """Understands and colours frames one by one. As many as there are GPUs, or CPU cores."""
 
-    def __init__(self, device: str, weights: Path | None, vivid: float) -> None:
+    def __init__(self, device: str, precision: str, weights: Path | None, vivid: float) -> None:
+        super().__init__()
+        self._settings = device, weights, vivid, precision
+
+    def open(self) -> None:
+        """Load the networks."""
         from ..models.painter import Painter
 
-        super().__init__()
-        self._painter = Painter(device, weights, vivid)
+        self._painter = Painter(*self._settings)
 
     def paint(self, thumbs: Thumbs) -> Colour:
         with self.busy():
@@ -93,13 +108,17 @@ class Steadier(_Timed):
     """Holds colours and labels still along a shot. One to a film; chunks come in order."""
 
     def __init__(self, strength: float, state: bytes) -> None:
+        super().__init__()
+        self._strength, self._state = strength, state
+        self._motion_seconds = 0.0
+
+    def open(self) -> None:
+        """Go on from the state of an earlier run, if there is one."""
         from ..flow import Steadier as Estimate
 
-        super().__init__()
-        self._estimate = Estimate(strength)
-        if state:
-            self._estimate.restore(state)
-        self._motion_seconds = 0.0
+        self._estimate = Estimate(self._strength)
+        if self._state:
+            self._estimate.restore(self._state)
 
     def blend(self, chunk: Chunk, colour: Colour, motion: tuple[Motion, float]) -> tuple[Colour, bytes]:
         """Steady colour, and the state where a part of the output may end with this chunk."""
@@ -112,22 +131,38 @@ class Steadier(_Timed):
         return self._motion_seconds
 
 
+@dataclass(frozen=True)
+class Receipt:
+    """For a chunk that was written."""
+
+    frames: int
+    part: tuple[int, int, int] | None
+    """(first frame, frames, bytes) of the part that was committed with this chunk, if one was."""
+
+
 class Writer(_Timed):
     """Joins chroma with the film's own luma and encodes. One to a film; chunks come in order."""
 
-    def __init__(self, folder: Path, film: Film, encoding: Encoding, labels: Encoding | None) -> None:
+    def __init__(self, film: Film, encoding: Encoding, labels: Encoding | None) -> None:
+        super().__init__()
+        self._film, self._encoding, self._labels = film, encoding, labels
+
+    def open(self, work: Path, identity: dict, known: Sequence[Part]) -> None:
+        """Go on after the parts `known` in the folder `work`, once no Writer that was given up is at work there."""
         from ..pipeline.compose import PlaneFormat
         from ..pipeline.encode import chroma_size
-        from ..pipeline.writer import PartWriter
+        from ..pipeline.writer import PartWriter, committed
 
-        super().__init__()
-        self._parts = PartWriter(folder, film, encoding, labels)
-        self._labels = labels is not None
+        self._turn = writer_turn(work)  # until this process ends
+        # Before PartWriter sweeps away what it does not know.
+        if not belongs(work, identity) or len(committed(work, known)) < len(known):
+            raise WorkError(f"{work} is not the same folder on every node of the cluster; {SHARED}")
+        self._parts = PartWriter(work, self._film, self._encoding, self._labels, known)
+        film, encoding = self._film, self._encoding
         self._size = chroma_size(film.width, film.height, encoding.pix_fmt)
         self._format = PlaneFormat(film.matrix, film.bits, film.full_range)
 
-    def write(self, chunk: Chunk, luma: np.ndarray, thumbs: Thumbs, colour: Colour, state: bytes) -> int:
-        """Returns the number of frames written."""
+    def write(self, chunk: Chunk, luma: np.ndarray, thumbs: Thumbs, colour: Colour, state: bytes) -> Receipt:
         from ..pipeline.compose import chroma_planes
         from ..pipeline.overlay import overlay
 
@@ -137,7 +172,10 @@ class Writer(_Timed):
                 [chroma_planes(a, t, y, self._size, self._format) for a, t, y in zip(ab, thumbs[0], luma, strict=True)]
             )
             pictures = None
-            if self._labels:
+            if self._labels is not None:
                 pictures = np.stack([overlay(t, p) for t, p in zip(thumbs[0], labels, strict=True)])
-            self._parts.write(chunk, luma, chroma, state, pictures)
-        return len(chunk)
+            part = self._parts.write(chunk, luma, chroma, state, pictures)
+        return Receipt(len(chunk), (part.start, part.frames, self._bytes(part)) if part else None)
+
+    def _bytes(self, part: Part) -> int:
+        return sum((self._parts.folder / name).stat().st_size for name in part.files.values())

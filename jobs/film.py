@@ -11,21 +11,24 @@ that finds such a folder goes on after its last part.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from .. import __version__
 from ..models import WEIGHTS
 from ..pipeline.assemble import assemble
 from ..pipeline.encode import Encoding
-from ..pipeline.errors import UserError
+from ..pipeline.errors import SemcolorError, UserError
 from ..pipeline.film import Film
 from ..pipeline.reader import chunk_size, thumb_size
-from ..pipeline.writer import committed, file_sha256, place, resume_point
+from ..pipeline.writer import Part, committed, file_sha256
+from . import actors
 from .cluster import connected, cores
-from .run import AHEAD, Run
-from .work import claimed, keep_or_clear, work_folder
+from .recovery import finish_parts
+from .run import AHEAD, Job
+from .work import EventLog, belongs, claimed, deliver, keep_or_clear, seal, sealed, work_folder
 
 
 @dataclass(frozen=True)
@@ -55,14 +58,19 @@ class Summary:
     resumed: int
     """Frames that an earlier run had finished."""
     shots: int
-    seconds: float
-    """Wall time of this run."""
-    workers: int
-    device: str
     damaged: tuple[int, ...]
     """Frames whose damage the decoder concealed."""
-    stages: dict[str, float]
-    """Stage → seconds of work, over all its workers."""
+    seconds: float
+    """Wall time of this run."""
+    workers: int = 0
+    """0: an earlier run had finished everything."""
+    device: str = ""
+    stages: dict[str, float] = field(default_factory=dict)
+    """Stage → seconds of work since the last restart, over all its workers."""
+    queues: dict[str, float] = field(default_factory=dict)
+    """Stage → chunks that were there at a time, on average: waiting for it or in it."""
+    restarts: int = 0
+    """Times that workers were lost and the film went on from its last part."""
 
     @property
     def speed(self) -> float:
@@ -81,42 +89,107 @@ def colorize_film(
     settings: Settings,
     labels: tuple[Path, Encoding] | None = None,
     progress: Progress = lambda done, shots: None,
+    fresh: bool = False,
 ) -> Summary:
     """Colorize `film` into `output`, and its label overlay into `labels[0]` if wanted.
 
     Both appear whole or not at all. Interrupted, it leaves the work folder; called again with the same film and
-    settings it goes on from there. Raises SemcolorError, and OSError where the machine fails (a full disk).
+    settings it goes on from there, unless `fresh`. Raises SemcolorError, and OSError where the machine fails.
     """
     started = time.monotonic()
-    work = work_folder(output)
-    cpus = max(cores(), settings.workers or 0)
-    store = _store_bytes(film, settings)
-    with claimed(work), connected(settings.address, cpus, store, work / "spill"):
-        device, workers = _workers(settings)
-        keep_or_clear(work, _identity(film, encoding, settings, device, labels))
-        start = resume_point(work)
-        progress(start.frame, start.shot + 1)
-        run = Run(film, encoding, settings, device, workers, work, labels[1] if labels else None)
-        if start.frame < film.frames:
-            run.go(start, progress)
-        parts, joining = committed(work), time.monotonic()
-        finished = {output: assemble(film, work, parts, output, encoding)}
-        if labels:
-            finished[labels[0]] = assemble(film, work, parts, *labels, kind="labels", copy_streams=False)
-        for path, result in finished.items():
-            place(result, path)
-        run.stages["assembling"] = time.monotonic() - joining
+    work, targets = work_folder(output), _targets(output, labels)
+    with claimed(work):
+        if not fresh and (facts := _finished(film, work, targets, encoding, settings, labels)):
+            deliver(work, targets)
+            return Summary(frames=film.frames, resumed=film.frames, seconds=time.monotonic() - started, **facts)
+        cpus = max(cores(), settings.workers or 0)
+        with connected(settings.address, cpus, _store_bytes(film, settings), work / "spill"):
+            device, workers = _workers(settings)
+            precision = _precision(device)
+            identity = _asked(film, encoding, settings, labels) | {"device": device, "precision": precision}
+            keep_or_clear(work, identity, fresh)
+            second = labels[1] if labels else None
+            job = Job(film, encoding, second, settings, device, precision, workers, work, identity)
+            events = EventLog(work / "events.jsonl")
+            with _told(events):
+                parts = committed(work)
+                start = parts[-1].stop if parts else 0
+                about = {"film": film.path, "frames": film.frames, "version": __version__}
+                events("resumed" if start else "started", frame=start, **about, **_where(job))
+                outcome = finish_parts(job, parts, events, progress)
+                joining = time.monotonic()
+                facts = _assemble(job, outcome.parts, targets)
+                deliver(work, targets)
+                stages = outcome.stages | {"assembling": time.monotonic() - joining}
+                summary = Summary(
+                    frames=film.frames,
+                    resumed=start,
+                    seconds=time.monotonic() - started,
+                    workers=workers,
+                    device=device,
+                    stages=stages,
+                    queues=outcome.queues,
+                    restarts=outcome.restarts,
+                    **facts,
+                )
+                events("finished", **{k: v for k, v in asdict(summary).items() if k != "damaged"})
+    return summary
+
+
+def finished(
+    film: Film, output: Path, encoding: Encoding, settings: Settings, labels: tuple[Path, Encoding] | None = None
+) -> bool:
+    """Whether `colorize_film` has nothing left to do but to clean up: an earlier run was stopped that late.
+
+    Reads the finished films to compare their digests, if a run got that far.
+    """
+    targets = _targets(output, labels)
+    return bool(_finished(film, work_folder(output), targets, encoding, settings, labels))
+
+
+def _finished(
+    film: Film,
+    work: Path,
+    targets: dict[str, Path],
+    encoding: Encoding,
+    settings: Settings,
+    labels: tuple[Path, Encoding] | None,
+) -> dict:
+    """What `_assemble` noted of the film, {} if it is not finished."""
+    asked = _asked(film, encoding, settings, labels)
+    if settings.device != "auto":
+        asked["device"] = settings.device
+    facts = sealed(work, targets) if belongs(work, asked) else {}
+    return facts | {"damaged": tuple(facts["damaged"])} if facts else {}
+
+
+def _assemble(job: Job, parts: list[Part], targets: dict[str, Path]) -> dict:
+    """Make the finished films in the work folder; returns, and notes there, facts for the summary."""
+    results = {"film": assemble(job.film, job.work, parts, targets["film"], job.encoding)}
+    if job.labels:
+        path = targets["labels"]
+        results["labels"] = assemble(job.film, job.work, parts, path, job.labels, kind="labels", copy_streams=False)
     last = parts[-1]
-    return Summary(
-        frames=film.frames,
-        resumed=start.frame,
-        shots=last.shot + (last.shot_start > 0),
-        seconds=time.monotonic() - started,
-        workers=workers,
-        device=device,
-        damaged=tuple(run.damaged),
-        stages=run.stages,
-    )
+    facts = {"shots": last.shot + (last.shot_start > 0), "damaged": tuple(n for p in parts for n in p.damaged)}
+    seal(job.work, results, facts)
+    return facts
+
+
+def _targets(output: Path, labels: tuple[Path, Encoding] | None) -> dict[str, Path]:
+    return {"film": output} | ({"labels": labels[0]} if labels else {})
+
+
+@contextmanager
+def _told(events: EventLog) -> Iterator[None]:
+    """Whatever ends the run is an event."""
+    try:
+        yield
+    except Exception as error:
+        events("failed", error=f"{type(error).__name__}: {error}")
+        raise
+    except BaseException as error:  # Ctrl-C, SIGTERM
+        events("stopped", by=type(error).__name__)
+        raise
 
 
 def _workers(settings: Settings) -> tuple[str, int]:
@@ -147,15 +220,28 @@ def _store_bytes(film: Film, settings: Settings) -> int:
     return 2 * frame * chunk * ((settings.workers or cores()) + AHEAD)
 
 
-def _identity(
-    film: Film, encoding: Encoding, settings: Settings, device: str, labels: tuple[Path, Encoding] | None
-) -> dict:
-    """Everything the output's bytes depend on: work of another identity is never continued."""
+def _precision(device: str) -> str:
+    """In what the networks calculate where artists work: it rounds the result otherwise."""
+    import ray
+    from ray.exceptions import RayError
+
+    try:
+        task = ray.remote(actors.precision).options(num_cpus=1 if device == "cpu" else 0)
+        return ray.get(task.remote(device))
+    except RayError as error:
+        raise SemcolorError(f"no worker can load the networks: {str(error).strip().splitlines()[-1]}") from error
+
+
+def _where(job: Job) -> dict:
+    return {"device": job.device, "precision": job.precision, "workers": job.workers}
+
+
+def _asked(film: Film, encoding: Encoding, settings: Settings, labels: tuple[Path, Encoding] | None) -> dict:
+    """Everything the output's bytes depend on but the machine: work of another identity is never continued."""
     return {
         "version": __version__,
         "film": film.fingerprint(),
         "weights": file_sha256(settings.weights or WEIGHTS),
-        "device": device,  # rounds otherwise
         "size": settings.size,
         "steady": settings.steady,
         "vivid": settings.vivid,
@@ -164,4 +250,4 @@ def _identity(
     }
 
 
-__all__ = ["Progress", "Settings", "Summary", "colorize_film", "work_folder"]
+__all__ = ["Progress", "Settings", "Summary", "colorize_film", "finished", "work_folder"]
