@@ -1,13 +1,15 @@
 """The stages of one film as Ray actors: thin shells, the work is in `pipeline`, `models` and `flow`.
 
-Heavy imports happen inside the workers. Each actor adds up the seconds it worked, for the table at the end.
+Heavy imports happen inside the workers. What may fail happens in `open` or later and not in a constructor, whose
+errors Ray hides. Each actor adds up the seconds it worked, for the table at the end.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,12 +17,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..pipeline.chunk import Chunk, Resume
+from ..pipeline.errors import WorkError
+from .work import SHARED, belongs, writer_turn
 
 if TYPE_CHECKING:
     from ..flow import Estimator, Motion
     from ..pipeline.encode import Encoding
     from ..pipeline.film import Film
-    from ..pipeline.writer import Pictures
+    from ..pipeline.writer import Part, Pictures
 
 Thumbs = tuple[np.ndarray, np.ndarray | None]  # (N, h, w) uint8, and the frame before in the same shot
 Colour = tuple[np.ndarray, np.ndarray]  # ab (N, 2, h/2, w/2) float16, labels (N, 62, h/4, w/4) uint8
@@ -48,11 +52,14 @@ class Reader(_Timed):
     """Decodes in order. One to a film."""
 
     def __init__(self, film: Film, chunk: int, size: int, start: Resume) -> None:
+        super().__init__()
+        self._settings = film, chunk, size, start
+
+    def open(self) -> None:
+        """Nothing is decoded before the first chunk is asked for."""
         from ..pipeline.reader import FilmReader
 
-        super().__init__()
-        self._reader = FilmReader(film, chunk, size, start)
-        self._chunks = iter(self._reader)
+        self._chunks = iter(FilmReader(*self._settings))
 
     def read(self) -> tuple[Chunk | None, np.ndarray | None, Thumbs | None]:
         """The next chunk, its luma (N, H, W) and its thumbs; three Nones at the film's end."""
@@ -63,19 +70,26 @@ class Reader(_Timed):
         chunk, luma, thumbs, before = read
         return chunk, luma, (thumbs, before)
 
-    def damaged(self) -> list[int]:
-        """Frames whose damage the decoder concealed."""
-        return self._reader.damaged
+
+def precision(device: str) -> str:
+    """A task: the precision in which the networks run where it is called, ``bfloat16`` or ``float32``."""
+    from ..models.painter import pick_precision
+
+    return str(pick_precision(device)).removeprefix("torch.")
 
 
 class Artist(_Timed):
     """Understands and colours frames one by one. As many as there are GPUs, or CPU cores."""
 
-    def __init__(self, device: str, weights: Path | None, vivid: float) -> None:
+    def __init__(self, device: str, precision: str, weights: Path | None, vivid: float) -> None:
+        super().__init__()
+        self._settings = device, weights, vivid, precision
+
+    def open(self) -> None:
+        """Load the networks."""
         from ..models.painter import Painter
 
-        super().__init__()
-        self._painter = Painter(device, weights, vivid)
+        self._painter = Painter(*self._settings)
 
     def paint(self, thumbs: Thumbs) -> Colour:
         with self.busy():
@@ -104,13 +118,17 @@ class Steadier(_Timed):
     """Holds colours and labels still along a shot. One to a film; chunks come in order."""
 
     def __init__(self, strength: float, state: bytes) -> None:
+        super().__init__()
+        self._strength, self._state = strength, state
+        self._motion_seconds = 0.0
+
+    def open(self) -> None:
+        """Go on from the state of an earlier run, if there is one."""
         from ..flow import Steadier as Estimate
 
-        super().__init__()
-        self._estimate = Estimate(strength)
-        if state:
-            self._estimate.restore(state)
-        self._motion_seconds = 0.0
+        self._estimate = Estimate(self._strength)
+        if self._state:
+            self._estimate.restore(self._state)
 
     def blend(self, chunk: Chunk, colour: Colour, motion: tuple[Motion, float]) -> tuple[Colour, bytes]:
         """Steady colour, and the state where a part of the output may end with this chunk."""
@@ -123,24 +141,41 @@ class Steadier(_Timed):
         return self._motion_seconds
 
 
+@dataclass(frozen=True)
+class Receipt:
+    """For a chunk that was written."""
+
+    frames: int
+    part: tuple[int, int, int] | None
+    """(first frame, frames, bytes) of the part that was committed with this chunk, if one was."""
+
+
 class Writer(_Timed):
     """Joins chroma with the film's own luma and encodes. One to a film; chunks come in order."""
 
-    def __init__(self, folder: Path, film: Film, encoding: Encoding, also: dict[str, Encoding]) -> None:
+    def __init__(self, film: Film, encoding: Encoding, also: dict[str, Encoding]) -> None:
+        super().__init__()
+        self._film, self._encoding, self._also = film, encoding, also
+
+    def open(self, work: Path, identity: dict, known: Sequence[Part]) -> None:
+        """Go on after the parts `known` in the folder `work`, once no Writer that was given up is at work there."""
         from ..pipeline.compose import PlaneFormat
         from ..pipeline.encode import chroma_size
-        from ..pipeline.writer import PartWriter
+        from ..pipeline.writer import PartWriter, committed
 
-        super().__init__()
-        self._parts = PartWriter(folder, film, encoding, also)
-        self._also = set(also)
+        self._turn = writer_turn(work)  # until this process ends
+        # Before PartWriter sweeps away what it does not know.
+        if not belongs(work, identity) or len(committed(work, known)) < len(known):
+            raise WorkError(f"{work} is not the same folder on every node of the cluster; {SHARED}")
+        self._parts = PartWriter(work, self._film, self._encoding, self._also, known)
+        film, encoding = self._film, self._encoding
         self._size = chroma_size(film.width, film.height, encoding.pix_fmt)
         self._format = PlaneFormat(film.matrix, film.bits, film.full_range)
 
     def write(
         self, chunk: Chunk, luma: np.ndarray, thumbs: Thumbs, colour: Colour, state: bytes, painted: Colour | None
-    ) -> int:
-        """colour: steady; painted: as the network gave it, for a film to compare. Returns the number of frames."""
+    ) -> Receipt:
+        """colour: steady; painted: as the network gave it, for a film to compare."""
         from ..pipeline.overlay import overlay
 
         with self.busy():
@@ -151,8 +186,8 @@ class Writer(_Timed):
             if painted:  # side by side, each sample as the film itself would have it
                 both = np.concatenate([self._chroma(luma, thumbs, painted), chroma], -1)
                 also["compare"] = np.concatenate([luma, luma], -1), both
-            self._parts.write(chunk, luma, chroma, state, also)
-        return len(chunk)
+            part = self._parts.write(chunk, luma, chroma, state, also)
+        return Receipt(len(chunk), (part.start, part.frames, self._bytes(part)) if part else None)
 
     def _chroma(self, luma: np.ndarray, thumbs: Thumbs, colour: Colour) -> np.ndarray:
         """(N, 2, ch, cw): Cb and Cr as they are encoded."""
@@ -160,3 +195,6 @@ class Writer(_Timed):
 
         frames = zip(colour[0], thumbs[0], luma, strict=True)
         return np.stack([chroma_planes(ab, thumb, y, self._size, self._format) for ab, thumb, y in frames])
+
+    def _bytes(self, part: Part) -> int:
+        return sum((self._parts.folder / name).stat().st_size for name in part.files.values())

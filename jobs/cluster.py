@@ -1,7 +1,9 @@
 """Ray, embedded on a laptop or joined on a cluster. Importing this module does not import Ray."""
 
 import os
+import shutil
 import signal
+import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,6 +11,7 @@ from pathlib import Path
 
 from ..pipeline.errors import UserError
 
+PREFIX = "semcolor-"  # of the folder for Ray's own files
 STORE_MB = (256, 2048)  # least and most of the embedded object store
 
 
@@ -28,7 +31,8 @@ def connected(address: str | None, cpus: int, store_bytes: int, spill: Path) -> 
 
     address: a cluster's (`auto`, `host:port`, `ray://host:port`); None starts one on this machine, for this run
     alone, with `cpus` cores to give, `store_bytes` of shared memory for chunks in flight, and the folder `spill`
-    for what does not fit. Raises UserError where the cluster does not answer.
+    for what does not fit; beside it, the link `spill.session` leads to Ray's own files, which go with the run.
+    Raises UserError where the cluster does not answer.
     """
     # Nobody is told that semcolor runs. Both must be set before Ray is imported.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
@@ -40,9 +44,11 @@ def connected(address: str | None, cpus: int, store_bytes: int, spill: Path) -> 
         yield
         return
     quiet = {"log_to_driver": False, "logging_level": "ERROR", "configure_logging": True}
+    session = None
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     if address is None:
         low, high = (mb << 20 for mb in STORE_MB)
+        session = _session(spill)
         ray.init(
             # Not "auto": that would join whatever cluster the environment or the temp folder names.
             address="local",
@@ -50,6 +56,7 @@ def connected(address: str | None, cpus: int, store_bytes: int, spill: Path) -> 
             include_dashboard=False,
             object_store_memory=min(max(store_bytes, low), high),
             object_spilling_directory=str(spill),
+            _temp_dir=str(session),
             **quiet,
         )
     else:
@@ -64,3 +71,31 @@ def connected(address: str | None, cpus: int, store_bytes: int, spill: Path) -> 
         yield
     finally:
         ray.shutdown()
+        if session:
+            _forget(spill)
+
+
+def _session(spill: Path) -> Path:
+    """A new folder for Ray's sockets and logs, and the last run's gone: Ray itself never removes any.
+
+    It lies in /tmp since the path of a socket may not be longer than about 100 bytes. The link tells a later run
+    what a killed one has left.
+    """
+    _forget(spill)
+    session = Path(tempfile.mkdtemp(prefix=PREFIX, dir="/tmp"))
+    _link(spill).symlink_to(session)
+    return session
+
+
+def _link(spill: Path) -> Path:
+    return spill.with_name(f"{spill.name}.session")
+
+
+def _forget(spill: Path) -> None:
+    link = _link(spill)
+    if link.is_symlink():
+        left = link.readlink()
+        if left.parent == Path("/tmp") and left.name.startswith(PREFIX):
+            shutil.rmtree(left, ignore_errors=True)
+        link.unlink()
+    shutil.rmtree(spill, ignore_errors=True)

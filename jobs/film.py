@@ -10,40 +10,25 @@ that finds such a folder goes on after its last part.
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
-import json
-import logging
-import shutil
 import time
-from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 from .. import __version__
 from ..models import WEIGHTS
 from ..pipeline.assemble import assemble
-from ..pipeline.chunk import Resume
 from ..pipeline.encode import Encoding
-from ..pipeline.errors import OutputError, SemcolorError, UserError
+from ..pipeline.errors import SemcolorError, UserError
 from ..pipeline.film import Film
 from ..pipeline.reader import chunk_size, thumb_size
-from ..pipeline.writer import committed, file_sha256, place, resume_point
+from ..pipeline.writer import Part, committed, file_sha256
 from . import actors
 from .cluster import connected, cores
-
-_log = logging.getLogger(__name__)
-
-LONGEST_NAME = 200
-"""Bytes of the output's name that fit into a file name beside what we add; most file systems allow 255."""
-
-MOTION_GPU = 0.4  # of each GPU, where RAFT measures motion there; the artist has the rest, so that two never share one
-
-AHEAD = 3  # chunks in flight beyond one for each artist: being read, steadied, written
-"""More would only cost memory: the ordered stages are faster than the artists."""
+from .recovery import finish_parts
+from .run import AHEAD, Job
+from .work import EventLog, belongs, claimed, deliver, keep_or_clear, seal, sealed, work_folder
 
 
 @dataclass(frozen=True)
@@ -75,14 +60,19 @@ class Summary:
     resumed: int
     """Frames that an earlier run had finished."""
     shots: int
-    seconds: float
-    """Wall time of this run."""
-    workers: int
-    device: str
     damaged: tuple[int, ...]
     """Frames whose damage the decoder concealed."""
-    stages: dict[str, float]
-    """Stage → seconds of work, over all its workers."""
+    seconds: float
+    """Wall time of this run."""
+    workers: int = 0
+    """0: an earlier run had finished everything."""
+    device: str = ""
+    stages: dict[str, float] = field(default_factory=dict)
+    """Stage → seconds of work since the last restart, over all its workers."""
+    queues: dict[str, float] = field(default_factory=dict)
+    """Stage → chunks that were there at a time, on average: waiting for it or in it."""
+    restarts: int = 0
+    """Times that workers were lost and the film went on from its last part."""
 
     @property
     def speed(self) -> float:
@@ -105,173 +95,104 @@ def colorize_film(
     settings: Settings,
     also: Also | None = None,
     progress: Progress = lambda done, shots: None,
+    fresh: bool = False,
 ) -> Summary:
     """Colorize `film` into `output`, and further films of it beside.
 
     Each appears whole or not at all. Interrupted, it leaves the work folder; called again with the same film and
-    settings it goes on from there. Raises SemcolorError, and OSError where the machine fails (a full disk).
+    settings it goes on from there, unless `fresh`. Raises SemcolorError, and OSError where the machine fails.
     """
     started, also = time.monotonic(), also or {}
-    work = work_folder(output)
-    cpus = max(cores(), settings.workers or 0)
-    store = _store_bytes(film, settings)
-    with _claimed(work), connected(settings.address, cpus, store, work / "spill"):
-        device, workers = _workers(settings)
-        _keep_or_clear(work, _identity(film, encoding, settings, device, also))
-        start = resume_point(work)
-        progress(start.frame, start.shot + 1)
-        run = _Run(film, encoding, settings, device, workers, work, {k: pair[1] for k, pair in also.items()})
-        if start.frame < film.frames:
-            run.go(start, progress)
-        parts, joining = committed(work), time.monotonic()
-        finished = {output: assemble(film, work, parts, output, encoding)}
-        for kind, pair in also.items():
-            finished[pair[0]] = assemble(film, work, parts, *pair, kind=kind, copy_streams=False)
-        for path, result in finished.items():
-            place(result, path)
-        run.stages["assembling"] = time.monotonic() - joining
+    work, targets = work_folder(output), _targets(output, also)
+    with claimed(work):
+        if not fresh and (facts := _finished(film, work, targets, encoding, settings, also)):
+            deliver(work, targets)
+            return Summary(frames=film.frames, resumed=film.frames, seconds=time.monotonic() - started, **facts)
+        cpus = max(cores(), settings.workers or 0)
+        with connected(settings.address, cpus, _store_bytes(film, settings), work / "spill"):
+            device, workers = _workers(settings)
+            precision = _precision(device)
+            identity = _asked(film, encoding, settings, also) | {"device": device, "precision": precision}
+            keep_or_clear(work, identity, fresh)
+            further = {kind: pair[1] for kind, pair in also.items()}
+            job = Job(film, encoding, further, settings, device, precision, workers, work, identity)
+            events = EventLog(work / "events.jsonl")
+            with _told(events):
+                parts = committed(work)
+                start = parts[-1].stop if parts else 0
+                about = {"film": film.path, "frames": film.frames, "version": __version__}
+                events("resumed" if start else "started", frame=start, **about, **_where(job))
+                outcome = finish_parts(job, parts, events, progress)
+                joining = time.monotonic()
+                facts = _assemble(job, outcome.parts, targets)
+                deliver(work, targets)
+                stages = outcome.stages | {"assembling": time.monotonic() - joining}
+                summary = Summary(
+                    frames=film.frames,
+                    resumed=start,
+                    seconds=time.monotonic() - started,
+                    workers=workers,
+                    device=device,
+                    stages=stages,
+                    queues=outcome.queues,
+                    restarts=outcome.restarts,
+                    **facts,
+                )
+                events("finished", **{k: v for k, v in asdict(summary).items() if k != "damaged"})
+    return summary
+
+
+def finished(film: Film, output: Path, encoding: Encoding, settings: Settings, also: Also | None = None) -> bool:
+    """Whether `colorize_film` has nothing left to do but to clean up: an earlier run was stopped that late.
+
+    Reads the finished films to compare their digests, if a run got that far.
+    """
+    targets = _targets(output, also or {})
+    return bool(_finished(film, work_folder(output), targets, encoding, settings, also or {}))
+
+
+def _finished(
+    film: Film,
+    work: Path,
+    targets: dict[str, Path],
+    encoding: Encoding,
+    settings: Settings,
+    also: Also,
+) -> dict:
+    """What `_assemble` noted of the film, {} if it is not finished."""
+    asked = _asked(film, encoding, settings, also)
+    if settings.device != "auto":
+        asked["device"] = settings.device
+    facts = sealed(work, targets) if belongs(work, asked) else {}
+    return facts | {"damaged": tuple(facts["damaged"])} if facts else {}
+
+
+def _assemble(job: Job, parts: list[Part], targets: dict[str, Path]) -> dict:
+    """Make the finished films in the work folder; returns, and notes there, facts for the summary."""
+    results = {"film": assemble(job.film, job.work, parts, targets["film"], job.encoding)}
+    for kind, encoding in job.also.items():
+        results[kind] = assemble(job.film, job.work, parts, targets[kind], encoding, kind, copy_streams=False)
     last = parts[-1]
-    return Summary(
-        frames=film.frames,
-        resumed=start.frame,
-        shots=last.shot + (last.shot_start > 0),
-        seconds=time.monotonic() - started,
-        workers=workers,
-        device=device,
-        damaged=tuple(run.damaged),
-        stages=run.stages,
-    )
+    facts = {"shots": last.shot + (last.shot_start > 0), "damaged": tuple(n for p in parts for n in p.damaged)}
+    seal(job.work, results, facts)
+    return facts
 
 
-def work_folder(output: Path) -> Path:
-    """Beside the output, so that renaming is atomic and free space is that of the output."""
-    name = output.name
-    if len(name.encode()) > LONGEST_NAME:
-        name = hashlib.sha256(name.encode()).hexdigest()
-    return output.with_name(f".semcolor-{name}")
+def _targets(output: Path, also: Also) -> dict[str, Path]:
+    return {"film": output} | {kind: pair[0] for kind, pair in also.items()}
 
 
-class _Run:
-    """The actors of one run and the loop that feeds them."""
-
-    def __init__(
-        self,
-        film: Film,
-        encoding: Encoding,
-        settings: Settings,
-        device: str,
-        workers: int,
-        work: Path,
-        also: dict[str, Encoding],
-    ) -> None:
-        self.film, self.encoding, self.settings = film, encoding, settings
-        self.device, self.workers, self.work, self.also = device, workers, work, also
-        self.stages: dict[str, float] = {}
-        self.damaged: list[int] = []
-
-    def _hire(self, start: Resume) -> None:
-        """Start the actors."""
-        import ray
-
-        # The artists are what cores are counted for. The others wait more than they work, and must find a place
-        # on a cluster that is full of artists: the window bounds them.
-        aside = {"num_cpus": 0}
-        settings = self.settings
-        gpu = 1 - MOTION_GPU if settings.raft else 1
-        at_work = {"num_gpus": gpu, "num_cpus": 0} if self.device == "cuda" else {"num_cpus": 1}
-        artist = ray.remote(actors.Artist).options(**at_work)
-        hired = (self.device, settings.weights, settings.vivid)
-        self._artists: list[Any] = [artist.remote(*hired) for _ in range(self.workers)]
-        self._queues: list[deque] = [deque() for _ in self._artists]
-        at_motion = {"num_gpus": MOTION_GPU, "num_cpus": 0} if settings.raft and self.device == "cuda" else aside
-        self._motion: Any = ray.remote(actors.estimate_motion).options(**at_motion)
-        reader = ray.remote(actors.Reader).options(**aside)
-        self._reader: Any = reader.remote(self.film, settings.chunk, settings.size, start)
-        steadier = ray.remote(actors.Steadier).options(**aside)
-        self._steadier: Any = steadier.remote(settings.steady, start.state)
-        writer = ray.remote(actors.Writer).options(**aside)
-        self._writer: Any = writer.remote(self.work, self.film, self.encoding, self.also)
-
-    def go(self, start: Resume, progress: Progress) -> None:
-        """From `start` until every frame is in a committed part. Raises SemcolorError; the actors end either way."""
-        import ray
-        from ray.exceptions import RayError, RayTaskError
-
-        self._hire(start)
-        try:
-            self._feed(start, progress)
-            self._collect()
-        except RayTaskError as error:  # raised by our own code in a worker: say what it said
-            if isinstance(error.cause, SemcolorError):
-                raise error.cause from None
-            raise SemcolorError(f"a worker failed: {type(error.cause).__name__}: {error.cause}") from error
-        except RayError as error:
-            raise SemcolorError(f"a worker was lost: {error}") from error
-        finally:
-            for actor in [self._reader, self._steadier, self._writer, *self._artists]:
-                ray.kill(actor)
-
-    def _feed(self, start: Resume, progress: Progress) -> None:
-        """Keep the window full: read ahead, hand on in order, collect receipts in order."""
-        import ray
-
-        window = self.workers + AHEAD
-        reads: deque[list[Any]] = deque()
-        receipts: deque[Any] = deque()
-        ended, done, shots = False, start.frame, start.shot + 1
-        while receipts or not ended:
-            while not ended and len(reads) + len(receipts) < window and len(reads) < 2:
-                reads.append(self._reader.read.options(num_returns=3).remote())
-            waiting = ([reads[0][0]] if reads else []) + ([receipts[0]] if receipts else [])
-            ready, _ = ray.wait(waiting, num_returns=1)
-            if reads and reads[0][0] in ready:
-                head, luma, thumbs = reads.popleft()
-                chunk = ray.get(head)
-                if chunk is None:
-                    ended = True
-                    reads.clear()
-                else:
-                    shots = chunk.shot + 1
-                    receipts.append(self._hand_on(head, luma, thumbs))
-            elif receipts:
-                done += ray.get(receipts.popleft())
-                progress(done, shots)
-
-    def _hand_on(self, chunk: Any, luma: Any, thumbs: Any) -> Any:
-        """The way of a chunk, all by reference; returns the reference of its receipt."""
-        painted = colour = self._paint(thumbs)
-        state: Any = b""
-        if self.settings.steady:
-            motion = self._motion.remote(thumbs, self.settings.raft, self.device)
-            colour, state = self._steadier.blend.options(num_returns=2).remote(chunk, painted, motion)
-        alone = painted if "compare" in self.also else None
-        return self._writer.write.remote(chunk, luma, thumbs, colour, state, alone)
-
-    def _paint(self, thumbs: Any) -> Any:
-        """By the artist with the fewest chunks before it."""
-        import ray
-
-        for queue in self._queues:
-            while queue and ray.wait([queue[0]], timeout=0, fetch_local=False)[0]:
-                queue.popleft()
-        number = min(range(len(self._artists)), key=lambda i: len(self._queues[i]))
-        colour = self._artists[number].paint.remote(thumbs)
-        self._queues[number].append(colour)
-        return colour
-
-    def _collect(self) -> None:
-        """What the actors counted."""
-        import ray
-
-        asked = {
-            "reading": [self._reader.seconds.remote()],
-            "painting": [a.seconds.remote() for a in self._artists],
-            "motion": [self._steadier.motion_seconds.remote()],
-            "steadying": [self._steadier.seconds.remote()],
-            "composing and encoding": [self._writer.seconds.remote()],
-        }
-        self.stages = {stage: sum(ray.get(refs)) for stage, refs in asked.items()}
-        self.damaged = ray.get(self._reader.damaged.remote())
+@contextmanager
+def _told(events: EventLog) -> Iterator[None]:
+    """Whatever ends the run is an event."""
+    try:
+        yield
+    except Exception as error:
+        events("failed", error=f"{type(error).__name__}: {error}")
+        raise
+    except BaseException as error:  # Ctrl-C, SIGTERM
+        events("stopped", by=type(error).__name__)
+        raise
 
 
 def _workers(settings: Settings) -> tuple[str, int]:
@@ -302,13 +223,28 @@ def _store_bytes(film: Film, settings: Settings) -> int:
     return 2 * frame * chunk * ((settings.workers or cores()) + AHEAD)
 
 
-def _identity(film: Film, encoding: Encoding, settings: Settings, device: str, also: Also) -> dict:
-    """Everything the output's bytes depend on: work of another identity is never continued."""
+def _precision(device: str) -> str:
+    """In what the networks calculate where artists work: it rounds the result otherwise."""
+    import ray
+    from ray.exceptions import RayError
+
+    try:
+        task = ray.remote(actors.precision).options(num_cpus=1 if device == "cpu" else 0)
+        return ray.get(task.remote(device))
+    except RayError as error:
+        raise SemcolorError(f"no worker can load the networks: {str(error).strip().splitlines()[-1]}") from error
+
+
+def _where(job: Job) -> dict:
+    return {"device": job.device, "precision": job.precision, "workers": job.workers}
+
+
+def _asked(film: Film, encoding: Encoding, settings: Settings, also: Also) -> dict:
+    """Everything the output's bytes depend on but the machine: work of another identity is never continued."""
     return {
         "version": __version__,
         "film": film.fingerprint(),
         "weights": file_sha256(settings.weights or WEIGHTS),
-        "device": device,  # rounds otherwise
         "size": settings.size,
         "steady": settings.steady,
         "motion": file_sha256(settings.raft) if settings.raft else "dis",
@@ -318,40 +254,4 @@ def _identity(film: Film, encoding: Encoding, settings: Settings, device: str, a
     }
 
 
-def _keep_or_clear(work: Path, identity: dict) -> None:
-    """Work of the same identity stays, any other goes."""
-    wanted, job = json.dumps(identity, sort_keys=True), work / "job.json"
-    if job.exists() and job.read_text() == wanted:
-        return
-    stale = list(work.glob("part-*"))
-    if stale:
-        _log.warning("%s: unfinished work with other settings is thrown away", work)
-    for part in stale:
-        part.unlink()
-    temporary = work / "job.tmp"
-    temporary.write_text(wanted)
-    place(temporary, job)
-
-
-@contextmanager
-def _claimed(work: Path) -> Iterator[None]:
-    """The work folder, held by this run alone. It goes when the run is through, and if it fails with nothing committed.
-
-    Ray must be down by then: it makes its spill folder anew as long as it runs.
-    """
-    work.mkdir(exist_ok=True)
-    with (work / "lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise OutputError(f"another run is working on this output ({work}); wait for it or stop it.") from None
-        try:
-            yield
-        except BaseException:
-            if not any(work.glob("part-*.json")):
-                shutil.rmtree(work)
-            raise
-        shutil.rmtree(work)
-
-
-__all__ = ["Progress", "Settings", "Summary", "colorize_film", "work_folder"]
+__all__ = ["Progress", "Settings", "Summary", "colorize_film", "finished", "work_folder"]

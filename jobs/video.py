@@ -88,6 +88,9 @@ def video(
         str | None,
         typer.Option(metavar="HOST:PORT", help="A Ray cluster to work on, or auto.  [default: this machine]"),
     ] = None,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Start over; throw away what an interrupted run has left.")
+    ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an output that exists.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")] = False,
     version: Annotated[
@@ -111,26 +114,27 @@ def video(
 
     from ..pipeline.assemble import check_output, check_place, output_format
     from ..pipeline.film import open_film
+    from .work import work_folder
 
+    # A run that was stopped after it put the film in its place has left its folder. Whether it is this film
+    # is seen below.
+    left = not fresh and work_folder(target).is_dir()
     for path in (target, *further.values()):
         if source.is_file():  # before the film is read from end to end
-            check_place(source, path, overwrite)
+            check_place(source, path, overwrite or left)
     film = open_film(source)
     from ..pipeline.encode import choose_encoding, labels_encoding
     from ..pipeline.overlay import overlay_size
     from ..pipeline.reader import thumb_size
 
     encoding = choose_encoding(film, codec, crf, preset, output_format(target))
-    check_output(film, target, encoding, overwrite)
     encodings = {
         "labels": labels_encoding(film, *overlay_size(thumb_size(film, size))),
         "compare": replace(encoding, width=2 * film.width),
     }
     also = {kind: (path, encodings[kind]) for kind, path in further.items()}
-    for path, its_encoding in also.values():
-        check_output(film, path, its_encoding, overwrite, copy_streams=False)
 
-    from .film import Settings, colorize_film
+    from .film import Settings, colorize_film, finished
     from .progress import reporter
 
     if weights and not is_weights(weights):
@@ -146,15 +150,25 @@ def video(
         chunk=chunk,
         address=address,
     )
+    if not (left and finished(film, target, encoding, settings, also)):
+        check_output(film, target, encoding, overwrite)
+        for path, its_encoding in also.values():
+            check_output(film, path, its_encoding, overwrite, copy_streams=False)
     with reporter(film.frames, quiet) as progress:
-        summary = colorize_film(film, target, encoding, settings, also, progress)
+        summary = colorize_film(film, target, encoding, settings, also, progress, fresh)
     if summary.damaged:
         frames = ", ".join(map(str, summary.damaged[:10])) + (" …" if len(summary.damaged) > 10 else "")
         print(f"{NAME}: {source}: the decoder concealed damage in frames {frames}.", file=sys.stderr)
-    if not quiet:
+    if not quiet and not summary.workers:
+        print(f"{target}: an earlier run had finished it.")
+    elif not quiet:
         again = f" ({summary.resumed} of them by an earlier run)" if summary.resumed else ""
         stages = ", ".join(f"{stage} {seconds:.1f}" for stage, seconds in summary.stages.items())
+        queues = ", ".join(f"{stage} {chunks:.1f}" for stage, chunks in summary.queues.items())
         print(f"seconds of work: {stages}; {summary.workers} × {summary.device}")
+        print(f"chunks at a time: {queues}")
+        if summary.restarts:
+            print(f"workers were lost; the film went on from its last part {summary.restarts} times")
         print(
             f"{target}: {summary.frames} frames{again}, {summary.shots} shots, "
             f"{summary.seconds:.1f} s, {summary.speed:.1f} frames/s"

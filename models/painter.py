@@ -29,15 +29,18 @@ def pick_precision(device: str) -> torch.dtype:
 class Painter:
     """Colours frames one by one, without memory of others."""
 
-    def __init__(self, device: str = "cpu", path: Path | None = None, vivid: float = 1.0) -> None:
-        """device: `cpu` or `cuda`; path: weights, those that ship by default; vivid: factor of the chroma.
+    def __init__(
+        self, device: str = "cpu", path: Path | None = None, vivid: float = 1.0, precision: str | None = None
+    ) -> None:
+        """device: `cpu` or `cuda`; path: weights, those that ship by default; vivid: factor of the chroma;
+        precision: `bfloat16` or `float32`, by default what the hardware does best.
 
         Raises weights.WeightsError.
         """
         self.device, self.vivid = device, vivid
         if device == "cpu":
             torch.set_num_threads(1)
-        self.dtype = pick_precision(self.device)
+        self.dtype = getattr(torch, precision) if precision else pick_precision(self.device)
         self.model = weights.load(path or WEIGHTS).to(self.device, memory_format=torch.channels_last)
 
     @torch.inference_mode()

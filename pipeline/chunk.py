@@ -39,6 +39,8 @@ class Chunk:
     """Durations in units of `Film.time_base`; 0 where unknown."""
     interlaced: tuple[bool, ...]
     """Whether the frame's two fields were taken at different times; the order of fields is the film's."""
+    damaged: tuple[int, ...] = ()
+    """Numbers of the frames in which FFmpeg found errors and concealed them, counted from the film's first frame."""
 
     def __len__(self) -> int:
         return len(self.pts)

@@ -4,7 +4,7 @@ Luma is the decoder's Y plane, copied and never converted. Sources without a Y p
 converted once to full range 4:4:4 of the same depth; see `film.luma_format`.
 
 What is decoded is compared with the film's table of time stamps, frame by frame. FFmpeg's concealment of damaged
-frames is kept, as an archive wants it, and the frames are listed in `FilmReader.damaged`; a frame that does not
+frames is kept, as an archive wants it, and the frames are listed in `Chunk.damaged`; a frame that does not
 come out at all, a picture of another size, or a film that ends early is a `FilmError`.
 """
 
@@ -62,8 +62,6 @@ class FilmReader:
         self.chunk = chunk_size(film, chunk)
         self.size = thumb_size(film, size)
         self.start = start or Resume()
-        self.damaged: list[int] = []
-        """Numbers of the frames so far in which FFmpeg found errors and concealed them."""
 
     def __iter__(self) -> Iterator[Read]:
         """Frames wait until the cut finder has seen enough of what follows, then fill the chunk."""
@@ -84,6 +82,7 @@ class FilmReader:
                 pts=tuple(int(p) for p in self.film.pts[first : first + count]),
                 durations=self.film.durations(first, first + count),
                 interlaced=tuple(p.interlaced for p in pending),
+                damaged=tuple(p.number for p in pending if p.damaged),
             )
             read = chunk, luma[:count], np.stack([p.thumb for p in pending]), before if shot_start else None
             index, shot_start, before = index + 1, 0 if ends_shot else shot_start + count, pending[-1].thumb
@@ -185,10 +184,8 @@ class FilmReader:
             )
 
     def _picture(self, frame: Any, number: int) -> _Picture:
-        if frame.is_corrupt and number >= self.start.frame:
-            self.damaged.append(number)
         luma = _luma(frame, self.film)
-        return _Picture(number, luma, self._thumb(luma), bool(frame.interlaced_frame))
+        return _Picture(number, luma, self._thumb(luma), bool(frame.interlaced_frame), bool(frame.is_corrupt))
 
     def _thumb(self, luma: np.ndarray) -> np.ndarray:
         """Luma at network size, 0..255 full range."""
@@ -209,10 +206,11 @@ class _Misplaced(Exception):
 class _Picture:
     """A decoded frame that waits for its chunk; `luma` is a view of the decoder's buffer."""
 
-    __slots__ = ("interlaced", "luma", "number", "thumb")
+    __slots__ = ("damaged", "interlaced", "luma", "number", "thumb")
 
-    def __init__(self, number: int, luma: np.ndarray, thumb: np.ndarray, interlaced: bool) -> None:
-        self.number, self.luma, self.thumb, self.interlaced = number, luma, thumb, interlaced
+    def __init__(self, number: int, luma: np.ndarray, thumb: np.ndarray, interlaced: bool, damaged: bool) -> None:
+        self.number, self.luma, self.thumb = number, luma, thumb
+        self.interlaced, self.damaged = interlaced, damaged
 
 
 def _decoded(container: Any, stream: Any, trouble: list[str]) -> Iterator[Any]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -63,6 +64,8 @@ class Part:
     """Number of the next frame, counted from its shot's first frame."""
     luma_sha256: str
     """Digest of the last frame's luma."""
+    damaged: tuple[int, ...] = ()
+    """Numbers of its frames whose damage the decoder concealed, counted from the film's first frame."""
 
     @property
     def stop(self) -> int:
@@ -81,19 +84,22 @@ class PartWriter:
         film: Film,
         encoding: Encoding,
         also: dict[str, Encoding] | None = None,
+        known: Sequence[Part] = (),
     ) -> None:
-        """`also`: how further films are encoded, by kind: `labels` (the overlay), `compare` (side by side)."""
+        """`also`: how further films are encoded, by kind: `labels` (the overlay), `compare` (side by side);
+        `known`: see `committed`."""
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.film = film
         self.encodings = {"film": encoding} | (also or {})
-        self.parts = committed(self.folder)
+        self.parts = committed(self.folder, known)
         if any(set(self.encodings) - set(part.files) for part in self.parts):
             raise WorkError(f"{self.folder} holds parts without a further film that is asked for; start over.")
         _sweep(self.folder, self.parts)
         self._next = self.parts[-1].stop if self.parts else 0
         self._begin = self._next
         self._pts: list[int] = []
+        self._damaged: list[int] = []
         self._open: dict[str, PartEncoder] = {}
 
     def write(
@@ -128,6 +134,7 @@ class PartWriter:
                 encoder = self._open[kind]
                 (encoder.write if len(planes) == 2 else encoder.write_rgb)(chunk, *planes)
             self._pts += chunk.pts
+            self._damaged += chunk.damaged
             self._next = chunk.stop
             last = chunk.stop == self.film.frames
             if last or (chunk.may_end_part and self._next - self._begin >= PART_FRAMES):
@@ -141,7 +148,7 @@ class PartWriter:
         """Give up the open part: what is committed stays, and the next chunk is again the open part's first."""
         for encoder in self._open.values():
             encoder.abort()
-        self._open, self._pts, self._next = {}, [], self._begin
+        self._open, self._pts, self._damaged, self._next = {}, [], [], self._begin
 
     def _close(self, chunk: Chunk, state: bytes, last_luma: str) -> Part:
         digests: dict[str, str] = {}
@@ -161,12 +168,13 @@ class PartWriter:
             shot=chunk.shot + chunk.ends_shot,
             shot_start=0 if chunk.ends_shot else chunk.shot_start + len(chunk),
             luma_sha256=last_luma,
+            damaged=tuple(self._damaged),
         )
         temporary = self._path("receipt", ".tmp")
         temporary.write_text(json.dumps(asdict(part)))
         commit(temporary, self._path("receipt"))
         self.parts.append(part)
-        self._begin, self._pts, self._open = self._next, [], {}
+        self._begin, self._pts, self._damaged, self._open = self._next, [], [], {}
         return part
 
     def _path(self, kind: str, ending: str = "") -> Path:
@@ -199,12 +207,15 @@ def place(temporary: Path, path: Path) -> None:
         os.close(folder)
 
 
-def committed(folder: str | os.PathLike[str]) -> list[Part]:
-    """The valid parts from frame 0 on without a gap; a part counts only if all its files have their digests."""
+def committed(folder: str | os.PathLike[str], known: Sequence[Part] = ()) -> list[Part]:
+    """The valid parts from frame 0 on without a gap; a part counts only if all its files have their digests.
+
+    `known`: parts that this run has verified already; their files must be there, but are not read again.
+    """
     parts: list[Part] = []
     for path in sorted(Path(folder).glob("part-*.json")):
         part = _read_receipt(path)
-        if part is None or part.start != (parts[-1].stop if parts else 0):
+        if part is None or part.start != (parts[-1].stop if parts else 0) or not _whole(part, path.parent, known):
             break
         parts.append(part)
     return parts
@@ -213,11 +224,18 @@ def committed(folder: str | os.PathLike[str]) -> list[Part]:
 def _read_receipt(path: Path) -> Part | None:
     try:
         values = json.loads(path.read_text())
-        part = Part(**values | {"pts": tuple(values["pts"])})
-        whole = all(file_sha256(path.parent / name) == part.sha256[kind] for kind, name in part.files.items())
-        return part if whole else None
+        return Part(**values | {name: tuple(values[name]) for name in ("pts", "damaged")})
     except (OSError, ValueError, TypeError, KeyError):
         return None
+
+
+def _whole(part: Part, folder: Path, known: Sequence[Part]) -> bool:
+    try:
+        if part in known:
+            return all((folder / name).is_file() for name in part.files.values())
+        return all(file_sha256(folder / name) == part.sha256[kind] for kind, name in part.files.items())
+    except (OSError, KeyError):
+        return False
 
 
 def resume_point(folder: str | os.PathLike[str], parts: list[Part] | None = None) -> Resume:

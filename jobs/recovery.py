@@ -1,0 +1,129 @@
+"""What happens when a worker is lost: the film goes on from its last committed part, as after a crash.
+
+There is one way to go on, `Run` from the end of the parts, whether the run before was another process's or an
+attempt of this one. Lost workers, nodes and objects are made good that way; a mistake, a broken film or a full disk
+is not, for it would be the same again.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from ..pipeline.errors import SemcolorError
+from ..pipeline.writer import Part, committed
+from .run import Job, Run
+from .work import EventLog
+
+if TYPE_CHECKING:
+    from .film import Progress
+
+_log = logging.getLogger(__name__)
+
+TRIES = 3
+"""Attempts at the same part."""
+
+
+@dataclass
+class Outcome:
+    parts: list[Part]
+    """All of the film's."""
+    restarts: int = 0
+    stages: dict[str, float] = field(default_factory=dict)
+    """Stage → seconds of work in the attempt that reached the end, over all its workers."""
+    queues: dict[str, float] = field(default_factory=dict)
+    """Stage → chunks that were there at a time in that attempt, on average."""
+
+
+def finish_parts(job: Job, parts: Sequence[Part], events: EventLog, progress: Progress) -> Outcome:
+    """Run from the end of `parts` to the film's end, again and again if workers are lost.
+
+    Raises SemcolorError where that does not help, or has not helped `TRIES` times at the same part.
+    """
+    from ray.exceptions import RayError
+
+    outcome, failures = Outcome(list(parts)), 0
+    while _stop(outcome.parts) < job.film.frames:
+        before = _stop(outcome.parts)
+        run = Run(job, outcome.parts, events)
+        try:
+            run.go(progress)
+        except RayError as error:
+            cause = _cause(error)
+            outcome.parts = committed(job.work, outcome.parts)
+            now = _stop(outcome.parts)
+            failures = 1 if now > before else failures + 1
+            events("lost", what=brief(cause), frame=now, failures=failures, details=str(cause))
+            if isinstance(cause, SemcolorError):
+                raise cause from None
+            if not _passing(cause):
+                raise SemcolorError(f"{_sentence(cause)}; {_kept(now)}") from error
+            if failures == TRIES:
+                raise SemcolorError(f"{brief(cause)}, {TRIES} times at the same place; {_kept(now)}") from error
+            if now < job.film.frames:
+                outcome.restarts += 1
+                _log.warning("%s: going on from frame %d.", brief(cause), now)
+                if _of_memory(cause):  # fewer at once need less, and change no byte
+                    job = replace(job, workers=max(1, job.workers // 2))
+                time.sleep(2.0 ** (failures - 1))
+                events("restarted", frame=now, workers=job.workers)
+        else:
+            outcome.stages, outcome.queues = run.stages, run.queues
+            outcome.parts = committed(job.work, outcome.parts)
+            break
+    return outcome
+
+
+def brief(error: BaseException) -> str:
+    """A few words for what Ray tells in a page."""
+    who = re.search(r"class_name: (\w+)", str(error))
+    if _of_memory(error):
+        return "a worker was ended because memory ran out (fewer --workers or a smaller --chunk need less)"
+    return f"a worker was lost ({type(error).__name__}{f', {who[1]}' if who else ''})"
+
+
+def _stop(parts: Sequence[Part]) -> int:
+    return parts[-1].stop if parts else 0
+
+
+def _cause(error: Any) -> BaseException:
+    """What our code raised in a worker, or what became of the worker; Ray wraps it once for each stage it passes."""
+    from ray.exceptions import RayTaskError
+
+    while isinstance(error, RayTaskError):
+        error = error.cause
+    return error
+
+
+def _passing(error: Any) -> bool:
+    """It may be otherwise the next time."""
+    from ray.exceptions import OutOfDiskError, RayActorError, RayError
+
+    if isinstance(error, OutOfDiskError) or (isinstance(error, RayActorError) and error.actor_init_failed):
+        return False
+    return isinstance(error, RayError) or _of_memory(error)
+
+
+def _of_memory(error: BaseException) -> bool:
+    """Ray's, NumPy's or torch's."""
+    names = {kind.__name__ for kind in type(error).__mro__}
+    return bool(names & {"OutOfMemoryError", "MemoryError"}) or "running low on memory" in str(error)
+
+
+def _sentence(error: BaseException) -> str:
+    from ray.exceptions import OutOfDiskError
+
+    if isinstance(error, OutOfDiskError):
+        return "the disk is full"
+    if isinstance(error, OSError):
+        return f"{error.filename or 'a worker'}: {error.strerror or error}"
+    said = str(error).strip().splitlines() or [""]
+    return f"a worker failed: {type(error).__name__}: {said[-1]}"  # the last line of a traceback is what matters
+
+
+def _kept(frame: int) -> str:
+    return f"{frame} frames are done and kept, the same command goes on from there." if frame else "nothing was done."

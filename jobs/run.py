@@ -1,0 +1,252 @@
+"""One attempt at what is left of a film: the actors and the loop that feeds them.
+
+The driver holds no pixels: it passes references on and waits for receipts. A bounded window of chunks in flight
+is the memory bound and the back-pressure. Nothing is repaired here: what happens when a worker is lost is told in
+`recovery`, and Ray is told to retry nothing by itself.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..pipeline.encode import Encoding
+from ..pipeline.errors import SemcolorError
+from ..pipeline.film import Film
+from ..pipeline.writer import Part, resume_point
+from . import actors
+from .work import EventLog
+
+if TYPE_CHECKING:
+    from .film import Progress, Settings
+
+_log = logging.getLogger(__name__)
+
+AHEAD = 3  # chunks in flight beyond one for each artist: being read, steadied, written
+"""More would only cost memory: the ordered stages are faster than the artists."""
+
+MOTION_GPU = 0.4
+"""Of each GPU, where RAFT measures motion there; the artist has the rest, so that two never share one."""
+
+PATIENCE = 60.0
+"""Seconds without a single artist after which something is said."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """A film and all that was decided about its making."""
+
+    film: Film
+    encoding: Encoding
+    also: dict[str, Encoding]
+    """Of further films, by kind; see `film.Also`."""
+    settings: Settings
+    device: str
+    precision: str
+    workers: int
+    work: Path
+    identity: dict
+    """What the work folder must say of itself; see `work.belongs`."""
+
+
+@dataclass
+class _Desk:
+    """An artist that has loaded its networks, and the chunks that lie before it."""
+
+    artist: Any
+    queue: deque = field(default_factory=deque)
+
+
+@dataclass(frozen=True)
+class _Passage:
+    """References of what becomes of a chunk."""
+
+    colour: Any
+    motion: Any
+    steady: Any
+    receipt: Any
+
+
+class Run:
+    """From the end of `parts` to the film's end."""
+
+    def __init__(self, job: Job, parts: Sequence[Part], events: EventLog) -> None:
+        self._job, self._parts, self._events = job, parts, events
+        self._start = resume_point(job.work, list(parts))
+        self._actors: list[Any] = []
+        self._loading: dict[Any, Any] = {}  # reference that is ready when the networks are loaded → artist
+        self._desks: list[_Desk] = []
+        self._samples: list[dict[str, int]] = []
+        self.stages: dict[str, float] = {}
+
+    @property
+    def queues(self) -> dict[str, float]:
+        """Stage → chunks that were there at a time, on average: waiting for it or in it."""
+        names = self._samples[0] if self._samples else {}
+        return {name: sum(s[name] for s in self._samples) / len(self._samples) for name in names}
+
+    def go(self, progress: Progress) -> None:
+        """Until every frame is in a committed part. Raises RayError; the actors end either way."""
+        import ray
+        from ray.exceptions import RayError
+
+        try:
+            ray.get(self._hire())
+            self._feed(progress)
+            with suppress(RayError):  # the film is whole: figures are worth no second attempt
+                self._collect()
+        finally:
+            for actor in self._actors:
+                ray.kill(actor)
+
+    def _hire(self) -> list[Any]:
+        """Start the actors. Returns references that are ready when all but the artists are."""
+        import ray
+
+        # The artists are what cores are counted for. The others wait more than they work, and must find a place
+        # on a cluster that is full of artists: the window bounds them.
+        aside = {"num_cpus": 0}
+        job, settings = self._job, self._job.settings
+
+        def hire(actor: type, options: dict, *arguments: object) -> Any:
+            self._actors.append(ray.remote(actor).options(**options).remote(*arguments))
+            return self._actors[-1]
+
+        for _ in range(job.workers):
+            hired = (job.device, job.precision, settings.weights, settings.vivid)
+            artist = hire(actors.Artist, resources(job.device, settings.raft is not None), *hired)
+            self._loading[artist.open.remote()] = artist
+        # Motion of a chunk is small work: were Ray to repeat it, a machine without memory would do so for ever.
+        at_motion = {"num_gpus": MOTION_GPU, "num_cpus": 0} if settings.raft and job.device == "cuda" else aside
+        self._motion: Any = ray.remote(actors.estimate_motion).options(max_retries=0, **at_motion)
+        self._reader = hire(actors.Reader, aside, job.film, settings.chunk, settings.size, self._start)
+        self._steadier = hire(actors.Steadier, aside, settings.steady, self._start.state)
+        self._writer = hire(actors.Writer, aside, job.film, job.encoding, job.also)
+        opened = self._writer.open.remote(job.work, job.identity, self._parts)
+        return [self._reader.open.remote(), self._steadier.open.remote(), opened]
+
+    def _feed(self, progress: Progress) -> None:
+        """Keep the window full: read ahead, hand on in order, collect receipts in order."""
+        import ray
+
+        reads: deque[list[Any]] = deque()
+        flight: deque[_Passage] = deque()
+        ended, done, shots = False, self._start.frame, self._start.shot + 1
+        while flight or not ended:
+            window = max(1, len(self._desks)) + AHEAD
+            while not ended and len(reads) + len(flight) < window and len(reads) < 2:
+                reads.append(self._reader.read.options(num_returns=3).remote())
+            waiting = ([reads[0][0]] if reads else []) + ([flight[0].receipt] if flight else [])
+            ready, _ = ray.wait(waiting, num_returns=1)
+            if reads and reads[0][0] in ready:
+                head, luma, thumbs = reads.popleft()
+                chunk = ray.get(head)
+                if chunk is None:
+                    ended = True
+                    reads.clear()
+                else:
+                    shots = chunk.shot + 1
+                    flight.append(self._hand_on(head, luma, thumbs))
+                    self._sample(flight, len(reads))
+            elif flight:
+                receipt: actors.Receipt = ray.get(flight.popleft().receipt)
+                done += receipt.frames
+                if receipt.part:
+                    start, frames, size = receipt.part
+                    self._events("part committed", start=start, frames=frames, bytes=size)
+                progress(done, shots)
+
+    def _admit(self) -> None:
+        """Give desks to the artists that have loaded their networks; wait for the first one.
+
+        Only these get chunks: on a full cluster some may start late or never, and must keep nobody waiting.
+        """
+        import ray
+
+        said = False
+        while self._loading:
+            patience = 0 if self._desks else PATIENCE
+            ready, _ = ray.wait(list(self._loading), num_returns=1, timeout=patience)
+            if ready:
+                ray.get(ready[0])
+                self._desks.append(_Desk(self._loading.pop(ready[0])))
+            elif self._desks:
+                return
+            else:
+                self._explain_the_wait(said)
+                said = True
+
+    def _explain_the_wait(self, said: bool) -> None:
+        import ray
+
+        kind, name = ("GPU", "GPU") if self._job.device == "cuda" else ("CPU", "CPU core")
+        if not ray.cluster_resources().get(kind):
+            raise SemcolorError(f"the cluster has had no {name} for {PATIENCE:.0f} s; the same command goes on later.")
+        if not said:
+            self._events("waiting", kind=kind)
+            _log.warning("all %ss are taken by others, or networks load slowly: waiting.", name)
+
+    def _hand_on(self, chunk: Any, luma: Any, thumbs: Any) -> _Passage:
+        """The way of a chunk, all by reference."""
+        self._admit()
+        colour = steady = self._paint(thumbs)
+        motion, state = None, b""
+        if self._job.settings.steady:
+            motion = self._motion.remote(thumbs, self._job.settings.raft, self._job.device)
+            steady, state = self._steadier.blend.options(num_returns=2).remote(chunk, colour, motion)
+        alone = colour if "compare" in self._job.also else None
+        written = self._writer.write.remote(chunk, luma, thumbs, steady, state, alone)
+        return _Passage(colour, motion, steady, written)
+
+    def _paint(self, thumbs: Any) -> Any:
+        """By the artist with the fewest chunks before it."""
+        import ray
+
+        for desk in self._desks:
+            while desk.queue and ray.wait([desk.queue[0]], timeout=0, fetch_local=False)[0]:
+                desk.queue.popleft()
+        desk = min(self._desks, key=lambda desk: len(desk.queue))
+        colour = desk.artist.paint.remote(thumbs)
+        desk.queue.append(colour)
+        return colour
+
+    def _sample(self, flight: Sequence[_Passage], reads: int) -> None:
+        """Where the chunks in flight are."""
+        import ray
+
+        refs = {ref for p in flight for ref in (p.colour, p.motion, p.steady, p.receipt) if ref is not None}
+        ready = set(ray.wait(list(refs), num_returns=len(refs), timeout=0, fetch_local=False)[0]) | {None}
+        self._samples.append(
+            {
+                "reading": reads,
+                "painting": sum(p.colour not in ready for p in flight),
+                "motion": sum(p.motion not in ready for p in flight),
+                "steadying": sum({p.colour, p.motion} <= ready and p.steady not in ready for p in flight),
+                "composing and encoding": sum(p.steady in ready and p.receipt not in ready for p in flight),
+            }
+        )
+
+    def _collect(self) -> None:
+        """What the actors counted."""
+        import ray
+
+        asked = {
+            "reading": [self._reader.seconds.remote()],
+            "painting": [desk.artist.seconds.remote() for desk in self._desks],
+            "motion": [self._steadier.motion_seconds.remote()],
+            "steadying": [self._steadier.seconds.remote()],
+            "composing and encoding": [self._writer.seconds.remote()],
+        }
+        self.stages = {stage: sum(ray.get(refs)) for stage, refs in asked.items()}
+
+
+def resources(device: str, raft: bool = False) -> dict[str, float]:
+    """What an artist takes of the cluster; raft: motion is measured by RAFT."""
+    if device == "cuda":
+        return {"num_gpus": 1 - MOTION_GPU if raft else 1, "num_cpus": 0}
+    return {"num_cpus": 1}
