@@ -43,6 +43,8 @@ def connected(address: str | None, cpus: int, store_bytes: int, spill: Path) -> 
     if ray.is_initialized():
         yield
         return
+    # It prints a page for every worker that dies, whatever its log settings; `recovery` says it in a line.
+    ray._private.worker.listen_error_messages = lambda *_: None
     quiet = {"log_to_driver": False, "logging_level": "ERROR", "configure_logging": True}
     session = None
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
