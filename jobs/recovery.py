@@ -62,7 +62,7 @@ def finish_parts(job: Job, parts: Sequence[Part], events: EventLog, progress: Pr
             if not _passing(cause):
                 raise SemcolorError(f"{_sentence(cause, job.work)}; {_kept(now)}") from error
             failures = 1 if now > before else failures + 1
-            events("lost", what=brief(cause), frame=now, failures=failures, details=str(cause))
+            events("lost", what=brief(cause), frame=now, written=run.done, failures=failures, details=str(cause))
             if failures == TRIES:
                 raise SemcolorError(f"{brief(cause)}, {TRIES} times at the same place; {_kept(now)}") from error
             if now == job.film.frames:
