@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import signal
 import subprocess
 import sys
@@ -14,24 +13,19 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import psutil
 import pytest
-from films import make_film, packets, shot, shots
-from semcolor.jobs import film as jobs_film
+from films import make_film, shots
 from semcolor.jobs import work
 from semcolor.jobs.recovery import TRIES
 from semcolor.jobs.video import run
-from semcolor.pipeline.errors import OutputError, WorkError
-from semcolor.pipeline.film import open_film
-from semcolor.pipeline.reader import read_chunks
 
-FAST = ["--size", "64", "--workers", "2", "--codec", "ffv1", "--chunk", "16", "--quiet"]
+FAST = ["--size", "64", "--workers", "1", "--codec", "ffv1", "--chunk", "16", "--quiet"]
 
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Any]:
-    """A head without cores, and two nodes of one core each: an artist on either."""
+    """A head without cores, and two nodes of one core each."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_AUTH_MODE", "disabled")  # no token in the home folder
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
@@ -59,11 +53,18 @@ def colorize(cluster: Any, source: Path) -> Callable[..., int]:
 
 
 @pytest.fixture(scope="module")
-def whole(colorize: Callable[..., int], tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """The film, coloured without interruption."""
+def stopped_late(colorize: Callable[..., int], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The film, coloured without interruption, by a run that was killed before it had cleaned up."""
     output = tmp_path_factory.mktemp("whole") / "whole.mkv"
-    assert colorize(output) == 0
-    return output.read_bytes()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(work, "_remove", lambda folder: None)
+        assert colorize(output) == 0
+    return output
+
+
+@pytest.fixture(scope="module")
+def whole(stopped_late: Path) -> bytes:
+    return stopped_late.read_bytes()
 
 
 def _workers(kind: str) -> list[psutil.Process]:
@@ -137,6 +138,24 @@ def _parts(output: Path) -> list[Path]:
     return list(work.work_folder(output).glob("part-*.json"))
 
 
+def test_a_finished_film_is_recognised(colorize, stopped_late, whole, capsys):
+    folder = work.work_folder(stopped_late)
+    assert folder.exists()
+    assert colorize(stopped_late, "--vivid", "0.5") == 2, "another film than the one that stands there"
+    assert "exists already" in capsys.readouterr().err and folder.exists()
+    started = time.monotonic()
+    assert colorize(stopped_late) == 0
+    assert time.monotonic() - started < 20, "nothing is coloured again"
+    assert list(stopped_late.parent.iterdir()) == [stopped_late] and stopped_late.read_bytes() == whole
+
+
+def test_a_gpu_that_the_cluster_has_not_is_said(colorize, tmp_path, capsys):
+    started = time.monotonic()
+    assert colorize(tmp_path / "out.mkv", "--device", "cuda") == 2
+    assert "no usable GPU" in capsys.readouterr().err and time.monotonic() - started < 60
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_lost_worker_is_replaced(colorize, whole, tmp_path, events, capfd):
     """Of two kinds one after another, each in another part."""
     output = tmp_path / "out.mkv"
@@ -156,15 +175,16 @@ def test_a_lost_worker_is_replaced(colorize, whole, tmp_path, events, capfd):
     assert capfd.readouterr().out == "", "Ray's own words about it are kept away"
 
 
-def test_a_part_that_kills_its_workers_again_and_again_stops_the_film(colorize, whole, tmp_path, capfd):
+def test_a_part_that_kills_its_workers_again_and_again_stops_the_film(colorize, whole, tmp_path, events, capfd):
+    """And --fresh begins anew."""
     output, over = tmp_path / "out.mkv", threading.Event()
 
     def kill() -> None:
         _wait(lambda: _parts(output))
         while not over.is_set():
-            for process in _workers("Reader"):
+            for process in _workers("Writer"):
                 process.kill()
-            time.sleep(0.1)
+            time.sleep(0.05)
 
     with Meanwhile(kill):
         try:
@@ -172,12 +192,14 @@ def test_a_part_that_kills_its_workers_again_and_again_stops_the_film(colorize, 
         finally:
             over.set()
     said = capfd.readouterr().err.splitlines()
-    assert f"{TRIES} times at the same place" in said[-1] and "Reader" in said[-1] and "are done and kept" in said[-1]
+    assert f"{TRIES} times at the same place" in said[-1] and "Writer" in said[-1] and "are done and kept" in said[-1]
     log = [json.loads(line) for line in (work.work_folder(output) / "events.jsonl").read_text().splitlines()]
     assert [line["failures"] for line in log if line["event"] == "lost"][-TRIES:] == [1, 2, 3]
     assert log[-1]["event"] == "failed"
 
-    assert colorize(output) == 0
+    events.lines.clear()
+    assert colorize(output, "--fresh") == 0
+    assert events.lines[0]["event"] == "started"
     assert output.read_bytes() == whole and list(tmp_path.iterdir()) == [output]
 
 
@@ -216,12 +238,15 @@ def test_a_killed_driver_leaves_no_worker_and_goes_on(colorize, cluster, source,
 
 
 def test_a_lost_node_is_done_without(colorize, cluster, whole, tmp_path, events):
-    """The last test on the cluster: one node stays."""
+    """The last test on the cluster: one worker node stays."""
     output = tmp_path / "out.mkv"
 
     def unplug() -> None:
         _wait(lambda: _parts(output))
-        cluster.remove_node(next(node for node in cluster.worker_nodes), allow_graceful=False)
+        (artist,) = _workers("Artist")
+        raylet = artist.ppid()
+        (node,) = [n for n in cluster.worker_nodes if n.all_processes["raylet"][0].process.pid == raylet]
+        cluster.remove_node(node, allow_graceful=False)
 
     with Meanwhile(unplug):
         assert colorize(output) == 0
