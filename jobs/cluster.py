@@ -6,7 +6,7 @@ import signal
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from ..pipeline.errors import UserError
@@ -43,48 +43,51 @@ def connected(address: str | None, cpus: int, store_bytes: int, spill: Path) -> 
     if ray.is_initialized():
         yield
         return
+    # It prints a page for every worker that dies, whatever its log settings; `recovery` says it in a line.
+    ray._private.worker.listen_error_messages = lambda *_: None
     quiet = {"log_to_driver": False, "logging_level": "ERROR", "configure_logging": True}
-    session = None
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    if address is None:
-        low, high = (mb << 20 for mb in STORE_MB)
-        session = _session(spill)
-        ray.init(
-            # Not "auto": that would join whatever cluster the environment or the temp folder names.
-            address="local",
-            num_cpus=cpus,
-            include_dashboard=False,
-            object_store_memory=min(max(store_bytes, low), high),
-            object_spilling_directory=str(spill),
-            _temp_dir=str(session),
-            **quiet,
-        )
-    else:
+    with _session(spill) if address is None else nullcontext() as session:
+        if address is None:
+            low, high = (mb << 20 for mb in STORE_MB)
+            ray.init(
+                # Not "auto": that would join whatever cluster the environment or the temp folder names.
+                address="local",
+                num_cpus=cpus,
+                include_dashboard=False,
+                object_store_memory=min(max(store_bytes, low), high),
+                object_spilling_directory=str(spill),
+                _temp_dir=str(session),
+                **quiet,
+            )
+        else:
+            try:
+                ray.init(address=address, **quiet)
+            except (ConnectionError, ValueError, RuntimeError) as error:
+                raise UserError(f"--address {address}: no Ray cluster answers there ({error}).") from error
+        if threading.current_thread() is threading.main_thread():
+            for number, handler in handlers.items():  # Ray's own end the process without unwinding
+                signal.signal(number, handler)
         try:
-            ray.init(address=address, **quiet)
-        except (ConnectionError, ValueError, RuntimeError) as error:
-            raise UserError(f"--address {address}: no Ray cluster answers there ({error}).") from error
-    if threading.current_thread() is threading.main_thread():
-        for number, handler in handlers.items():  # Ray's own end the process without unwinding
-            signal.signal(number, handler)
-    try:
-        yield
-    finally:
-        ray.shutdown()
-        if session:
-            _forget(spill)
+            yield
+        finally:
+            ray.shutdown()
 
 
-def _session(spill: Path) -> Path:
-    """A new folder for Ray's sockets and logs, and the last run's gone: Ray itself never removes any.
+@contextmanager
+def _session(spill: Path) -> Iterator[Path]:
+    """A folder for Ray's sockets and logs, which Ray itself never removes; what a killed run left goes first.
 
-    It lies in /tmp since the path of a socket may not be longer than about 100 bytes. The link tells a later run
-    what a killed one has left.
+    It lies in /tmp since the path of a socket may not be longer than about 100 bytes. The link beside `spill` tells
+    a later run where.
     """
     _forget(spill)
     session = Path(tempfile.mkdtemp(prefix=PREFIX, dir="/tmp"))
     _link(spill).symlink_to(session)
-    return session
+    try:
+        yield session
+    finally:
+        _forget(spill)
 
 
 def _link(spill: Path) -> Path:

@@ -12,6 +12,7 @@ import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..pipeline.errors import SemcolorError
@@ -56,21 +57,22 @@ def finish_parts(job: Job, parts: Sequence[Part], events: EventLog, progress: Pr
             cause = _cause(error)
             outcome.parts = committed(job.work, outcome.parts)
             now = _stop(outcome.parts)
-            failures = 1 if now > before else failures + 1
-            events("lost", what=brief(cause), frame=now, failures=failures, details=str(cause))
             if isinstance(cause, SemcolorError):
                 raise cause from None
             if not _passing(cause):
-                raise SemcolorError(f"{_sentence(cause)}; {_kept(now)}") from error
+                raise SemcolorError(f"{_sentence(cause, job.work)}; {_kept(now)}") from error
+            failures = 1 if now > before else failures + 1
+            events("lost", what=brief(cause), frame=now, written=run.done, failures=failures, details=str(cause))
             if failures == TRIES:
                 raise SemcolorError(f"{brief(cause)}, {TRIES} times at the same place; {_kept(now)}") from error
-            if now < job.film.frames:
-                outcome.restarts += 1
-                _log.warning("%s: going on from frame %d.", brief(cause), now)
-                if _of_memory(cause):  # fewer at once need less, and change no byte
-                    job = replace(job, workers=max(1, job.workers // 2))
-                time.sleep(2.0 ** (failures - 1))
-                events("restarted", frame=now, workers=job.workers)
+            if now == job.film.frames:
+                break
+            outcome.restarts += 1
+            _log.warning("%s: going on from frame %d.", brief(cause), now)
+            if _of_memory(cause):  # fewer at once need less, and change no byte
+                job = replace(job, workers=max(1, job.workers // 2))
+            time.sleep(2.0 ** (failures - 1))
+            events("restarted", frame=now, workers=job.workers)
         else:
             outcome.stages, outcome.queues = run.stages, run.queues
             outcome.parts = committed(job.work, outcome.parts)
@@ -114,13 +116,13 @@ def _of_memory(error: BaseException) -> bool:
     return bool(names & {"OutOfMemoryError", "MemoryError"}) or "running low on memory" in str(error)
 
 
-def _sentence(error: BaseException) -> str:
+def _sentence(error: BaseException, work: Path) -> str:
     from ray.exceptions import OutOfDiskError
 
     if isinstance(error, OutOfDiskError):
         return "the disk is full"
     if isinstance(error, OSError):
-        return f"{error.filename or 'a worker'}: {error.strerror or error}"
+        return f"{error.filename or work}: {error.strerror or error}"
     said = str(error).strip().splitlines() or [""]
     return f"a worker failed: {type(error).__name__}: {said[-1]}"  # the last line of a traceback is what matters
 

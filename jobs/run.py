@@ -82,6 +82,8 @@ class Run:
         self._loading: dict[Any, Any] = {}  # reference that is ready when the networks are loaded → artist
         self._desks: list[_Desk] = []
         self._samples: list[dict[str, int]] = []
+        self.done = self._start.frame
+        """Frames that have been written, in committed parts or in the open one."""
         self.stages: dict[str, float] = {}
 
     @property
@@ -136,7 +138,7 @@ class Run:
 
         reads: deque[list[Any]] = deque()
         flight: deque[_Passage] = deque()
-        ended, done, shots = False, self._start.frame, self._start.shot + 1
+        ended, shots = False, self._start.shot + 1
         while flight or not ended:
             window = max(1, len(self._desks)) + AHEAD
             while not ended and len(reads) + len(flight) < window and len(reads) < 2:
@@ -155,11 +157,11 @@ class Run:
                     self._sample(flight, len(reads))
             elif flight:
                 receipt: actors.Receipt = ray.get(flight.popleft().receipt)
-                done += receipt.frames
+                self.done += receipt.frames
                 if receipt.part:
                     start, frames, size = receipt.part
                     self._events("part committed", start=start, frames=frames, bytes=size)
-                progress(done, shots)
+                progress(self.done, shots)
 
     def _admit(self) -> None:
         """Give desks to the artists that have loaded their networks; wait for the first one.
@@ -175,6 +177,7 @@ class Run:
             if ready:
                 ray.get(ready[0])
                 self._desks.append(_Desk(self._loading.pop(ready[0])))
+                self._events("artist ready", artists=len(self._desks))
             elif self._desks:
                 return
             else:

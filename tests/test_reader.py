@@ -112,6 +112,17 @@ def test_damage_is_an_error_or_noted(tmp_path: Path) -> None:
         assert "\n" not in str(error)
 
 
+def test_concealed_damage_is_told_with_its_chunk(tmp_path: Path) -> None:
+    path = make_film(tmp_path / "a.mkv", shot("coffee", 60), codec="mpeg4", options={"g": "12"})
+    content = bytearray(path.read_bytes())
+    packet = [p for p, _ in packets(path, "video")][20]
+    middle = content.index(packet) + len(packet) // 2
+    content[middle : middle + 2] = bytes(byte ^ 0xFF for byte in content[middle : middle + 2])
+    path.write_bytes(content)
+    damaged = {chunk.start: chunk.damaged for chunk, *_ in read_chunks(open_film(path), 16, 64)}
+    assert damaged == {0: (), 16: (20,), 32: (), 48: ()}
+
+
 def test_lost_frames_are_an_error(tmp_path: Path) -> None:
     path = make_film(tmp_path / "a.avi", shot("coffee", 20), codec="mpeg4")
     content = bytearray(path.read_bytes())

@@ -1,0 +1,254 @@
+"""Workers, nodes and drivers are killed, disks fill up: the film comes out the same, and nothing stays behind."""
+
+from __future__ import annotations
+
+import json
+import logging
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from films import make_film, shots
+from semcolor.jobs import work
+from semcolor.jobs.recovery import TRIES
+from semcolor.jobs.video import run
+
+FAST = ["--size", "64", "--workers", "1", "--codec", "ffv1", "--chunk", "16", "--quiet"]
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Any]:
+    """A head without cores, and two nodes of one core each."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_AUTH_MODE", "disabled")  # no token in the home folder
+        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        from ray.cluster_utils import Cluster
+
+        cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
+        for _ in range(2):
+            cluster.add_node(num_cpus=1)
+        yield cluster
+        cluster.shutdown()
+
+
+@pytest.fixture(scope="module")
+def source(film_folder: Path) -> Path:
+    """Shots of 300, 250 and 60 frames: three parts."""
+    return make_film(film_folder / "parts.mp4", shots((300, 250, 60), (48, 64)), options={"g": "50"})
+
+
+@pytest.fixture(scope="module")
+def colorize(cluster: Any, source: Path) -> Callable[..., int]:
+    def call(output: Path, *options: str) -> int:
+        return run([str(source), "-o", str(output), "--address", cluster.address, *FAST, *options])
+
+    return call
+
+
+@pytest.fixture(scope="module")
+def stopped_late(colorize: Callable[..., int], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The film, coloured without interruption, by a run that was killed before it had cleaned up."""
+    output = tmp_path_factory.mktemp("whole") / "whole.mkv"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(work, "_remove", lambda folder: None)
+        assert colorize(output) == 0
+    return output
+
+
+@pytest.fixture(scope="module")
+def whole(stopped_late: Path) -> bytes:
+    return stopped_late.read_bytes()
+
+
+def _workers(kind: str) -> list[psutil.Process]:
+    """Ray's processes below this one (the nodes are its children) that do the work of an actor class."""
+    found = []
+    for process in psutil.Process().children(recursive=True):
+        try:
+            if " ".join(process.cmdline()).startswith(f"ray::{kind}"):
+                found.append(process)
+        except psutil.NoSuchProcess:
+            continue
+    return found
+
+
+def _wait(condition: Callable[[], Any], seconds: float = 120) -> Any:
+    end = time.monotonic() + seconds
+    while not (result := condition()):
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.02)
+    return result
+
+
+class Meanwhile(threading.Thread):
+    """Runs a function beside the test; what it raises is raised at the end."""
+
+    def __init__(self, function: Callable[[], None]) -> None:
+        super().__init__(daemon=True)
+        self._function, self._error = function, None
+
+    def run(self) -> None:
+        try:
+            self._function()
+        except BaseException as error:
+            self._error = error
+
+    def __enter__(self) -> Meanwhile:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.join(60)
+        if self._error:
+            raise self._error
+
+
+class Events(logging.Handler):
+    """What the log of a run says, which goes with the work folder."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: list[dict] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(json.loads(record.getMessage()))
+
+    def names(self) -> list[str]:
+        return [line["event"] for line in self.lines]
+
+
+@pytest.fixture
+def events() -> Iterator[Events]:
+    log, handler = logging.getLogger("semcolor.events"), Events()
+    log.addHandler(handler)
+    log.setLevel(logging.INFO)
+    yield handler
+    log.removeHandler(handler)
+    log.setLevel(logging.NOTSET)
+
+
+def _parts(output: Path) -> list[Path]:
+    return list(work.work_folder(output).glob("part-*.json"))
+
+
+def test_a_finished_film_is_recognised(colorize, stopped_late, whole, capsys):
+    folder = work.work_folder(stopped_late)
+    assert folder.exists()
+    assert colorize(stopped_late, "--vivid", "0.5") == 2, "another film than the one that stands there"
+    assert "exists already" in capsys.readouterr().err and folder.exists()
+    started = time.monotonic()
+    assert colorize(stopped_late) == 0
+    assert time.monotonic() - started < 20, "nothing is coloured again"
+    assert list(stopped_late.parent.iterdir()) == [stopped_late] and stopped_late.read_bytes() == whole
+
+
+def test_a_gpu_that_the_cluster_has_not_is_said(colorize, tmp_path, capsys):
+    started = time.monotonic()
+    assert colorize(tmp_path / "out.mkv", "--device", "cuda") == 2
+    assert "no usable GPU" in capsys.readouterr().err and time.monotonic() - started < 60
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_lost_worker_is_replaced(colorize, whole, tmp_path, events, capfd):
+    """Of two kinds one after another, each in another part."""
+    output = tmp_path / "out.mkv"
+
+    def kill() -> None:
+        for parts, kind in ((0, "Artist"), (1, "Writer")):
+            _wait(lambda parts=parts: events.names().count("part committed") >= parts)
+            _wait(lambda kind=kind: _workers(kind))[0].kill()
+
+    with Meanwhile(kill):
+        assert colorize(output) == 0
+    assert output.read_bytes() == whole
+    assert list(tmp_path.iterdir()) == [output]
+    names = events.names()
+    assert names[0] == "started" and names[-1] == "finished"
+    assert names.count("lost") == names.count("restarted") == events.lines[-1]["restarts"] >= 2
+    assert capfd.readouterr().out == "", "Ray's own words about it are kept away"
+
+
+def test_a_part_that_kills_its_workers_again_and_again_stops_the_film(colorize, whole, tmp_path, events, capfd):
+    """And --fresh begins anew."""
+    output, over = tmp_path / "out.mkv", threading.Event()
+
+    def kill() -> None:
+        _wait(lambda: _parts(output))
+        while not over.is_set():
+            for process in _workers("Writer"):
+                process.kill()
+            time.sleep(0.05)
+
+    with Meanwhile(kill):
+        try:
+            assert colorize(output) == 1
+        finally:
+            over.set()
+    said = capfd.readouterr().err.splitlines()
+    assert f"{TRIES} times at the same place" in said[-1] and "Writer" in said[-1] and "are done and kept" in said[-1]
+    log = [json.loads(line) for line in (work.work_folder(output) / "events.jsonl").read_text().splitlines()]
+    assert [line["failures"] for line in log if line["event"] == "lost"][-TRIES:] == [1, 2, 3]
+    assert log[-1]["event"] == "failed"
+
+    events.lines.clear()
+    assert colorize(output, "--fresh") == 0
+    assert events.lines[0]["event"] == "started"
+    assert output.read_bytes() == whole and list(tmp_path.iterdir()) == [output]
+
+
+@pytest.mark.skipif(not hasattr(psutil.Process, "rlimit"), reason="limits of another process are Linux's")
+def test_a_full_disk_is_said_and_loses_nothing(colorize, whole, tmp_path, events, capfd):
+    """The kernel refuses the Writer's next bytes, as a full disk would."""
+    output = tmp_path / "out.mkv"
+
+    def fill() -> None:
+        _wait(lambda: _parts(output))
+        _wait(lambda: _workers("Writer"))[0].rlimit(psutil.RLIMIT_FSIZE, (1000, 1000))
+
+    with Meanwhile(fill):
+        assert colorize(output) == 1
+    said = capfd.readouterr().err.splitlines()
+    assert len(said) == 1 and "File too large" in said[0] and "are done and kept" in said[0]
+    assert "lost" not in events.names(), "it is not tried again"
+    assert not output.exists() and not list(work.work_folder(output).glob("*.tmp"))
+
+    assert colorize(output) == 0
+    assert output.read_bytes() == whole and list(tmp_path.iterdir()) == [output]
+
+
+def test_a_killed_driver_leaves_no_worker_and_goes_on(colorize, cluster, source, whole, tmp_path, events):
+    output = tmp_path / "out.mkv"
+    command = [sys.executable, "-m", "semcolor.jobs.video", str(source), "-o", str(output)]
+    driver = subprocess.Popen([*command, "--address", cluster.address, *FAST])
+    _wait(lambda: _parts(output))
+    driver.send_signal(signal.SIGKILL)
+    driver.wait()
+    # At once: the old Writer may be there yet.
+    assert colorize(output) == 0
+    assert output.read_bytes() == whole and list(tmp_path.iterdir()) == [output]
+    assert events.lines[0]["event"] == "resumed" and events.lines[0]["frame"] >= 240
+    _wait(lambda: not any(_workers(kind) for kind in ("Reader", "Artist", "Steadier", "Writer")), 30)
+
+
+def test_a_lost_node_is_done_without(colorize, cluster, whole, tmp_path, events):
+    """The last test on the cluster: one worker node stays."""
+    output = tmp_path / "out.mkv"
+
+    def unplug() -> None:
+        _wait(lambda: _parts(output))
+        (artist,) = _workers("Artist")
+        raylet = artist.ppid()
+        (node,) = [n for n in cluster.worker_nodes if n.all_processes["raylet"][0].process.pid == raylet]
+        cluster.remove_node(node, allow_graceful=False)
+
+    with Meanwhile(unplug):
+        assert colorize(output) == 0
+    assert output.read_bytes() == whole and list(tmp_path.iterdir()) == [output]
+    assert "restarted" in events.names()
