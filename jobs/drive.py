@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import socket
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,6 +49,8 @@ def drive(job: Job, folder: Path, device: str, artists: int) -> Failure | None:
         began=time.time(),
         workers=artists,
         device=device,
+        host=socket.gethostname(),
+        pid=os.getpid(),
     )
     if earlier and earlier.batch == record.batch:
         record.tries = earlier.tries

@@ -73,14 +73,12 @@ def estimate(jobs: list[Job], device: str, address: str | None) -> str:
     slots = gpus if device == "cuda" else cpus
     seconds = hours([film for _, film in films], trial, total, len(jobs), slots, cpus, device)
     counted = f"{len(films)} films" if len(films) + len(bad) < len(jobs) else "all films"
-    return "\n".join(
-        [
-            *lines,
-            f"about {clock(seconds)} on {slots} × {device} and {cpus} cores, if nothing else runs there; judged by "
-            f"{trial.frames} frames of {trial.source} coloured now, the length of {counted} and the size of the rest, with "
-            f"{trial.start:.0f} s for each film's start",
-        ]
+    told = (
+        f"about {clock(seconds)} on {slots} × {device} and {cpus} cores, if nothing else runs there; judged by "
+        f"{trial.frames} frames of {trial.source} coloured now, the length of {counted}, the size of the rest, and "
+        f"{trial.start:.0f} s for each film's start"
     )
+    return "\n".join([*lines, told])
 
 
 def hours(films: list[Film], trial: Trial, total: int, count: int, slots: int, cpus: int, device: str) -> float:

@@ -89,6 +89,9 @@ class Record(_Model):
     """Wall time of the attempt that finished it, or of the one that runs."""
     workers: int = 0
     device: str = ""
+    host: str = ""
+    pid: int = 0
+    """Where its driver runs."""
     version: str = __version__
     damaged: list[int] = []
     """Frames whose damage the decoder concealed."""

@@ -75,9 +75,8 @@ class Asked:
 
 @dataclass
 class Request:
-    asked: list[Asked] = field(default_factory=list)
-    mistakes: list[str] = field(default_factory=list)
-    """Whole sentences."""
+    asked: list[Asked | str] = field(default_factory=list)
+    """Films in the order in which they were named; whole sentences for what is none."""
     left_out: list[str] = field(default_factory=list)
     """What was seen in folders and is not taken, and why: whole sentences."""
 
@@ -123,43 +122,43 @@ def _folder(folder: Path, defaults: dict[str, Any], request: Request) -> None:
     if strangers:
         request.left_out.append(f"{folder}: {strangers} files have no film's suffix.")
     if not films:
-        request.mistakes.append(f"{folder} holds no films; name them, or give another folder.")
+        request.asked.append(f"{folder} holds no films; name them, or give another folder.")
 
 
 def _glob(pattern: str, defaults: dict[str, Any], request: Request) -> None:
     found = sorted(path for path in glob.glob(pattern, recursive=True) if os.path.isfile(path))
     if not found:
-        request.mistakes.append(f"{pattern} matches no file.")
+        request.asked.append(f"{pattern} matches no file.")
     request.asked += [_named(Path(path), defaults, path, found=True) for path in found]
 
 
 def _manifest(path: Path, defaults: dict[str, Any], request: Request) -> None:
     """Paths in a manifest are relative to its folder; outputs to the command's."""
     base = path.absolute().parent
-    before = len(request.asked) + len(request.mistakes)
+    before = len(request.asked)
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             rows = _csv(file) if path.suffix.lower() == ".csv" else _json_lines(file)
             for number, row in rows:
                 origin = f"{path}:{number}"
                 if isinstance(row, str):
-                    request.mistakes.append(f"{origin}: {row}")
+                    request.asked.append(f"{origin}: {row}")
                     continue
                 try:
                     wish = Wish.model_validate(defaults | row)
                 except ValidationError as error:
-                    request.mistakes += [f"{origin}: {mistake}" for mistake in told(error)]
+                    request.asked += [f"{origin}: {mistake}" for mistake in told(error)]
                     continue
                 if wish.weights:
                     wish = wish.model_copy(update={"weights": str(base / wish.weights)})
                 request.asked.append(Asked(wish, Path(os.path.normpath(base / wish.source)), origin))
     except OSError as error:
-        request.mistakes.append(f"{path} cannot be read: {error.strerror}.")
+        request.asked.append(f"{path} cannot be read: {error.strerror}.")
     except (UnicodeDecodeError, csv.Error) as error:
-        request.mistakes.append(f"{path} is no {MANIFESTS[path.suffix.lower()]} in UTF-8: {error}.")
+        request.asked.append(f"{path} is no {MANIFESTS[path.suffix.lower()]} in UTF-8: {error}.")
     else:
-        if before == len(request.asked) + len(request.mistakes):
-            request.mistakes.append(f"{path} names no films.")
+        if before == len(request.asked):
+            request.asked.append(f"{path} names no films.")
 
 
 Rows = Iterator[tuple[int, dict[str, Any] | str]]  # line, and its fields or what is wrong with it

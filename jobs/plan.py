@@ -101,44 +101,49 @@ class _Planner:
         self.digests: dict[str, str] = {}
 
     def plan(self, request: Request) -> Plan:
-        plan = Plan(mistakes=list(request.mistakes), left_out=list(request.left_out))
-        placed: list[tuple[Asked, dict[str, str | None]]] = []
+        plan = Plan(left_out=list(request.left_out))
+        placed: list[tuple[Asked, dict[str, str | None]] | str] = []
         makers: dict[str, Asked] = {}  # output → the film it is made from
         for asked in request.asked:
+            if isinstance(asked, str):
+                placed.append(asked)
+                continue
             try:
                 paths = self._paths(asked)
             except UserError as error:
-                plan.mistakes.append(f"{asked.origin}: {error}")
+                placed.append(f"{asked.origin}: {error}")
                 continue
             placed.append((asked, paths))
             for path in filter(None, paths.values()):
                 makers.setdefault(path, asked)
-        taken: dict[str, str] = {}
+        taken: dict[str, str] = {}  # output → where it was asked for
         sources: set[str] = set()
         ours = 0
-        for asked, paths in placed:
+        for entry in placed:
+            if isinstance(entry, str):
+                plan.mistakes.append(entry)
+                continue
+            asked, paths = entry
             source = str(asked.source)
-            maker = makers.get(source)
-            if maker and asked.found and maker is not asked:  # an output in a folder of sources
+            maker = makers.get(source, asked)
+            if asked.found and maker is not asked:  # an output in a folder of sources
                 ours += 1
                 continue
-            if asked.found and source in sources:  # a folder and a glob may name a film twice
+            if asked.found and source in sources:  # a folder and a glob may find a film twice
                 continue
             sources.add(source)
-            wrong = [f"{source} is the output of {maker.origin}."] if maker and maker is not asked else []
-            job: Job | None = None
-            if not wrong:
-                try:
-                    job = self._job(asked, paths)
-                except UserError as error:
-                    wrong.append(str(error))
-            for path in filter(None, paths.values()):
-                if path in taken:
-                    wrong.append(f"{path} is the output of {taken[path]} as well; see -o for placeholders.")
-                taken.setdefault(path, asked.origin)
-            plan.mistakes += [f"{asked.origin}: {mistake}" for mistake in wrong]
-            if job and not wrong:
-                (plan.finished if self._finished(job) else plan.jobs).append(job)
+            try:
+                if maker is not asked:
+                    raise UserError(f"{source} is the output of {maker.origin}.")
+                job = self._job(asked, paths)
+                for path in job.targets:
+                    if path in taken:
+                        raise UserError(f"{path} is the output of {taken[path]} as well; see -o for placeholders.")
+            except UserError as error:
+                plan.mistakes.append(f"{asked.origin}: {error}")
+                continue
+            taken |= dict.fromkeys(job.targets, asked.origin)
+            (plan.finished if self._finished(job) else plan.jobs).append(job)
         if ours:
             plan.left_out.append(f"{ours} files are this batch's own outputs.")
         plan.jobs.sort(key=lambda job: -job.source_stat[0])  # stable: of the same size, in the order asked
