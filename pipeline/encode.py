@@ -23,7 +23,15 @@ from .chunk import Chunk
 from .errors import OutputError, WorkError
 from .film import BOTTOM_FIRST, Film
 
-__all__ = ["WITHOUT_PTS", "Encoding", "PartEncoder", "chroma_size", "choose_encoding", "labels_encoding"]
+__all__ = [
+    "WITHOUT_PTS",
+    "Encoding",
+    "PartEncoder",
+    "check_codec",
+    "chroma_size",
+    "choose_encoding",
+    "labels_encoding",
+]
 
 THREADS = 4
 PRESET = "veryfast"
@@ -79,6 +87,17 @@ def chroma_size(width: int, height: int, pix_fmt: str) -> tuple[int, int]:
     return fmt.chroma_height(height), fmt.chroma_width(width)
 
 
+def check_codec(codec: str) -> Any:
+    """FFmpeg's encoder of that name; `OutputError` if there is none, or if it does not encode pictures."""
+    try:
+        encoder = av.Codec(codec, "w")
+    except ValueError as error:
+        raise OutputError(f"--codec {codec}: there is no such encoder; try libx264, libx265 or ffv1.") from error
+    if encoder.type != "video":
+        raise OutputError(f"--codec {codec} does not encode pictures; try libx264, libx265 or ffv1.")
+    return encoder
+
+
 def choose_encoding(
     film: Film, codec: str = "libx264", crf: float = 16, preset: str = PRESET, container: str = ""
 ) -> Encoding:
@@ -87,12 +106,7 @@ def choose_encoding(
     `crf` and `preset` are used where the codec has such options. `container`: FFmpeg's name of the output's; in
     AVI and ASF, which keep no presentation time stamps, frames must be coded in the order in which they are shown.
     """
-    try:
-        encoder = av.Codec(codec, "w")
-    except ValueError as error:
-        raise OutputError(f"--codec {codec}: there is no such encoder; try libx264, libx265 or ffv1.") from error
-    if encoder.type != "video":
-        raise OutputError(f"--codec {codec} does not encode pictures; try libx264, libx265 or ffv1.")
+    encoder = check_codec(codec)
     known = {f.name for f in encoder.video_formats or ()}
     depth = "" if film.bits == 8 else f"{film.bits}le"
     sampling = ("444",) if film.width % 2 or film.height % 2 else ("420", "422", "444")

@@ -1,0 +1,257 @@
+"""`semcolor-batch SOURCES… -o WHERE`: many films; `semcolor-batch status FOLDER`: how far they are."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+from typer.exceptions import TyperException
+
+from ..pipeline.errors import SemcolorError, UserError
+from .video import _multiple_of_32, _terminate, _version
+
+if TYPE_CHECKING:
+    from .ledger import Job, Ledger
+    from .plan import Plan
+
+NAME = "semcolor-batch"
+
+STORE = 2 << 30
+"""Bytes of shared memory for an embedded Ray: there are several films' chunks in flight."""
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+status_app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+
+
+@app.command()
+def batch(
+    sources: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="SOURCES...",
+            help="Manifests (.jsonl, .csv), folders (with all films below them), globs in quotes, films.",
+            show_default=False,
+        ),
+    ],
+    output: Annotated[
+        str,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="WHERE",
+            help="A folder, or a template with {stem}, {suffix}, {tree} (the source's folder below the one given), "
+            "{parent} (the source's folder).",
+        ),
+    ],
+    size: Annotated[
+        int, typer.Option(min=64, max=1024, callback=_multiple_of_32, help="The network's short side, pixels.")
+    ] = 256,
+    codec: Annotated[
+        str, typer.Option(help="libx264, libx265, ffv1 (lossless), or another of FFmpeg's encoders.")
+    ] = "libx264",
+    crf: Annotated[float, typer.Option(min=0, max=63, help="Quality where the codec has it; lower is better.")] = 16,
+    preset: Annotated[str, typer.Option(help="Speed of libx264 and libx265, ultrafast to veryslow.")] = "veryfast",
+    labels: Annotated[
+        str | None,
+        typer.Option(metavar="TEMPLATE", help="Also write films of what the network understood; relative to WHERE."),
+    ] = None,
+    steady: Annotated[
+        float, typer.Option(min=0, max=1, help="How still colours are held along a shot: 0 not at all, 1 as can be.")
+    ] = 1.0,
+    weights: Annotated[
+        Path | None, typer.Option(metavar="PATH", help="Networks of your own training.  [default: those that ship]")
+    ] = None,
+    vivid: Annotated[
+        float, typer.Option(min=0, max=2, help="Strength of the colours: 0 grey, 1 as trained, 2 twice as much.")
+    ] = 1.0,
+    device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where the networks run.")] = "auto",
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, help="Networks at once for one film.  [default: one; the last films take what is free]"),
+    ] = None,
+    retries: Annotated[
+        int, typer.Option(min=0, help="Further tries for a film whose work failed; a bad film is not tried again.")
+    ] = 2,
+    address: Annotated[
+        str | None,
+        typer.Option(metavar="HOST:PORT", help="A Ray cluster to work on, or auto.  [default: this machine]"),
+    ] = None,
+    state: Annotated[
+        str | None,
+        typer.Option(metavar="FOLDER", help="Where the batch keeps its state.  [default: .semcolor-batch in WHERE]"),
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace outputs that this batch has not made with these settings.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be done and about how long it takes.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and leave.")
+    ] = False,
+) -> int:
+    """Colorize many films, several at once. `semcolor-batch status FOLDER` says how far they are.
+
+    A manifest has a film a line: source, and where they differ output, labels, size, codec, crf, preset, steady, vivid,
+    weights, workers. Interrupted, the same command goes on: finished films are skipped. Exit code 0: all films are
+    done, 1: some failed, 2: nothing was done because of mistakes.
+    """
+    from pydantic import ValidationError
+
+    from .ledger import Ledger
+    from .manifest import Wish, read_request, told
+    from .plan import make_plan, state_folder, target_of
+
+    defaults = {
+        "labels": labels,
+        "size": size,
+        "codec": codec,
+        "crf": crf,
+        "preset": preset,
+        "steady": steady,
+        "vivid": vivid,
+        "weights": weights and str(weights.absolute()),
+        "workers": workers,
+    }
+    try:
+        Wish.model_validate({"source": "film", **defaults})
+    except ValidationError as error:
+        raise UserError(" ".join(f"--{mistake}" for mistake in told(error))) from None
+    target = target_of(output)
+    ledger = Ledger(state_folder(target, state))
+    request = read_request(sources, defaults)
+    if dry_run:
+        plan = _sound(make_plan(request, target, ledger, overwrite), quiet)
+        _foretell(plan, device, address)
+        return 0
+    _sound(make_plan(request, target, ledger, overwrite), quiet=True)  # mistakes leave nothing behind
+    with ledger.claimed():
+        # Once more: another batch may have finished films until the lock was ours.
+        plan = _sound(make_plan(request, target, ledger, overwrite), quiet)
+        return _work(plan, ledger, device, address, retries, quiet)
+
+
+def _sound(plan: Plan, quiet: bool) -> Plan:
+    """A plan without mistakes; raises UserError with all there are, each on a line of its own."""
+    if plan.mistakes:
+        count = len(plan.mistakes)
+        raise UserError("\n".join([*plan.mistakes, f"{count} mistake{'s' * (count > 1)}; nothing was done."]))
+    if not quiet:
+        for line in plan.left_out:
+            print(f"{NAME}: {line}", file=sys.stderr)
+    return plan
+
+
+def _foretell(plan: Plan, device: str, address: str | None) -> None:
+    from .estimate import estimate
+
+    for job in plan.jobs:
+        print(f"{job.source} → {job.output}")
+    total = sum(job.source_stat[0] for job in plan.jobs)
+    print(f"{len(plan.jobs)} films to do ({total / 1e9:.3f} GB), {len(plan.finished)} finished already")
+    if plan.jobs:
+        print(estimate(plan.jobs, device, address))
+
+
+def _work(plan: Plan, ledger: Ledger, device: str, address: str | None, retries: int, quiet: bool) -> int:
+    from .board import board
+    from .cluster import connected, cores
+    from .crew import Crew
+    from .report import write_summary
+
+    films = [*plan.jobs, *plan.finished]
+    if not plan.jobs:
+        if not quiet:
+            print(f"all {len(films)} films are finished already")
+        return 0
+    most = max([cores(), *(job.wish.workers or 0 for job in plan.jobs)])
+    spill = ledger.folder / "spill"
+    with connected(address, most, STORE, spill):
+        crew = Crew(plan.jobs, ledger, device, retries)
+        record = ledger.begin(plan.jobs, len(films), len(plan.finished))
+        state: Literal["stopped", "finished"] = "stopped"
+        try:
+            with board(ledger, quiet) as shown:
+
+                def event(kind: str, job: Job, reason: str) -> None:
+                    about = reason if job.source in reason else f"{job.source}{': ' * bool(reason)}{reason}"
+                    shown.line(f"{kind}: {about}")
+                    if quiet and kind == "failed":
+                        print(f"{NAME}: {about}", file=sys.stderr)
+
+                def tick() -> None:
+                    with suppress(OSError):  # a full disk must not end the batch
+                        ledger.write_batch(record)
+                    shown.tick()
+
+                crew.work(event, tick)
+            state = "finished"
+        finally:
+            ledger.write_batch(record, state)
+            totals = write_summary(ledger, record, films)
+    shutil.rmtree(spill, ignore_errors=True)
+    if not quiet:
+        pace = totals["frames"] / max(totals["seconds"], 1e-9)
+        print(
+            f"{totals['done']} of {totals['films']} films done, {totals['failed']} failed, "
+            f"{totals['seconds']:.1f} s, {pace:.1f} frames/s: {ledger.folder / 'summary.html'}"
+        )
+    return 1 if crew.failed else 0
+
+
+@status_app.command()
+def status(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="The batch's output folder, or its state folder.")],
+) -> int:
+    """Say how far a batch is, from any terminal or machine that sees its files."""
+    from rich.console import Console
+
+    from .board import Watch, show
+    from .ledger import Ledger
+
+    view = Watch(Ledger.find(folder)).look()
+    if view is None:
+        raise UserError(f"{folder}: the batch's state cannot be read; was it written by another version?")
+    Console().print(show(view))
+    return 0
+
+
+def run(arguments: list[str] | None = None) -> int:
+    """The command's exit code: 0 all done, 1 some failed, 2 the user's mistake, 130 Ctrl-C.
+
+    SEMCOLOR_DEBUG=1 turns errors back into tracebacks.
+    """
+    arguments = sys.argv[1:] if arguments is None else arguments
+    about_status = arguments[:1] == ["status"]
+    command = typer.main.get_command(status_app if about_status else app)
+    name = f"{NAME} status" if about_status else NAME
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        code = command.main(arguments[about_status:], prog_name=name, standalone_mode=False) or 0
+    except TyperException as error:
+        message, code = error.format_message(), 2
+    except (SemcolorError, OSError) as error:
+        if os.environ.get("SEMCOLOR_DEBUG"):
+            raise
+        message, code = str(error), 2 if isinstance(error, UserError) else 1
+    else:
+        message = "stopped; the same command goes on from here." if code == 130 else ""  # Typer's code for Ctrl-C
+    for line in message.splitlines():
+        print(f"{NAME}: {line}", file=sys.stderr)
+    return code
+
+
+def main() -> None:
+    with suppress(BrokenPipeError):  # the reader of our output has left
+        sys.exit(run())
+
+
+if __name__ == "__main__":
+    main()
