@@ -118,15 +118,20 @@ def _trial(job: Job, device: str) -> Trial:
     from ..pipeline.encode import choose_encoding
     from ..pipeline.film import open_film
     from . import actors
+    from .work import keep_or_clear
 
     wish, film = job.wish, open_film(job.source)
     encoding = choose_encoding(film, wish.codec, wish.crf, wish.preset, output_format(job.output))
-    artist = actors.Artist(device, Path(wish.weights) if wish.weights else None, wish.vivid)
-    steadier = actors.Steadier(float(wish.steady), b"")
+    artist = actors.Artist(device, actors.precision(device), Path(wish.weights) if wish.weights else None, wish.vivid)
+    steadier, writer = actors.Steadier(wish.steady, b""), actors.Writer(film, encoding, {})
+    reader = actors.Reader(film, FRAMES, wish.size, Resume())
     with tempfile.TemporaryDirectory() as folder:
-        writer = actors.Writer(Path(folder), film, encoding, None)
+        identity = {"trial": True}
+        keep_or_clear(Path(folder), identity)
+        writer.open(Path(folder), identity, ())
+        for actor in (artist, steadier, reader):
+            actor.open()
         began = time.perf_counter()
-        reader = actors.Reader(film, FRAMES, wish.size, Resume())
         chunk, luma, thumbs = reader.read()
         assert chunk and luma is not None and thumbs  # open_film has seen a frame
         others = time.perf_counter() - began
@@ -136,8 +141,8 @@ def _trial(job: Job, device: str) -> Trial:
         network = time.perf_counter() - began
         began, state = time.perf_counter(), b""
         if wish.steady:
-            colour, state = steadier.blend(chunk, colour, actors.estimate_motion(thumbs))
-        writer.write(chunk, luma, thumbs, colour, state)
+            colour, state = steadier.blend(chunk, colour, actors.estimate_motion(thumbs, None, device))
+        writer.write(chunk, luma, thumbs, colour, state, None)
         others += time.perf_counter() - began
     frames, pixels = len(chunk), film.width * film.height
     return Trial(job.source, frames, network / frames / thumbs[0][0].size, others / frames / pixels, network + others)
