@@ -115,7 +115,8 @@ def _empty(work: Path, keep: tuple[str, ...]) -> None:
 def writer_turn(work: Path, patience: float | None = None) -> IO[str]:
     """The right to change the parts, until the returned file is closed or the process ends, however it ends.
 
-    Raises WorkError if another process keeps it for `patience` (PATIENCE) seconds, or if this machine does not see the folder.
+    Raises WorkError if another process keeps it for `patience` seconds (PATIENCE), or if this machine does not see
+    the folder.
     """
     end = time.monotonic() + (PATIENCE if patience is None else patience)
     try:
