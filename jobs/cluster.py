@@ -31,7 +31,7 @@ def connected(address: str | None, cpus: int, store_bytes: int, spill: Path) -> 
 
     address: a cluster's (`auto`, `host:port`, `ray://host:port`); None starts one on this machine, for this run
     alone, with `cpus` cores to give, `store_bytes` of shared memory for chunks in flight, and the folder `spill`
-    for what does not fit; beside it, the link `spill.session` leads to Ray's own files, which go with the run.
+    for what does not fit; beside it, a link leads to Ray's own files, which go with the run.
     Raises UserError where the cluster does not answer.
     """
     # Nobody is told that semcolor runs. Both must be set before Ray is imported.
@@ -76,29 +76,26 @@ def connected(address: str | None, cpus: int, store_bytes: int, spill: Path) -> 
 
 @contextmanager
 def _session(spill: Path) -> Iterator[Path]:
-    """A folder for Ray's sockets and logs, which Ray itself never removes; what a killed run left goes first.
+    """A folder for Ray's sockets and logs, which Ray itself never removes; what killed runs left goes, too.
 
-    It lies in /tmp since the path of a socket may not be longer than about 100 bytes. The link beside `spill` tells
-    a later run where.
+    It lies in /tmp since the path of a socket may not be longer than about 100 bytes. A link beside `spill` tells
+    later runs where.
     """
-    _forget(spill)
+    clear_session(spill)
     session = Path(tempfile.mkdtemp(prefix=PREFIX, dir="/tmp"))
-    _link(spill).symlink_to(session)
+    spill.with_name(f"{spill.name}.{session.name}").symlink_to(session)
     try:
         yield session
     finally:
-        _forget(spill)
+        for link in clear_session(spill):
+            link.unlink()
 
 
-def _link(spill: Path) -> Path:
-    return spill.with_name(f"{spill.name}.session")
-
-
-def _forget(spill: Path) -> None:
-    link = _link(spill)
-    if link.is_symlink():
-        left = link.readlink()
-        if left.parent == Path("/tmp") and left.name.startswith(PREFIX):
-            shutil.rmtree(left, ignore_errors=True)
-        link.unlink()
+def clear_session(spill: Path) -> list[Path]:
+    """Remove Ray's files. Returns the links to them: a killed run's last workers may make its folder anew, so that
+    it must be looked for again later."""
+    links = [path for path in spill.parent.glob(f"{spill.name}.{PREFIX}*") if path.is_symlink()]
+    for link in links:
+        shutil.rmtree(Path("/tmp") / link.name.removeprefix(f"{spill.name}."), ignore_errors=True)
     shutil.rmtree(spill, ignore_errors=True)
+    return links

@@ -20,13 +20,12 @@ from .. import __version__
 from ..models import WEIGHTS
 from ..pipeline.assemble import assemble
 from ..pipeline.encode import Encoding
-from ..pipeline.errors import SemcolorError, UserError
+from ..pipeline.errors import UserError
 from ..pipeline.film import Film
 from ..pipeline.reader import chunk_size, thumb_size
 from ..pipeline.writer import Part, committed, file_sha256
-from . import actors
 from .cluster import connected, cores
-from .recovery import finish_parts
+from .recovery import ask_precision, finish_parts
 from .run import AHEAD, Job
 from .work import EventLog, belongs, claimed, deliver, keep_or_clear, seal, sealed, work_folder
 
@@ -111,7 +110,7 @@ def colorize_film(
         cpus = max(cores(), settings.workers or 0)
         with connected(settings.address, cpus, _store_bytes(film, settings), work / "spill"):
             device, workers = _workers(settings)
-            precision = _precision(device)
+            precision = ask_precision(device)
             identity = _asked(film, encoding, settings, also) | {"device": device, "precision": precision}
             keep_or_clear(work, identity, fresh)
             further = {kind: pair[1] for kind, pair in also.items()}
@@ -221,18 +220,6 @@ def _store_bytes(film: Film, settings: Settings) -> int:
     h, w = thumb_size(film, settings.size)
     frame = film.width * film.height * (1 if film.bits == 8 else 2) + h * w * 14  # about, per thumb pixel
     return 2 * frame * chunk * ((settings.workers or cores()) + AHEAD)
-
-
-def _precision(device: str) -> str:
-    """In what the networks calculate where artists work: it rounds the result otherwise."""
-    import ray
-    from ray.exceptions import RayError
-
-    try:
-        task = ray.remote(actors.precision).options(num_cpus=1 if device == "cpu" else 0)
-        return ray.get(task.remote(device))
-    except RayError as error:
-        raise SemcolorError(f"no worker can load the networks: {str(error).strip().splitlines()[-1]}") from error
 
 
 def _where(job: Job) -> dict:

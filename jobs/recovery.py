@@ -12,11 +12,13 @@ import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..pipeline.errors import SemcolorError
 from ..pipeline.writer import Part, committed
+from . import actors
 from .run import Job, Run
 from .work import EventLog
 
@@ -80,6 +82,27 @@ def finish_parts(job: Job, parts: Sequence[Part], events: EventLog, progress: Pr
     return outcome
 
 
+def ask_precision(device: str) -> str:
+    """In what the networks calculate where artists work (``float32``, ``bfloat16``): it rounds the result otherwise.
+
+    Raises SemcolorError if no worker stays long enough to tell.
+    """
+    import ray
+    from ray.exceptions import RayError
+
+    # Not repeated by Ray: without memory it would do so for ever.
+    task = ray.remote(actors.precision).options(num_cpus=1 if device == "cpu" else 0, max_retries=0)
+    for failures in count(1):
+        try:
+            return ray.get(task.remote(device))
+        except RayError as error:
+            cause = _cause(error)
+            if failures == TRIES or not _passing(cause):
+                raise SemcolorError(f"no worker can load the networks: {_sentence(cause, Path())}") from error
+            time.sleep(2.0 ** (failures - 1))
+    raise AssertionError
+
+
 def brief(error: BaseException) -> str:
     """A few words for what Ray tells in a page."""
     who = re.search(r"class_name: (\w+)", str(error))
@@ -121,6 +144,8 @@ def _sentence(error: BaseException, work: Path) -> str:
 
     if isinstance(error, OutOfDiskError):
         return "the disk is full"
+    if _passing(error):
+        return brief(error)
     if isinstance(error, OSError):
         return f"{error.filename or work}: {error.strerror or error}"
     said = str(error).strip().splitlines() or [""]

@@ -109,10 +109,14 @@ class Run:
     def _hire(self) -> list[Any]:
         """Start the actors. Returns references that are ready when all but the artists are."""
         import ray
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
         # The artists are what cores are counted for. The others wait more than they work, and must find a place
         # on a cluster that is full of artists: the window bounds them.
-        aside = {"num_cpus": 0}
+        aside: dict[str, Any] = {"num_cpus": 0}
+        # Full-size pictures stay on the driver's node, which has seen source and output; thumbs and chroma travel.
+        here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
+        with_files = aside | {"scheduling_strategy": here}
         job, settings = self._job, self._job.settings
 
         def hire(actor: type, options: dict, *arguments: object) -> Any:
@@ -126,9 +130,9 @@ class Run:
         # Motion of a chunk is small work: were Ray to repeat it, a machine without memory would do so for ever.
         at_motion = {"num_gpus": MOTION_GPU, "num_cpus": 0} if settings.raft and job.device == "cuda" else aside
         self._motion: Any = ray.remote(actors.estimate_motion).options(max_retries=0, **at_motion)
-        self._reader = hire(actors.Reader, aside, job.film, settings.chunk, settings.size, self._start)
+        self._reader = hire(actors.Reader, with_files, job.film, settings.chunk, settings.size, self._start)
         self._steadier = hire(actors.Steadier, aside, settings.steady, self._start.state)
-        self._writer = hire(actors.Writer, aside, job.film, job.encoding, job.also)
+        self._writer = hire(actors.Writer, with_files, job.film, job.encoding, job.also)
         opened = self._writer.open.remote(job.work, job.identity, self._parts)
         return [self._reader.open.remote(), self._steadier.open.remote(), opened]
 

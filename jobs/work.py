@@ -29,6 +29,7 @@ from typing import IO
 
 from ..pipeline.errors import OutputError, WorkError
 from ..pipeline.writer import file_sha256, place
+from .cluster import clear_session
 
 _log = logging.getLogger(__name__)
 
@@ -36,7 +37,7 @@ LONGEST_NAME = 200
 """Bytes of the output's name that fit into a file name beside what we add; most file systems allow 255."""
 
 LOCKS = ("writer.lock", "lock")
-RAYS = ("spill", "spill.session")
+RAYS = "spill"  # the names of its files begin with this; see `cluster`
 
 SHARED = "source and output must lie on storage that all nodes see."
 
@@ -94,17 +95,19 @@ def _claim(work: Path) -> IO[str]:
 
 def _remove(work: Path) -> None:
     with writer_turn(work):
-        _empty(work, LOCKS)
+        clear_session(work / RAYS)
+        _empty(work)
     for name in LOCKS:
         (work / name).unlink()
     with suppress(OSError):  # another run may have come after the last lock went: then the folder is its own
         work.rmdir()
 
 
-def _empty(work: Path, keep: tuple[str, ...]) -> None:
-    """job.json goes last: whoever is stopped here must find what belongs together together."""
+def _empty(work: Path, rays: bool = True) -> None:
+    """All goes but the locks (and what is Ray's, if not `rays`). job.json goes last: whoever is stopped here must
+    find what belongs together together."""
     for path in sorted(work.iterdir(), key=lambda path: path.name == "job.json"):
-        if path.name in keep:
+        if path.name in LOCKS or (not rays and path.name.startswith(RAYS)):
             continue
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
@@ -115,8 +118,8 @@ def _empty(work: Path, keep: tuple[str, ...]) -> None:
 def writer_turn(work: Path, patience: float | None = None) -> IO[str]:
     """The right to change the parts, until the returned file is closed or the process ends, however it ends.
 
-    Raises WorkError if another process keeps it for `patience` (PATIENCE) seconds, or if this machine does not see the
-    folder.
+    Raises WorkError if another process keeps it for `patience` seconds (PATIENCE), or if this machine does not see
+    the folder.
     """
     end = time.monotonic() + (PATIENCE if patience is None else patience)
     try:
@@ -143,7 +146,7 @@ def keep_or_clear(work: Path, identity: dict, fresh: bool = False) -> None:
             return
         if not fresh and any(work.glob("part-*")):
             _log.warning("%s: unfinished work with other settings is thrown away", work)
-        _empty(work, LOCKS + RAYS)
+        _empty(work, rays=False)
         _write_job(work, {"identity": identity})
 
 

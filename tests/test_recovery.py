@@ -16,9 +16,11 @@ from typing import Any
 import psutil
 import pytest
 from films import make_film, shots
+from semcolor.jobs import film as jobs_film
 from semcolor.jobs import work
 from semcolor.jobs.recovery import TRIES
 from semcolor.jobs.video import run
+from semcolor.pipeline.errors import WorkError
 
 FAST = ["--size", "64", "--workers", "1", "--codec", "ffv1", "--chunk", "16", "--quiet"]
 
@@ -40,8 +42,8 @@ def cluster() -> Iterator[Any]:
 
 @pytest.fixture(scope="module")
 def source(film_folder: Path) -> Path:
-    """Shots of 300, 250 and 60 frames: three parts."""
-    return make_film(film_folder / "parts.mp4", shots((300, 250, 60), (48, 64)), options={"g": "50"})
+    """Shots of 250 and 150 frames: two parts."""
+    return make_film(film_folder / "parts.mp4", shots((250, 150), (48, 64)), options={"g": "50"})
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +81,7 @@ def _workers(kind: str) -> list[psutil.Process]:
     return found
 
 
-def _wait(condition: Callable[[], Any], seconds: float = 120) -> Any:
+def _wait(condition: Callable[[], Any], seconds: float = 600) -> Any:
     end = time.monotonic() + seconds
     while not (result := condition()):
         assert time.monotonic() < end, "waited in vain"
@@ -175,8 +177,12 @@ def test_a_lost_worker_is_replaced(colorize, whole, tmp_path, events, capfd):
     assert capfd.readouterr().out == "", "Ray's own words about it are kept away"
 
 
-def test_a_part_that_kills_its_workers_again_and_again_stops_the_film(colorize, whole, tmp_path, events, capfd):
+def test_a_part_that_kills_its_workers_again_and_again_stops_the_film(colorize, tmp_path, events, monkeypatch, capfd):
     """And --fresh begins anew."""
+
+    def enough(*_: object) -> None:
+        raise WorkError("enough")
+
     output, over = tmp_path / "out.mkv", threading.Event()
 
     def kill() -> None:
@@ -198,9 +204,15 @@ def test_a_part_that_kills_its_workers_again_and_again_stops_the_film(colorize, 
     assert log[-1]["event"] == "failed"
 
     events.lines.clear()
-    assert colorize(output, "--fresh") == 0
-    assert events.lines[0]["event"] == "started"
-    assert output.read_bytes() == whole and list(tmp_path.iterdir()) == [output]
+    monkeypatch.setattr(jobs_film, "finish_parts", enough)
+    assert colorize(output) == 1 and _parts(output)
+    assert colorize(output, "--fresh") == 1 and not list(tmp_path.iterdir()), "nothing is left of the work before"
+    assert [(e["event"], e.get("frame")) for e in events.lines] == [
+        ("resumed", 250),
+        ("failed", None),
+        ("started", 0),
+        ("failed", None),
+    ]
 
 
 @pytest.mark.skipif(not hasattr(psutil.Process, "rlimit"), reason="limits of another process are Linux's")
