@@ -2,12 +2,13 @@
 
 import os
 import signal
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ..pipeline.errors import UserError
+from ..pipeline.errors import SemcolorError, UserError
 
 STORE_MB = (256, 2048)  # least and most of the embedded object store
 
@@ -22,13 +23,24 @@ def cores() -> int:
         return count
 
 
+def _reach(address: str) -> None:
+    """Raise UserError if nothing listens there: Ray would try for minutes."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not port.isdigit():
+        return
+    try:
+        socket.create_connection((host, int(port)), timeout=10).close()
+    except OSError as error:
+        raise UserError(f"--address {address}: no Ray cluster answers there ({error.strerror or error}).") from error
+
+
 @contextmanager
 def connected(address: str | None, cpus: int, store_bytes: int, spill: Path) -> Iterator[None]:
     """A running Ray, shut down at the end if it was started here.
 
     address: a cluster's (`auto`, `host:port`, `ray://host:port`); None starts one on this machine, for this run
     alone, with `cpus` cores to give, `store_bytes` of shared memory for chunks in flight, and the folder `spill`
-    for what does not fit. Raises UserError where the cluster does not answer.
+    for what does not fit. Raises UserError where the cluster does not answer, SemcolorError where Ray does not start.
     """
     # Nobody is told that semcolor runs. Both must be set before Ray is imported.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
@@ -39,19 +51,24 @@ def connected(address: str | None, cpus: int, store_bytes: int, spill: Path) -> 
     if ray.is_initialized():
         yield
         return
+    if address:
+        _reach(address)
     quiet = {"log_to_driver": False, "logging_level": "ERROR", "configure_logging": True}
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     if address is None:
         low, high = (mb << 20 for mb in STORE_MB)
-        ray.init(
-            # Not "auto": that would join whatever cluster the environment or the temp folder names.
-            address="local",
-            num_cpus=cpus,
-            include_dashboard=False,
-            object_store_memory=min(max(store_bytes, low), high),
-            object_spilling_directory=str(spill),
-            **quiet,
-        )
+        try:
+            ray.init(
+                # Not "auto": that would join whatever cluster the environment or the temp folder names.
+                address="local",
+                num_cpus=cpus,
+                include_dashboard=False,
+                object_store_memory=min(max(store_bytes, low), high),
+                object_spilling_directory=str(spill),
+                **quiet,
+            )
+        except Exception as error:  # Ray's own are of no narrower kind: a machine without memory, disk or time
+            raise SemcolorError(f"Ray could not be started: {error}") from error
     else:
         try:
             ray.init(address=address, **quiet)

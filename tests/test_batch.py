@@ -128,6 +128,7 @@ ARGUMENTS = {
     "no folder": (["a.mkv", "-o", "a.mkv/{stem}.mkv"], "no folder"),
     "bad preset": (["a.mkv", "-o", "out", "--preset", "warp"], "--preset"),
     "no output": (["a.mkv"], "--output"),
+    "no cluster": (["a.mkv", "-o", "new/out", "--address", "127.0.0.1:1"], "no Ray cluster answers"),
     "no batch": (["status", "there"], "holds no batch"),
 }
 
