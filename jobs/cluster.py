@@ -29,7 +29,7 @@ def _reach(address: str) -> None:
     if not port.isdigit():
         return
     try:
-        socket.create_connection((host, int(port)), timeout=10).close()
+        socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
     except OSError as error:
         raise UserError(f"--address {address}: no Ray cluster answers there ({error.strerror or error}).") from error
 

@@ -147,6 +147,18 @@ def test_mistakes_leave_nothing_behind(case, tmp_path, monkeypatch, capsys):
     assert set(tmp_path.rglob("*")) == before
 
 
+def test_help_and_mistakes_import_nothing_heavy():
+    code = (
+        "import sys; from semcolor.jobs.batch import run; run({}); "
+        "heavy = {{'torch', 'ray', 'cv2', 'av'}} & set(sys.modules); sys.exit(str(heavy) if heavy else 0)"
+    )
+    for arguments in (["--help"], ["status", "--help"], ["x", "-o", "y", "--size", "7"]):
+        result = subprocess.run(
+            [sys.executable, "-c", code.format(arguments)], capture_output=True, text=True, timeout=60
+        )
+        assert result.returncode == 0, (arguments, result.stderr)
+
+
 def test_folders_keep_their_tree_and_the_largest_film_goes_first(tmp_path):
     films = tmp_path / "films"
     _touch(films / "small.mp4", 1)
