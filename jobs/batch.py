@@ -34,7 +34,7 @@ def batch(
     sources: Annotated[
         list[str],
         typer.Argument(
-            metavar="SOURCES...",
+            metavar="SOURCES",
             help="Manifests (.jsonl, .csv), folders (with all films below them), globs in quotes, films.",
             show_default=False,
         ),
