@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ..pipeline.errors import SemcolorError, UserError
+from ..pipeline.errors import UserError
 
 STORE_MB = (256, 2048)  # least and most of the embedded object store
 
@@ -40,7 +40,7 @@ def connected(address: str | None, cpus: int, store_bytes: int, spill: Path) -> 
 
     address: a cluster's (`auto`, `host:port`, `ray://host:port`); None starts one on this machine, for this run
     alone, with `cpus` cores to give, `store_bytes` of shared memory for chunks in flight, and the folder `spill`
-    for what does not fit. Raises UserError where the cluster does not answer, SemcolorError where Ray does not start.
+    for what does not fit. Raises UserError where the cluster does not answer.
     """
     # Nobody is told that semcolor runs. Both must be set before Ray is imported.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
@@ -57,18 +57,15 @@ def connected(address: str | None, cpus: int, store_bytes: int, spill: Path) -> 
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     if address is None:
         low, high = (mb << 20 for mb in STORE_MB)
-        try:
-            ray.init(
-                # Not "auto": that would join whatever cluster the environment or the temp folder names.
-                address="local",
-                num_cpus=cpus,
-                include_dashboard=False,
-                object_store_memory=min(max(store_bytes, low), high),
-                object_spilling_directory=str(spill),
-                **quiet,
-            )
-        except Exception as error:  # Ray's own are of no narrower kind: a machine without memory, disk or time
-            raise SemcolorError(f"Ray could not be started: {error}") from error
+        ray.init(
+            # Not "auto": that would join whatever cluster the environment or the temp folder names.
+            address="local",
+            num_cpus=cpus,
+            include_dashboard=False,
+            object_store_memory=min(max(store_bytes, low), high),
+            object_spilling_directory=str(spill),
+            **quiet,
+        )
     else:
         try:
             ray.init(address=address, **quiet)
