@@ -6,7 +6,8 @@ import os
 import shutil
 import signal
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -34,7 +35,7 @@ def batch(
     sources: Annotated[
         list[str],
         typer.Argument(
-            metavar="SOURCES...",
+            metavar="SOURCES",
             help="Manifests (.jsonl, .csv), folders (with all films below them), globs in quotes, films.",
             show_default=False,
         ),
@@ -162,7 +163,7 @@ def _foretell(plan: Plan, device: str, address: str | None) -> None:
 
 def _work(plan: Plan, ledger: Ledger, device: str, address: str | None, retries: int, quiet: bool) -> int:
     from .board import board
-    from .cluster import connected, cores
+    from .cluster import cores
     from .crew import Crew
     from .report import write_summary
 
@@ -173,7 +174,7 @@ def _work(plan: Plan, ledger: Ledger, device: str, address: str | None, retries:
         return 0
     most = max([cores(), *(job.wish.workers or 0 for job in plan.jobs)])
     spill = ledger.folder / "spill"
-    with connected(address, most, STORE, spill):
+    with _ray(address, most, spill):
         crew = Crew(plan.jobs, ledger, device, retries)
         record = ledger.begin(plan.jobs, len(films), len(plan.finished))
         state: Literal["stopped", "finished"] = "stopped"
@@ -204,6 +205,21 @@ def _work(plan: Plan, ledger: Ledger, device: str, address: str | None, retries:
             f"{totals['seconds']:.1f} s, {pace:.1f} frames/s: {ledger.folder / 'summary.html'}"
         )
     return 1 if crew.failed else 0
+
+
+@contextmanager
+def _ray(address: str | None, cpus: int, spill: Path) -> Iterator[None]:
+    """`connected`; a Ray that does not start on a machine without memory, disk or time is no traceback."""
+    from .cluster import connected
+
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(connected(address, cpus, STORE, spill))
+        except SemcolorError:
+            raise
+        except Exception as error:  # Ray's own are of no narrower kind
+            raise SemcolorError(f"Ray could not be started: {error}") from error
+        yield
 
 
 @status_app.command()

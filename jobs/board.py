@@ -57,7 +57,7 @@ class Watch:
     def __init__(self, ledger: Ledger) -> None:
         self.ledger = ledger
         self._plan: list[dict[str, Any]] = []
-        self._settled: dict[str, Record | None] = {}
+        self._settled: dict[str, tuple[str, Record | None]] = {}
         self._id = ""
 
     def look(self) -> View | None:
@@ -77,26 +77,26 @@ class Watch:
     def _add(self, view: View, film: dict[str, Any], known: set[str]) -> None:
         key, size = film["key"], film["bytes"]
         view.bytes_all += size
-        if key in self._settled:
-            record = self._settled[key]
-        else:
-            record = self.ledger.read(key) if key in known else None
-            if record and record.batch != view.batch.id:  # of an earlier start
+        state, record = self._settled.get(key, ("waiting", None))
+        if key not in self._settled and key in known:
+            record = self.ledger.read(key)
+            if record and record.batch == view.batch.id:  # not of an earlier start
+                state = record.state
+            else:
                 record = None
-            if record and record.state in ("done", "failed"):
-                self._settled[key] = record
-        state = record.state if record else "waiting"
+            if state in ("done", "failed"):
+                self._settled[key] = state, record if state == "failed" else None
         if state == "running" and view.batch.state != "running":
             state = "waiting"
         view.counts[state] += 1
-        if record is None:
-            return
-        if state == "running":
+        if state in ("done", "failed"):
+            view.bytes_done += size
+        elif record:
+            view.bytes_done += size * record.done / max(record.frames, 1)
+        if record and state == "running":
             view.running.append(record)
-        elif record.tries and state != "done":
+        elif record and record.tries and state != "done":
             view.troubles.append(record)
-        settled = state in ("done", "failed")
-        view.bytes_done += size * (1 if settled else record.done / max(record.frames, 1))
 
 
 def show(view: View) -> RenderableType:

@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import socket
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -25,6 +26,17 @@ def cores() -> int:
         return count
 
 
+def _reach(address: str) -> None:
+    """Raise UserError if nothing listens there: Ray would try for minutes."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not port.isdigit():
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
+    except OSError as error:
+        raise UserError(f"--address {address}: no Ray cluster answers there ({error.strerror or error}).") from error
+
+
 @contextmanager
 def connected(address: str | None, cpus: int, store_bytes: int, spill: Path) -> Iterator[None]:
     """A running Ray, shut down at the end if it was started here.
@@ -45,6 +57,8 @@ def connected(address: str | None, cpus: int, store_bytes: int, spill: Path) -> 
         return
     # It prints a page for every worker that dies, whatever its log settings; `recovery` says it in a line.
     ray._private.worker.listen_error_messages = lambda *_: None
+    if address:
+        _reach(address)
     quiet = {"log_to_driver": False, "logging_level": "ERROR", "configure_logging": True}
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     with _session(spill) if address is None else nullcontext() as session:

@@ -105,10 +105,13 @@ class Crew:
     def _start(self, event: Event) -> None:
         """As many films as there are free places, of those that have waited out their pause."""
         now = time.monotonic()
-        free = self.slots() - sum(entry.artists for entry in self.running.values())
+        slots = self.slots()
+        free = slots - sum(entry.artists for entry in self.running.values())
         ripe = [entry for entry in self.waiting if entry.due <= now] if free > 0 else []
         for number, entry in enumerate(ripe):
-            entry.artists = share(free, len(ripe) - number, entry.job.wish.workers)
+            wanted = entry.job.wish.workers
+            # The cluster may have shrunk since the start: fewer artists are slower, none would be for ever.
+            entry.artists = share(free, len(ripe) - number, wanted and min(wanted, slots))
             if not entry.artists:
                 return  # no later one overtakes it: a film that wants many would never find them free
             free -= entry.artists

@@ -17,6 +17,7 @@ import fcntl
 import hashlib
 import json
 import os
+import shutil
 import socket
 import time
 import uuid
@@ -169,7 +170,8 @@ class Ledger:
 
     @contextmanager
     def claimed(self) -> Iterator[None]:
-        """The lock of the one batch that may work here. Raises OutputError."""
+        """The lock of the one batch that may work here; if it comes to nothing, nothing is left. Raises OutputError."""
+        made = [path for path in (self.folder, *self.folder.parents) if not path.exists()]
         try:
             (self.folder / "films").mkdir(parents=True, exist_ok=True)
             lock = (self.folder / "lock").open("w")
@@ -185,7 +187,14 @@ class Ledger:
                     f"another semcolor-batch{who} is at work on {self.folder}; "
                     f"watch it with semcolor-batch status {self.folder}."
                 ) from None
-            yield
+            try:
+                yield
+            except BaseException:
+                if made and not (self.folder / "batch.json").exists():  # nothing has begun
+                    shutil.rmtree(self.folder)
+                    for path in made[1:]:
+                        path.rmdir()
+                raise
 
     def batch(self) -> Batch | None:
         return _read(self.folder / "batch.json", Batch)

@@ -25,25 +25,41 @@ COLUMNS = ("film", "", "frames", "shots", "time", "frames/s", "tries", "output, 
 
 def write_summary(ledger: Ledger, batch: Batch, jobs: Iterable[Job]) -> dict[str, Any]:
     """Both files, over all films of the batch, those that are not done first. Returns the totals."""
-    told = [(job, ledger.read(job.key)) for job in jobs]
-    told.sort(key=lambda pair: _state(pair[1]) == "done")
-    states = [_state(record) for _, record in told]
-    this = [record for _, record in told if record and record.batch == batch.id and record.state == "done"]
     totals: dict[str, Any] = {
         "state": batch.state,
-        "films": len(told),
-        **{state: states.count(state) for state in ("done", "failed", "waiting")},
+        "films": 0,
+        **dict.fromkeys(("done", "failed", "waiting"), 0),
         "finished_before": batch.finished_before,
-        "frames": sum(record.done - record.resumed for record in this),
+        "frames": 0,
         "seconds": round(batch.updated - batch.began, 3),
         "began": _when(batch.began),
         "ended": _when(batch.updated),
         "version": batch.version,
     }
-    films = [_film(job, record) for job, record in told]
-    replace(ledger.folder / "summary.json", [json.dumps({**totals, "details": films}, indent=1), "\n"])
-    replace(ledger.folder / "summary.html", _html(totals, films))
+    # Of ten thousand films only what is written is kept.
+    told: dict[bool, list[tuple[str, str]]] = {False: [], True: []}
+    for job in jobs:
+        record = ledger.read(job.key)
+        film = _film(job, record)
+        totals["films"] += 1
+        totals[film["state"]] += 1
+        if record and record.batch == batch.id and record.state == "done":
+            totals["frames"] += record.done - record.resumed
+        told[film["state"] == "done"].append((json.dumps(film), "".join(_row(film))))
+    films = [*told[False], *told[True]]
+    replace(ledger.folder / "summary.json", _json(totals, (text for text, _ in films)))
+    replace(ledger.folder / "summary.html", _html(totals, (row for _, row in films)))
     return totals
+
+
+def _json(totals: dict[str, Any], films: Iterable[str]) -> Iterator[str]:
+    """An object with a film a line."""
+    yield json.dumps(totals)[:-1] + ', "details": ['
+    separator = "\n"
+    for film in films:
+        yield separator + film
+        separator = ",\n"
+    yield "\n]}\n"
 
 
 def _state(record: Record | None) -> str:
@@ -67,7 +83,7 @@ def _film(job: Job, record: Record | None) -> dict[str, Any]:
     return film
 
 
-def _html(totals: dict[str, Any], films: list[dict[str, Any]]) -> Iterator[str]:
+def _html(totals: dict[str, Any], rows: Iterable[str]) -> Iterator[str]:
     """One page that needs nothing else."""
     states = ", ".join(f"{totals[state]} {state}" for state in ("done", "failed", "waiting") if totals[state])
     yield f"<!DOCTYPE html><meta charset=utf-8><title>semcolor-batch: {states}</title><style>{STYLE}</style>\n"
@@ -77,13 +93,11 @@ def _html(totals: dict[str, Any], films: list[dict[str, Any]]) -> Iterator[str]:
         f"semcolor {totals['version']}; {totals['finished_before']} films were finished before.</p>\n<table><tr>"
     )
     yield "".join(f"<th>{heading}" for heading in COLUMNS)
-    for film in films:
-        yield f"\n<tr class={film['state']}>"
-        yield from _cells(film)
+    yield from rows
     yield "\n</table>\n"
 
 
-def _cells(film: dict[str, Any]) -> Iterator[str]:
+def _row(film: dict[str, Any]) -> Iterator[str]:
     speed = film.get("frames_per_second")
     numbers = (
         film.get("frames") or "",
@@ -92,7 +106,7 @@ def _cells(film: dict[str, Any]) -> Iterator[str]:
         f"{speed:.1f}" if speed else "",
         len(film.get("tries", ())) + (film["state"] == "done") or "",
     )
-    yield f"<td>{escape(film['source'])}<td>{film['state']}"
+    yield f"\n<tr class={film['state']}><td>{escape(film['source'])}<td>{film['state']}"
     yield from (f"<td class=n>{number}" for number in numbers)
     if film["state"] != "done":
         yield f"<td>{escape(film.get('error') or 'not begun, or stopped')}"

@@ -128,6 +128,7 @@ ARGUMENTS = {
     "no folder": (["a.mkv", "-o", "a.mkv/{stem}.mkv"], "no folder"),
     "bad preset": (["a.mkv", "-o", "out", "--preset", "warp"], "--preset"),
     "no output": (["a.mkv"], "--output"),
+    "no cluster": (["a.mkv", "-o", "new/out", "--address", "127.0.0.1:1"], "no Ray cluster answers"),
     "no batch": (["status", "there"], "holds no batch"),
 }
 
@@ -144,6 +145,18 @@ def test_mistakes_leave_nothing_behind(case, tmp_path, monkeypatch, capsys):
     said = capsys.readouterr()
     assert said.out == "" and words in said.err and "Traceback" not in said.err
     assert set(tmp_path.rglob("*")) == before
+
+
+def test_help_and_mistakes_import_nothing_heavy():
+    code = (
+        "import sys; from semcolor.jobs.batch import run; run({}); "
+        "heavy = {{'torch', 'ray', 'cv2', 'av'}} & set(sys.modules); sys.exit(str(heavy) if heavy else 0)"
+    )
+    for arguments in (["--help"], ["status", "--help"], ["x", "-o", "y", "--size", "7"]):
+        result = subprocess.run(
+            [sys.executable, "-c", code.format(arguments)], capture_output=True, text=True, timeout=60
+        )
+        assert result.returncode == 0, (arguments, result.stderr)
 
 
 def test_folders_keep_their_tree_and_the_largest_film_goes_first(tmp_path):
