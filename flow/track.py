@@ -5,8 +5,8 @@ with an anchor, the frame where the region was last known well: the places found
 where the matching starts. A pixel whose match is sure (it goes there and back, and looks the same there) is in the
 region if its match is. What is not sure (uncovered since, turned, new in the picture) keeps what it was taken for in
 the frame before, or by its surroundings if it was not seen there, and is taken more and more for what moves and looks
-like it: what a moving thing uncovers holds still with the background. What covers the region is outside of it, since it comes
-from outside.
+like it: what a moving thing uncovers holds still with the background. What covers the region is outside of it, since
+it comes from outside.
 
 The motion of `estimate` is not used: it is settled to hold still where in doubt, which is right for blending and
 would leave a slow region behind. A region that is hidden for long is found again only by its surroundings.
@@ -14,7 +14,7 @@ would leave a slow region behind. A region that is hidden for long is found agai
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import cv2
 import numpy as np
@@ -51,11 +51,11 @@ RADIUS, CONTRAST = 2, 40.0
 """Of `snap`: how far a border looks for an edge (pixels), and variance of luma (levels squared) that makes one."""
 
 
-def follow(thumbs: Sequence[np.ndarray], mask: np.ndarray, at: int) -> Iterator[tuple[int, np.ndarray]]:
+def follow(thumbs: np.ndarray, mask: np.ndarray, at: int) -> Iterator[tuple[int, np.ndarray]]:
     """Where a region of one frame is in the frames around it.
 
     Args:
-        thumbs: N frames of one shot, (h, w) uint8 luma, full range; three are held at once, so a memory map will do.
+        thumbs: (N, h, w) uint8 luma of one shot, full range; three are held at once, so a memory map will do.
         mask: (h/2, w/2) uint8 on the chroma grid, 255 inside, 0 outside, of frame `at`.
 
     Yields:

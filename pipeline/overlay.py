@@ -36,18 +36,25 @@ def overlay(thumb: np.ndarray, labels: np.ndarray) -> np.ndarray:
     index = labels.argmax(0).astype(np.uint8)
     share = np.bincount(index.ravel(), minlength=len(NAMES)) / index.size
 
-    # Only labels that win somewhere can win between: enlarge those alone, and take the greatest as we go.
-    winner = np.zeros(thumb.shape, np.uint8)
-    highest = np.zeros(thumb.shape, np.uint8)
-    for label in np.flatnonzero(share):
-        plane = cv2.resize(labels[label], thumb.shape[::-1], interpolation=cv2.INTER_LINEAR)
-        winner[plane > highest] = label
-        cv2.max(plane, highest, highest)
-
+    winner = likeliest(labels, thumb.shape)
     height, width = _picture_size(thumb.shape)
     picture = cv2.addWeighted(_COLOURS[winner], 0.55, cv2.cvtColor(thumb, cv2.COLOR_GRAY2RGB), 0.45, 0)
     picture = cv2.resize(picture, (width, height), interpolation=cv2.INTER_LINEAR)
     return np.hstack([picture, np.where((share >= PRESENT)[_owner(height)][..., None], *_legend(height))])
+
+
+def likeliest(labels: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """The likeliest label of each pixel of a picture of `shape` (rows, columns), uint8.
+
+    labels (62, h/4, w/4) uint8 probabilities, enlarged smoothly.
+    """
+    # Only labels that win somewhere can win between: enlarge those alone, and take the greatest as we go.
+    winner, highest = np.zeros(shape, np.uint8), np.zeros(shape, np.uint8)
+    for label in np.unique(labels.argmax(0)):
+        plane = cv2.resize(labels[label], (shape[1], shape[0]), interpolation=cv2.INTER_LINEAR)
+        winner[plane > highest] = label
+        cv2.max(plane, highest, highest)
+    return winner
 
 
 @lru_cache(maxsize=4)

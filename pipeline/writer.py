@@ -13,6 +13,7 @@ import json
 import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -22,7 +23,7 @@ from .errors import WorkError
 from .film import Film
 from .reader import luma_sha256
 
-__all__ = ["PART_FRAMES", "Part", "PartWriter", "commit", "committed", "file_sha256", "place", "resume_point"]
+__all__ = ["PART_FRAMES", "Part", "PartWriter", "commit", "committed", "file_sha256", "notes", "place", "resume_point"]
 
 PART_FRAMES = 240
 """A part closes at the first permitted place once it holds this many frames."""
@@ -38,7 +39,7 @@ class Part:
     pts: tuple[int, ...]
     """In units of `Film.time_base`."""
     files: dict[str, str] = field(hash=False)
-    """Kind of file (``film``, ``labels``, ``state``) → its name in the work folder."""
+    """Kind of file (``film``, ``labels``, ``maps``, ``state``, ``notes``) → its name in the work folder."""
     sha256: dict[str, str] = field(hash=False)
     """Kind of file → digest of its content."""
     chunk: int
@@ -67,20 +68,23 @@ class PartWriter:
         film: Film,
         encoding: Encoding,
         labels: Encoding | None = None,
+        maps: Encoding | None = None,
     ) -> None:
-        """`labels`: how the second film (the label overlay) is encoded, if there is one."""
+        """`labels`: how the second film (the label overlay) is encoded, if there is one; `maps`: the label maps."""
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.film = film
         self.encodings = {"film": encoding} | ({"labels": labels} if labels else {})
+        self.encodings |= {"maps": maps} if maps else {}
         self.parts = committed(self.folder)
         if any(set(self.encodings) - set(part.files) for part in self.parts):
-            raise WorkError(f"{self.folder} holds parts without the label film that is asked for; start over.")
+            raise WorkError(f"{self.folder} holds parts without the label film or maps that are asked for; start over.")
         _sweep(self.folder, self.parts)
         self._next = self.parts[-1].stop if self.parts else 0
         self._begin = self._next
         self._pts: list[int] = []
         self._open: dict[str, PartEncoder] = {}
+        self._notes: list[Any] = []
 
     def write(
         self,
@@ -89,12 +93,15 @@ class PartWriter:
         chroma: np.ndarray,
         state: bytes = b"",
         labels: np.ndarray | None = None,
+        maps: np.ndarray | None = None,
+        note: Any = None,
     ) -> Part | None:
         """Encode a chunk; returns the receipt if a part closed with it.
 
         luma (N, H, W) and chroma (N, 2, ch, cw), both uint8, or uint16 above 8 bits; (ch, cw) = `chroma_size`;
         chroma is Cb, Cr in the film's range. `state`: the temporal stage's state after the chunk, wanted where
-        `chunk.may_end_part`. labels (N, h, w, 3) uint8 RGB for the second film.
+        `chunk.may_end_part`. labels (N, h, w, 3) uint8 RGB for the second film; maps (N, h, w) uint8. note: what else
+        is to be kept of the chunk, for JSON; see `notes`.
 
         A chunk of a committed part is not written again (a retried call); any other chunk but the next is a
         `WorkError`. After an error the open part is abandoned.
@@ -112,6 +119,11 @@ class PartWriter:
                 if labels is None:
                     raise WorkError("the label film has no pictures for this chunk.")
                 self._open["labels"].write_rgb(chunk, labels)
+            if "maps" in self._open:
+                if maps is None:
+                    raise WorkError("the label maps are missing for this chunk.")
+                self._open["maps"].write(chunk, maps)
+            self._notes += [] if note is None else [note]
             self._pts += chunk.pts
             self._next = chunk.stop
             last = chunk.stop == self.film.frames
@@ -126,16 +138,17 @@ class PartWriter:
         """Give up the open part: what is committed stays, and the next chunk is again the open part's first."""
         for encoder in self._open.values():
             encoder.abort()
-        self._open, self._pts, self._next = {}, [], self._begin
+        self._open, self._pts, self._notes, self._next = {}, [], [], self._begin
 
     def _close(self, chunk: Chunk, state: bytes, last_luma: str) -> Part:
         digests: dict[str, str] = {}
         for kind, encoder in self._open.items():
             encoder.close()
             digests[kind] = commit(self._path(kind, ".tmp"), self._path(kind))
-        temporary = self._path("state", ".tmp")
-        temporary.write_bytes(state)
-        digests["state"] = commit(temporary, self._path("state"))
+        for kind, content in {"state": state, "notes": json.dumps(self._notes).encode()}.items():
+            temporary = self._path(kind, ".tmp")
+            temporary.write_bytes(content)
+            digests[kind] = commit(temporary, self._path(kind))
         part = Part(
             start=self._begin,
             frames=len(self._pts),
@@ -151,12 +164,12 @@ class PartWriter:
         temporary.write_text(json.dumps(asdict(part)))
         commit(temporary, self._path("receipt"))
         self.parts.append(part)
-        self._begin, self._pts, self._open = self._next, [], {}
+        self._begin, self._pts, self._notes, self._open = self._next, [], [], {}
         return part
 
     def _path(self, kind: str, ending: str = "") -> Path:
-        suffix = {"film": ".nut", "labels": ".labels.nut", "state": ".state", "receipt": ".json"}[kind]
-        return self.folder / f"part-{self._begin:09}{suffix}{ending}"
+        suffixes = {"film": ".nut", "labels": ".labels.nut", "maps": ".maps.nut", "receipt": ".json"}
+        return self.folder / f"part-{self._begin:09}{suffixes.get(kind, f'.{kind}')}{ending}"
 
 
 def commit(temporary: Path, path: Path) -> str:
@@ -219,6 +232,11 @@ def resume_point(folder: str | os.PathLike[str], parts: list[Part] | None = None
         luma_sha256=last.luma_sha256,
         state=(Path(folder) / last.files["state"]).read_bytes(),
     )
+
+
+def notes(folder: str | os.PathLike[str], parts: list[Part]) -> list[Any]:
+    """The chunks' notes, in order."""
+    return [note for part in parts for note in json.loads((Path(folder) / part.files["notes"]).read_text())]
 
 
 def _sweep(folder: Path, parts: list[Part]) -> None:
