@@ -17,6 +17,7 @@ from ..pipeline.chunk import Chunk, Resume
 
 if TYPE_CHECKING:
     from ..flow import Motion
+    from ..pipeline.control import Control
     from ..pipeline.encode import Encoding
     from ..pipeline.film import Film
 
@@ -69,15 +70,18 @@ class Reader(_Timed):
 class Artist(_Timed):
     """Understands and colours frames one by one. As many as there are GPUs, or CPU cores."""
 
-    def __init__(self, device: str, weights: Path | None, vivid: float) -> None:
+    def __init__(self, device: str, weights: Path | None, vivid: float, control: Control | None = None) -> None:
         from ..models.painter import Painter
 
         super().__init__()
         self._painter = Painter(device, weights, vivid)
+        self._control = control
 
-    def paint(self, thumbs: Thumbs) -> Colour:
+    def paint(self, chunk: Chunk, thumbs: Thumbs) -> Colour:
+        control = self._control
         with self.busy():
-            return self._painter.paint(thumbs[0])
+            amend = control and (lambda n, labels: control.amend(chunk.start + n, labels))
+            return self._painter.paint(thumbs[0], amend)
 
 
 def estimate_motion(thumbs: Thumbs) -> tuple[Motion, float]:
@@ -92,10 +96,11 @@ def estimate_motion(thumbs: Thumbs) -> tuple[Motion, float]:
 class Steadier(_Timed):
     """Holds colours and labels still along a shot. One to a film; chunks come in order."""
 
-    def __init__(self, strength: float, state: bytes) -> None:
+    def __init__(self, strength: float, state: bytes, control: Control | None = None) -> None:
         from ..flow import Steadier as Estimate
 
         super().__init__()
+        self._control = control
         self._estimate = Estimate(strength)
         if state:
             self._estimate.restore(state)
@@ -105,7 +110,8 @@ class Steadier(_Timed):
         """Steady colour, and the state where a part of the output may end with this chunk."""
         self._motion_seconds += motion[1]
         with self.busy():
-            steady = self._estimate.blend(*colour, motion[0], chunk.shot_start, chunk.ends_shot)
+            seen = self._control.forget(chunk.start, motion[0]) if self._control else motion[0]
+            steady = self._estimate.blend(*colour, seen, chunk.shot_start, chunk.ends_shot)
             return steady, self._estimate.state() if chunk.may_end_part and not chunk.ends_shot else b""
 
     def motion_seconds(self) -> float:
@@ -115,29 +121,45 @@ class Steadier(_Timed):
 class Writer(_Timed):
     """Joins chroma with the film's own luma and encodes. One to a film; chunks come in order."""
 
-    def __init__(self, folder: Path, film: Film, encoding: Encoding, labels: Encoding | None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        film: Film,
+        encoding: Encoding,
+        labels: Encoding | None,
+        maps: Encoding | None = None,
+        summary: bool = False,
+        control: Control | None = None,
+    ) -> None:
         from ..pipeline.compose import PlaneFormat
         from ..pipeline.encode import chroma_size
         from ..pipeline.writer import PartWriter
 
         super().__init__()
-        self._parts = PartWriter(folder, film, encoding, labels)
-        self._labels = labels is not None
+        self._parts = PartWriter(folder, film, encoding, labels, maps)
+        self._labels, self._maps, self._summary, self._control = labels is not None, maps, summary, control
         self._size = chroma_size(film.width, film.height, encoding.pix_fmt)
         self._format = PlaneFormat(film.matrix, film.bits, film.full_range)
 
     def write(self, chunk: Chunk, luma: np.ndarray, thumbs: Thumbs, colour: Colour, state: bytes) -> int:
         """Returns the number of frames written."""
         from ..pipeline.compose import chroma_planes
-        from ..pipeline.overlay import overlay
+        from ..pipeline.overlay import likeliest, overlay
+        from ..pipeline.summary import count
 
         with self.busy():
             ab, labels = colour
+            if self._control:
+                ab = self._control.finish(chunk.start, ab, labels)
             chroma = np.stack(
                 [chroma_planes(a, t, y, self._size, self._format) for a, t, y in zip(ab, thumbs[0], luma, strict=True)]
             )
             pictures = None
             if self._labels:
                 pictures = np.stack([overlay(t, p) for t, p in zip(thumbs[0], labels, strict=True)])
-            self._parts.write(chunk, luma, chroma, state, pictures)
+            maps = None
+            if self._maps:
+                maps = np.stack([likeliest(p, (self._maps.height, self._maps.width)) for p in labels])
+            note = count(chunk, thumbs[0], ab, labels) if self._summary else None
+            self._parts.write(chunk, luma, chroma, state, pictures, maps, note)
         return len(chunk)

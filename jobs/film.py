@@ -21,17 +21,21 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from .. import __version__
 from ..models import WEIGHTS
 from ..pipeline.assemble import assemble
 from ..pipeline.chunk import Resume
+from ..pipeline.control import Control
+from ..pipeline.edits import Sheet
+from ..pipeline.edits import identity as sheet_identity
 from ..pipeline.encode import Encoding
 from ..pipeline.errors import OutputError, SemcolorError, UserError
 from ..pipeline.film import Film
 from ..pipeline.reader import chunk_size, thumb_size
-from ..pipeline.writer import committed, file_sha256, place, resume_point
+from ..pipeline.summary import LEGEND, summarise
+from ..pipeline.writer import committed, file_sha256, notes, place, resume_point
 from . import actors
 from .cluster import connected, cores
 
@@ -56,6 +60,8 @@ class Settings:
     """Strength of steadying, 0 (off) to 1."""
     vivid: float = 1.0
     """Factor of the chroma, 0 (grey) to 2."""
+    sheet: Sheet = Sheet()
+    """Edits, palette and references that steer the colours."""
     device: str = "auto"
     workers: int | None = None
     """Artists; by default one a GPU, or one a CPU core."""
@@ -97,10 +103,12 @@ def colorize_film(
     settings: Settings,
     labels: tuple[Path, Encoding] | None = None,
     progress: Progress = lambda done, shots: None,
+    maps: tuple[Path, Encoding] | None = None,
+    summary: Path | None = None,
 ) -> Summary:
-    """Colorize `film` into `output`, and its label overlay into `labels[0]` if wanted.
+    """Colorize `film` into `output`; its label overlay into `labels[0]`, maps into `maps[0]` and summary, if wanted.
 
-    Both appear whole or not at all. Interrupted, it leaves the work folder; called again with the same film and
+    All appear whole or not at all. Interrupted, it leaves the work folder; called again with the same film and
     settings it goes on from there. Raises SemcolorError, and OSError where the machine fails (a full disk).
     """
     started = time.monotonic()
@@ -109,16 +117,24 @@ def colorize_film(
     store = _store_bytes(film, settings)
     with _claimed(work), connected(settings.address, cpus, store, work / "spill"):
         device, workers = _workers(settings)
-        _keep_or_clear(work, _identity(film, encoding, settings, device, labels))
+        identity = _identity(film, encoding, settings, device, labels, maps, summary)
+        _keep_or_clear(work, identity)
         start = resume_point(work)
         progress(start.frame, start.shot + 1)
-        run = _Run(film, encoding, settings, device, workers, work, labels[1] if labels else None)
+        control = _control(film, settings, work, identity)
+        extras = _Extras(labels and labels[1], maps and maps[1], summary is not None)
+        run = _Run(film, encoding, settings, device, workers, work, extras, control)
         if start.frame < film.frames:
             run.go(start, progress)
         parts, joining = committed(work), time.monotonic()
         finished = {output: assemble(film, work, parts, output, encoding)}
         if labels:
             finished[labels[0]] = assemble(film, work, parts, *labels, kind="labels", copy_streams=False)
+        if maps:
+            finished[maps[0]] = assemble(film, work, parts, *maps, kind="maps", copy_streams=False, metadata=LEGEND)
+        if summary:
+            finished[summary] = work / "summary.json"
+            finished[summary].write_text(json.dumps(summarise(film, notes(work, parts)), indent=1))
         for path, result in finished.items():
             place(result, path)
         run.stages["assembling"] = time.monotonic() - joining
@@ -143,6 +159,14 @@ def work_folder(output: Path) -> Path:
     return output.with_name(f".semcolor-{name}")
 
 
+class _Extras(NamedTuple):
+    """What is written beside the film, in the order of `actors.Writer`."""
+
+    labels: Encoding | None
+    maps: Encoding | None
+    summary: bool
+
+
 class _Run:
     """The actors of one run and the loop that feeds them."""
 
@@ -154,10 +178,11 @@ class _Run:
         device: str,
         workers: int,
         work: Path,
-        labels: Encoding | None,
+        extras: _Extras,
+        control: Control | None,
     ) -> None:
         self.film, self.encoding, self.settings = film, encoding, settings
-        self.device, self.workers, self.work, self.labels = device, workers, work, labels
+        self.device, self.workers, self.work, self.extras, self.control = device, workers, work, extras, control
         self.stages: dict[str, float] = {}
         self.damaged: list[int] = []
 
@@ -171,16 +196,16 @@ class _Run:
         at_work = {"num_gpus": 1, "num_cpus": 0} if self.device == "cuda" else {"num_cpus": 1}
         settings = self.settings
         artist = ray.remote(actors.Artist).options(**at_work)
-        hired = (self.device, settings.weights, settings.vivid)
+        hired = (self.device, settings.weights, settings.vivid, self.control)
         self._artists: list[Any] = [artist.remote(*hired) for _ in range(self.workers)]
         self._queues: list[deque] = [deque() for _ in self._artists]
         self._motion: Any = ray.remote(actors.estimate_motion).options(**aside)
         reader = ray.remote(actors.Reader).options(**aside)
         self._reader: Any = reader.remote(self.film, settings.chunk, settings.size, start)
         steadier = ray.remote(actors.Steadier).options(**aside)
-        self._steadier: Any = steadier.remote(settings.steady, start.state)
+        self._steadier: Any = steadier.remote(settings.steady, start.state, self.control)
         writer = ray.remote(actors.Writer).options(**aside)
-        self._writer: Any = writer.remote(self.work, self.film, self.encoding, self.labels)
+        self._writer: Any = writer.remote(self.work, self.film, self.encoding, *self.extras, self.control)
 
     def go(self, start: Resume, progress: Progress) -> None:
         """From `start` until every frame is in a committed part. Raises SemcolorError; the actors end either way."""
@@ -229,7 +254,7 @@ class _Run:
 
     def _hand_on(self, chunk: Any, luma: Any, thumbs: Any) -> Any:
         """The way of a chunk, all by reference; returns the reference of its receipt."""
-        colour = self._paint(thumbs)
+        colour = self._paint(chunk, thumbs)
         if self.settings.steady:
             motion = self._motion.remote(thumbs)
             colour, state = self._steadier.blend.options(num_returns=2).remote(chunk, colour, motion)
@@ -237,7 +262,7 @@ class _Run:
             state = b""
         return self._writer.write.remote(chunk, luma, thumbs, colour, state)
 
-    def _paint(self, thumbs: Any) -> Any:
+    def _paint(self, chunk: Any, thumbs: Any) -> Any:
         """By the artist with the fewest chunks before it."""
         import ray
 
@@ -245,7 +270,7 @@ class _Run:
             while queue and ray.wait([queue[0]], timeout=0, fetch_local=False)[0]:
                 queue.popleft()
         number = min(range(len(self._artists)), key=lambda i: len(self._queues[i]))
-        colour = self._artists[number].paint.remote(thumbs)
+        colour = self._artists[number].paint.remote(chunk, thumbs)
         self._queues[number].append(colour)
         return colour
 
@@ -293,7 +318,13 @@ def _store_bytes(film: Film, settings: Settings) -> int:
 
 
 def _identity(
-    film: Film, encoding: Encoding, settings: Settings, device: str, labels: tuple[Path, Encoding] | None
+    film: Film,
+    encoding: Encoding,
+    settings: Settings,
+    device: str,
+    labels: tuple[Path, Encoding] | None,
+    maps: tuple[Path, Encoding] | None,
+    summary: Path | None,
 ) -> dict:
     """Everything the output's bytes depend on: work of another identity is never continued."""
     return {
@@ -306,7 +337,25 @@ def _identity(
         "vivid": settings.vivid,
         "encoding": repr(encoding),
         "labels": repr(labels[1]) if labels else None,
+        "maps": repr(maps[1]) if maps else None,
+        "summary": summary is not None,
+        "sheet": sheet_identity(settings.sheet),
     }
+
+
+def _control(film: Film, settings: Settings, work: Path, identity: dict) -> Control | None:
+    """The settings' sheet, prepared for the film in the work folder; None if it is empty."""
+    if settings.sheet == Sheet():
+        return None
+    from ..pipeline.plan import plan
+
+    def painter() -> Callable:
+        from ..models.painter import Painter
+
+        return Painter("cpu", settings.weights, settings.vivid).paint
+
+    key = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
+    return plan(film, settings.sheet, settings.size, painter, work, key)
 
 
 def _keep_or_clear(work: Path, identity: dict) -> None:

@@ -72,8 +72,13 @@ def check_output(
         _try_container(film, Path(output), output_format(output), encoding, copy_streams)
 
 
-def check_place(source: str | os.PathLike[str], output: str | os.PathLike[str], overwrite: bool = False) -> None:
-    """Raise `OutputError`, one sentence, if there cannot be a film at `output`; looks at no content."""
+def check_place(
+    source: str | os.PathLike[str], output: str | os.PathLike[str], overwrite: bool = False, film_format: bool = True
+) -> None:
+    """Raise `OutputError`, one sentence, if there cannot be a film at `output`; looks at no content.
+
+    `film_format`: its suffix must name a film's container.
+    """
     output = Path(output)
     if output.exists() and os.path.exists(source) and os.path.samefile(output, source):
         raise OutputError(f"{output} is the input itself; choose another name with -o.")
@@ -88,7 +93,8 @@ def check_place(source: str | os.PathLike[str], output: str | os.PathLike[str], 
             pass
     except OSError as error:
         raise OutputError(f"{output} cannot be written: {output.parent}: {error.strerror}.") from error
-    output_format(output)
+    if film_format:
+        output_format(output)
 
 
 def assemble(

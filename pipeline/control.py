@@ -98,11 +98,14 @@ class Control:
                             array[frame - start] *= outside
         return replace(motion, backward_visible=seen[0], forward_visible=seen[1])
 
-    def finish(self, frame: int, ab: np.ndarray, labels: np.ndarray) -> np.ndarray:
-        """Steady chroma float16 as the references, the palette and the edits want it; `labels` steady, uint8.
+    def finish(self, start: int, ab: np.ndarray, labels: np.ndarray) -> np.ndarray:
+        """Steady chroma as the references, the palette and the edits want it, of the frames `start` …
 
-        The same array if nothing holds.
+        ab (N, 2, h/2, w/2) float16, labels (N, 62, h/4, w/4) uint8. Returns the like of `ab`.
         """
+        return np.stack([self._finish(start + n, *both) for n, both in enumerate(zip(ab, labels, strict=True))])
+
+    def _finish(self, frame: int, ab: np.ndarray, labels: np.ndarray) -> np.ndarray:
         orders = [(n, o) for n, o in enumerate(self.orders) if o.holds(frame) and o.relabel is None]
         transfers = [transfer for transfer in self.transfers if transfer.first <= frame < transfer.stop]
         if not orders and not transfers:

@@ -46,8 +46,16 @@ STRETCH = (0.5, 2.0)
 """Least and most by which colours are drawn away from their mean."""
 
 
-def plan(film: Film, sheet: edits.Sheet, size: int, painter: Callable[[], Paint], folder: Path, key: str) -> Control:
-    """Prepare a sheet for a film at network size `size`.
+def plan(
+    film: Film,
+    sheet: edits.Sheet,
+    size: int,
+    painter: Callable[[], Paint],
+    folder: Path,
+    key: str,
+    within: tuple[int, int] | None = None,
+) -> Control:
+    """Prepare a sheet for a film at network size `size`; for the frames within[0] .. within[1] - 1 only, if given.
 
     The result is kept in `folder` under `key`, which stands for all that it depends on: the second time it is read.
     `painter` makes the networks, if a region or reference needs them. Raises UserError for what does not fit the film.
@@ -57,7 +65,7 @@ def plan(film: Film, sheet: edits.Sheet, size: int, painter: Callable[[], Paint]
         with zipfile.ZipFile(path) as archive:
             return _read(json.loads(archive.read("plan.json")), path)
     temporary = path.with_suffix(".tmp")
-    planner = _Planner(film, size, painter)
+    planner = _Planner(film, size, painter, within or (0, film.frames))
     with zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
         orders = [Order(0, film.frames, INDEX[label], ab=chroma_of(c)) for label, c in sheet.palette.items()]
         for number, edit in enumerate(sheet.edits):
@@ -78,8 +86,8 @@ def _read(kept: dict, path: Path) -> Control:
 
 
 class _Planner:
-    def __init__(self, film: Film, size: int, painter: Callable[[], Paint]) -> None:
-        self.film, self.size, self._painter = film, size, painter
+    def __init__(self, film: Film, size: int, painter: Callable[[], Paint], within: tuple[int, int]) -> None:
+        self.film, self.size, self._painter, self.within = film, size, painter, within
         self._shot = 0, 0  # the last one asked for: edits of one shot often come together
         self._paint: Paint | None = None
 
@@ -105,13 +113,10 @@ class _Planner:
                     f"({shot[0]} to {shot[1] - 1}), and a region is followed through its shot only; write an edit "
                     f"for each shot, or use a label as region."
                 )
-            # One frame more, where the edit's end must be forgotten.
-            reach = min(first, frame), max(min(stop + 1, shot[1]), frame + 1)
-            with self.thumbs(*reach) as thumbs:
-                mask = snap(self.mask(region, thumbs[frame - reach[0]], f"{where}.region"), thumbs[frame - reach[0]])
-                for n, found in follow(thumbs, mask, frame - reach[0]):
-                    if first <= n + reach[0] <= stop and found.any():
-                        archive.writestr(member(number, n + reach[0]), found.tobytes())
+            # One frame more than wanted, where the edit's end must be forgotten.
+            wanted = max(first, self.within[0]), min(stop + 1, shot[1], self.within[1])
+            if wanted[0] < wanted[1]:
+                self.track(region, frame, wanted, f"{where}.region", archive, number)
         return Order(
             first=first,
             stop=stop,
@@ -119,6 +124,23 @@ class _Planner:
             relabel=None if action.label is None else INDEX[action.label],
             ab=(0.0, 0.0) if action.neutral else chroma_of(action.colour) if action.colour else None,
         )
+
+    def track(
+        self,
+        region: edits.Region,
+        frame: int,
+        wanted: tuple[int, int],
+        where: str,
+        archive: zipfile.ZipFile,
+        number: int,
+    ) -> None:
+        """Put the masks of the wanted frames into the archive."""
+        first, stop = min(wanted[0], frame), max(wanted[1], frame + 1)
+        with self.thumbs(first, stop) as thumbs:
+            thumb = thumbs[frame - first]
+            for n, found in follow(thumbs, snap(self.mask(region, thumb, where), thumb), frame - first):
+                if wanted[0] <= first + n < wanted[1] and found.any():
+                    archive.writestr(member(number, first + n), found.tobytes())
 
     def shot(self, frame: int) -> tuple[int, int]:
         if not self._shot[0] <= frame < self._shot[1]:

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import cv2
 import numpy as np
 
+from .. import __version__
 from ..models.labels import NAMES
 from .chunk import Chunk
 from .film import Film, timecode
 
-__all__ = ["count", "summarise"]
+__all__ = ["LEGEND", "count", "summarise"]
+
+LEGEND = {
+    "SEMCOLOR_VERSION": __version__,
+    "SEMCOLOR_LABELS": json.dumps(dict(enumerate(NAMES)), separators=(",", ":")),
+}
+"""Metadata of the label maps: what made them, and what each value means."""
 
 LEAST = 0.0005
 """Share of a shot below which a label is not listed."""
