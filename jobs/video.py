@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import time
 from contextlib import suppress
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 import typer
 from typer.exceptions import TyperException
@@ -18,6 +19,11 @@ from ..models import is_weights
 from ..pipeline.chunk import CHUNK_SIZES
 from ..pipeline.errors import SemcolorError, UserError
 
+if TYPE_CHECKING:
+    from ..pipeline.edits import Sheet
+    from ..pipeline.encode import Encoding
+    from ..pipeline.film import Film
+
 NAME = "semcolor-video"
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
@@ -26,6 +32,25 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions
 def _version(wanted: bool) -> None:
     if wanted:
         print(f"semcolor {__version__}")
+        raise typer.Exit
+
+
+def _list_labels(wanted: bool) -> None:
+    if wanted:
+        from ..models.labels import NAMES, PALETTE
+
+        for number, (name, colour) in enumerate(zip(NAMES, PALETTE, strict=True)):
+            print(f"{number:2} {name:12} #{bytes(colour).hex()}")
+        raise typer.Exit
+
+
+def _edits_schema(wanted: bool) -> None:
+    if wanted:
+        import json
+
+        from ..pipeline.edits import Sheet
+
+        print(json.dumps(Sheet.model_json_schema(), indent=1))
         raise typer.Exit
 
 
@@ -59,6 +84,33 @@ def video(
     labels: Annotated[
         Path | None, typer.Option(metavar="PATH", help="Also write a film of what the network understood.")
     ] = None,
+    label_maps: Annotated[
+        Path | None, typer.Option(metavar="PATH", help="Also write label maps: FFV1, a pixel's value is its label.")
+    ] = None,
+    full: Annotated[
+        bool, typer.Option("--full", help="Label maps of the film's size.  [default: the network's]")
+    ] = False,
+    summary: Annotated[
+        Path | None, typer.Option(metavar="PATH", help="Also write each shot's labels, their colours and shares: JSON.")
+    ] = None,
+    edits: Annotated[
+        Path | None, typer.Option(metavar="PATH", help="Corrections of labels and colours: JSON, see --edits-schema.")
+    ] = None,
+    palette: Annotated[
+        Path | None, typer.Option(metavar="PATH", help='A colour for each of some labels: JSON, {"sky": "#88aacc"}.')
+    ] = None,
+    reference: Annotated[
+        list[Path] | None, typer.Option(metavar="PATH", help="A photo whose colours its labels shall have; or several.")
+    ] = None,
+    span: Annotated[
+        str | None, typer.Option("--range", metavar="FROM-TO", help="Only 10s-14s, or frames 250-350; without sound.")
+    ] = None,
+    shots: Annotated[
+        str | None, typer.Option(metavar="N,N", help="Only these shots, the first is 0; without sound.")
+    ] = None,
+    still: Annotated[
+        str | None, typer.Option(metavar="WHEN", help="Only the frame at 12.5s, or frame 300: a PNG or JPEG.")
+    ] = None,
     steady: Annotated[
         bool, typer.Option("--steady/--no-steady", help="Hold colours still along a shot, or paint each frame alone.")
     ] = True,
@@ -81,6 +133,15 @@ def video(
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an output that exists.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")] = False,
+    list_labels: Annotated[
+        bool, typer.Option("--list-labels", callback=_list_labels, is_eager=True, help="Print the labels and leave.")
+    ] = False,
+    edits_schema: Annotated[
+        bool,
+        typer.Option(
+            "--edits-schema", callback=_edits_schema, is_eager=True, help="Print the JSON Schema of edits and leave."
+        ),
+    ] = False,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and leave.")
     ] = False,
@@ -91,57 +152,123 @@ def video(
     """
     # Absolute: Ray's workers live in another folder, and FFmpeg takes what stands before a colon for a protocol.
     source = source.absolute()
-    target = (output or source.with_name(f"{source.stem}.color{source.suffix}")).absolute()
-    labels = labels and labels.absolute()
-    if labels and labels.resolve() == target.resolve():
-        raise UserError(f"--labels {labels} is the colour film's own path; give another.")
+    ending = f".color{source.suffix}" if still is None else ".color.png"
+    target = (output or source.with_name(f"{source.stem}{ending}")).absolute()
+    labels, label_maps, summary = (path and path.absolute() for path in (labels, label_maps, summary))
+    besides = {"--labels": labels, "--label-maps": label_maps, "--summary": summary}
+    _check_paths(target, besides, {"--range": span, "--shots": shots, "--still": still})
+    if label_maps and label_maps.suffix.lower() != ".mkv":
+        raise UserError(f"--label-maps {label_maps}: only Matroska keeps their legend; let the name end in .mkv.")
+    if full and not label_maps:
+        raise UserError("--full is of --label-maps; give both.")
+    if weights and not is_weights(weights):
+        raise UserError(f"--weights {weights} is not a file of semcolor's networks.")
 
     from ..pipeline.assemble import check_output, check_place, output_format
     from ..pipeline.film import open_film
 
-    for path in (target, labels):
+    for path in (target, *besides.values()):
         if path and source.is_file():  # before the film is read from end to end
-            check_place(source, path, overwrite)
+            check_place(source, path, overwrite, film_format=path is not summary and still is None)
+    from ..pipeline.edits import gather
+
+    sheet = gather(edits, palette, reference or [])
     film = open_film(source)
-    from ..pipeline.encode import choose_encoding, labels_encoding
+    look = Colours(size, float(steady), vivid, weights and weights.absolute(), device, sheet)
+    if still is not None:
+        return _still(film, target, still, look, overwrite, quiet)
+    from ..pipeline.encode import choose_encoding, labels_encoding, maps_encoding
     from ..pipeline.overlay import overlay_size
     from ..pipeline.reader import thumb_size
 
     encoding = choose_encoding(film, codec, crf, preset, output_format(target))
+    if span is not None or shots is not None:
+        return _excerpt(film, target, span, shots, look, encoding, overwrite, quiet)
     check_output(film, target, encoding, overwrite)
     second = None
     if labels:
         second = labels, labels_encoding(film, *overlay_size(thumb_size(film, size)))
         check_output(film, labels, second[1], overwrite, copy_streams=False)
+    maps = None
+    if label_maps:
+        height, width = (film.height, film.width) if full else thumb_size(film, size)
+        maps = label_maps, maps_encoding(film, width, height)
+        check_output(film, label_maps, maps[1], overwrite, copy_streams=False)
 
     from .film import Settings, colorize_film
     from .progress import reporter
 
-    if weights and not is_weights(weights):
-        raise UserError(f"--weights {weights} is not a file of semcolor's networks.")
-    settings = Settings(
-        weights=weights and weights.absolute(),
-        size=size,
-        steady=float(steady),
-        vivid=vivid,
-        device=device,
-        workers=workers,
-        chunk=chunk,
-        address=address,
-    )
+    settings = Settings(**look._asdict(), workers=workers, chunk=chunk, address=address)
     with reporter(film.frames, quiet) as progress:
-        summary = colorize_film(film, target, encoding, settings, second, progress)
-    if summary.damaged:
-        frames = ", ".join(map(str, summary.damaged[:10])) + (" …" if len(summary.damaged) > 10 else "")
+        done = colorize_film(film, target, encoding, settings, second, progress, maps, summary)
+    if done.damaged:
+        frames = ", ".join(map(str, done.damaged[:10])) + (" …" if len(done.damaged) > 10 else "")
         print(f"{NAME}: {source}: the decoder concealed damage in frames {frames}.", file=sys.stderr)
     if not quiet:
-        again = f" ({summary.resumed} of them by an earlier run)" if summary.resumed else ""
-        stages = ", ".join(f"{stage} {seconds:.1f}" for stage, seconds in summary.stages.items())
-        print(f"seconds of work: {stages}; {summary.workers} × {summary.device}")
+        again = f" ({done.resumed} of them by an earlier run)" if done.resumed else ""
+        stages = ", ".join(f"{stage} {seconds:.1f}" for stage, seconds in done.stages.items())
+        print(f"seconds of work: {stages}; {done.workers} × {done.device}")
         print(
-            f"{target}: {summary.frames} frames{again}, {summary.shots} shots, "
-            f"{summary.seconds:.1f} s, {summary.speed:.1f} frames/s"
+            f"{target}: {done.frames} frames{again}, {done.shots} shots, "
+            f"{done.seconds:.1f} s, {done.speed:.1f} frames/s"
         )
+
+
+class Colours(NamedTuple):
+    """What decides the colours, by the names of `pipeline.direct.Look` and `film.Settings`."""
+
+    size: int
+    steady: float
+    vivid: float
+    weights: Path | None
+    device: str
+    sheet: Sheet
+
+
+def _check_paths(target: Path, besides: dict[str, Path | None], parts: dict[str, str | None]) -> None:
+    """Raise UserError where two files are one, or options exclude each other."""
+    seen = {target.resolve(): "the output"}
+    for option, path in besides.items():
+        if path and seen.setdefault(path.resolve(), option) != option:
+            raise UserError(f"{option} {path} is {seen[path.resolve()]}'s own path; give another.")
+    part = [option for option, value in parts.items() if value is not None]
+    if len(part) > 1:
+        raise UserError(f"{' and '.join(part)} exclude each other; give one.")
+    beside = [option for option, path in besides.items() if path]
+    if part and beside:
+        raise UserError(f"{beside[0]} is of the whole film; leave {part[0]} out.")
+
+
+def _still(film: Film, target: Path, when: str, look: Colours, overwrite: bool, quiet: bool) -> None:
+    from ..pipeline.direct import Look, still
+
+    started = time.monotonic()
+    still(film, when, target, Look(**look._asdict()), overwrite)
+    if not quiet:
+        print(f"{target}: {time.monotonic() - started:.1f} s")
+
+
+def _excerpt(
+    film: Film,
+    target: Path,
+    span: str | None,
+    shots: str | None,
+    look: Colours,
+    encoding: Encoding,
+    overwrite: bool,
+    quiet: bool,
+) -> None:
+    from ..pipeline.direct import Look, colorize
+    from ..pipeline.shots import spans
+    from .progress import reporter
+
+    started = time.monotonic()
+    wanted = spans(film, span, shots, look.size)
+    frames = sum(stop - first for first, stop in wanted)
+    with reporter(frames, quiet) as progress:
+        colorize(film, target, Look(**look._asdict()), wanted, encoding, overwrite, lambda n: progress(n, len(wanted)))
+    if not quiet:
+        print(f"{target}: {frames} frames, {time.monotonic() - started:.1f} s")
 
 
 def _terminate(signum: int, frame: FrameType | None) -> None:

@@ -36,6 +36,7 @@ __all__ = [
     "Reference",
     "Region",
     "Sheet",
+    "gather",
     "identity",
     "read_palette",
     "read_sheet",
@@ -199,6 +200,18 @@ def read_sheet(path: Path) -> Sheet:
 def read_palette(path: Path) -> Palette:
     """The palette in a JSON file: {"label": "#rrggbb"}. Raises InputError."""
     return _read(path, TypeAdapter(Palette))
+
+
+def gather(sheet: Path | None, palette: Path | None, photos: list[Path]) -> Sheet:
+    """One sheet of a sheet's file, a palette's, whose colours the sheet's own replace, and photos for the whole film.
+    Raises InputError."""
+    result = read_sheet(sheet) if sheet else Sheet()
+    for photo in photos:
+        if not photo.is_file():
+            raise InputError(f"--reference {photo}: there is no such file.")
+    references = [Reference(photo=str(photo.absolute())) for photo in photos] + result.references
+    colours = (read_palette(palette) if palette else {}) | result.palette
+    return result.model_copy(update={"references": references, "palette": colours})
 
 
 def identity(sheet: Sheet) -> dict[str, Any] | None:

@@ -46,7 +46,10 @@ def parse_range(text: str) -> tuple[str, str]:
 
 def frame_at(film: Film, moment: Moment, what: str = "") -> int:
     """The frame that is shown at a moment. Raises UserError, which begins with `what`, outside of the film."""
-    place = parse_moment(moment)
+    try:
+        place = parse_moment(moment)
+    except ValueError as error:
+        raise UserError(f"{what}: {error}.") from error
     if isinstance(place, int):
         if place >= film.frames:
             raise UserError(f"{what}: there is no frame {place}; the film's last one is {film.frames - 1}.")

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from .chunk import Resume
 from .errors import UserError
 from .film import Film
+from .moments import frames_between, parse_range
 from .reader import FilmReader
 
-__all__ = ["numbered_shots", "shot_around"]
+__all__ = ["numbered_shots", "shot_around", "spans"]
 
 STEP = 96
 """Frames to look back at first; twice as many each time."""
@@ -57,6 +58,25 @@ def numbered_shots(film: Film, numbers: set[int], size: int = 256) -> dict[int, 
     if missing:
         raise UserError(f"there is no shot {missing[0]}; the film's last one is {shot} (the first is 0).")
     return {number: found[number] for number in numbers}
+
+
+def spans(film: Film, span: str | None, shots: str | None, size: int = 256) -> list[tuple[int, int]]:
+    """What --range (`10s-14s`) or --shots (`3,7`) name, as (first frame, number after the last); [] for neither.
+
+    Raises UserError.
+    """
+    if span is not None:
+        try:
+            return [frames_between(film, *parse_range(span), "--range")]
+        except ValueError as error:
+            raise UserError(f"--range: {error}.") from error
+    if shots is not None:
+        numbers = shots.split(",")
+        if not all(number.strip().isdecimal() for number in numbers):
+            raise UserError(f"--shots {shots}: write numbers of shots, like 3,7.")
+        found = numbered_shots(film, set(map(int, numbers)), size)
+        return [found[int(number)] for number in numbers]
+    return []
 
 
 def _cuts(film: Film, first: int, size: int) -> Iterator[tuple[int, bool]]:
