@@ -1,4 +1,4 @@
-"""Steering the colours by `semcolor-video`: same bytes however it is cut, maps, summary, and what is said of mistakes."""
+"""Steering the colours by `semcolor-video`: same bytes however it is cut, maps, summary, and mistakes."""
 
 from __future__ import annotations
 
