@@ -19,6 +19,7 @@ from semcolor.pipeline.edits import Sheet, read_palette, read_sheet
 from semcolor.pipeline.errors import InputError, UserError
 from semcolor.pipeline.film import open_film
 from semcolor.pipeline.moments import frame_at, frames_between
+from semcolor.pipeline.overlay import overlay
 from semcolor.pipeline.plan import plan
 from semcolor.pipeline.reader import read_chunks
 from semcolor.pipeline.shots import numbered_shots, shot_around
@@ -292,3 +293,15 @@ def test_a_reference_brings_its_colours(tmp_path):
     wanted = cv2.cvtColor(turned.astype(np.float32) / 255, cv2.COLOR_RGB2Lab)[..., 1:].mean((0, 1))
     before, after = (np.abs(mean(pipeline.Look(size=64, sheet=s)) - wanted).sum() for s in (Sheet(), sheet))
     assert after < 0.5 * before
+
+
+def test_names_stand_in_wide_regions_of_the_overlay():
+    labels = np.zeros((1, len(NAMES), 16, 24), np.uint8)[0]
+    labels[INDEX["sky"], :8], labels[INDEX["grass"], 8:] = 255, 255
+    labels[:, 4, 4] = 0
+    labels[INDEX["bird"], 4, 4] = 255  # too small for a name
+    thumb = np.full((64, 96), 90, np.uint8)
+    drawn = overlay(thumb, labels)[:, :768].min(2) > 170  # the picture; the legend is to the right
+    upper, lower = drawn[:256], drawn[256:]
+    assert upper.sum() > 20 and lower.sum() > 20, "two names, in white"
+    assert not drawn[100:190, 100:190].any(), "none at the bird"
