@@ -33,11 +33,14 @@ GAP = 1.5
 LOOKS, SLOPE = 6.0, 0.7
 """Difference in luma that makes a match half sure: so many levels, and so much of the slope."""
 
-DOUBTED = 0.3
+DOUBTED = 0.05
 """Least that a pixel of a new anchor counts, however little is known of it."""
 
 LIKE = 0.3
 """Difference in motion, pixels a frame, that tells the region from what is around it."""
+
+FAITH = 0.85
+"""Share that what a pixel was taken for in the frame before has against its surroundings now."""
 
 GRAIN = 36.0
 """Variance of luma (levels squared) that says nothing."""
@@ -70,7 +73,8 @@ def follow(thumbs: np.ndarray, mask: np.ndarray, at: int) -> Iterator[tuple[int,
         for frame in way:
             with one_thread():
                 present = follower.step(halve(thumbs[frame]))
-            yield frame, np.rint(present * 255).astype(np.uint8)
+            # What is nearly sure is quite so, lest a colour shimmer inside the region.
+            yield frame, np.rint(np.clip(1.5 * present - 0.25, 0, 1) * 255).astype(np.uint8)
     yield at, mask
 
 
@@ -155,7 +159,7 @@ class _Follower:
         within, without = sure * matched, sure * (1 - matched)
         known = _mean(sure, NEAR) + np.float32(0.01) * _mean(sure, 4 * NEAR + 1) + np.float32(1e-6)
         around = (_mean(within, NEAR) + np.float32(0.01) * _mean(within, 4 * NEAR + 1)) / known
-        prior = np.clip(around + (before - around) * seen, 0.01, 0.99)
+        prior = np.clip(around + (before - around) * (seen * np.float32(FAITH)), 0.01, 0.99)
 
         # What is known of region and surroundings hereabouts: their motion, their luma and how that varies.
         seen_as = np.dstack([flow, luma, luma * luma])
