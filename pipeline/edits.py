@@ -135,7 +135,7 @@ class Action(_Strict):
     """One of four; "keep" and "neutral" may stand alone."""
 
     label: Label | None = Field(None, description="read the region as this; its colour follows")
-    colour: Colour | None = Field(None, description="the chroma of this colour; lightness stays the source's")
+    colour: Colour | None = Field(None, description="the chroma of this colour; luma stays the source's")
     keep: bool = Field(False, description="as the network paints it: no reference, palette or earlier edit")
     neutral: bool = Field(False, description="grey")
 
