@@ -22,6 +22,7 @@ from .work import SHARED, belongs, writer_turn
 
 if TYPE_CHECKING:
     from ..flow import Estimator, Motion
+    from ..pipeline.control import Control
     from ..pipeline.encode import Encoding
     from ..pipeline.film import Film
     from ..pipeline.writer import Part, Pictures
@@ -81,9 +82,11 @@ def precision(device: str) -> str:
 class Artist(_Timed):
     """Understands and colours frames one by one. As many as there are GPUs, or CPU cores."""
 
-    def __init__(self, device: str, precision: str, weights: Path | None, vivid: float) -> None:
+    def __init__(
+        self, device: str, precision: str, weights: Path | None, vivid: float, control: Control | None = None
+    ) -> None:
         super().__init__()
-        self._settings = device, weights, vivid, precision
+        self._settings, self._control = (device, weights, vivid, precision), control
 
     def open(self) -> None:
         """Load the networks."""
@@ -91,9 +94,11 @@ class Artist(_Timed):
 
         self._painter = Painter(*self._settings)
 
-    def paint(self, thumbs: Thumbs) -> Colour:
+    def paint(self, chunk: Chunk, thumbs: Thumbs) -> Colour:
+        control = self._control
         with self.busy():
-            return self._painter.paint(thumbs[0])
+            amend = control and (lambda n, labels: control.amend(chunk.start + n, labels))
+            return self._painter.paint(thumbs[0], amend)
 
 
 def estimate_motion(thumbs: Thumbs, raft: Path | None, device: str) -> tuple[Motion, float]:
@@ -117,9 +122,9 @@ def _raft(weights: Path, device: str) -> Estimator:
 class Steadier(_Timed):
     """Holds colours and labels still along a shot. One to a film; chunks come in order."""
 
-    def __init__(self, strength: float, state: bytes) -> None:
+    def __init__(self, strength: float, state: bytes, control: Control | None = None) -> None:
         super().__init__()
-        self._strength, self._state = strength, state
+        self._strength, self._state, self._control = strength, state, control
         self._motion_seconds = 0.0
 
     def open(self) -> None:
@@ -134,7 +139,8 @@ class Steadier(_Timed):
         """Steady colour, and the state where a part of the output may end with this chunk."""
         self._motion_seconds += motion[1]
         with self.busy():
-            steady = self._estimate.blend(*colour, motion[0], chunk.shot_start, chunk.ends_shot)
+            seen = self._control.forget(chunk.start, motion[0]) if self._control else motion[0]
+            steady = self._estimate.blend(*colour, seen, chunk.shot_start, chunk.ends_shot)
             return steady, self._estimate.state() if chunk.may_end_part and not chunk.ends_shot else b""
 
     def motion_seconds(self) -> float:
@@ -153,9 +159,18 @@ class Receipt:
 class Writer(_Timed):
     """Joins chroma with the film's own luma and encodes. One to a film; chunks come in order."""
 
-    def __init__(self, film: Film, encoding: Encoding, also: dict[str, Encoding]) -> None:
+    def __init__(
+        self,
+        film: Film,
+        encoding: Encoding,
+        also: dict[str, Encoding],
+        summary: bool = False,
+        control: Control | None = None,
+    ) -> None:
+        """summary: whether to count labels and colours of each chunk."""
         super().__init__()
         self._film, self._encoding, self._also = film, encoding, also
+        self._summary, self._control = summary, control
 
     def open(self, work: Path, identity: dict, known: Sequence[Part]) -> None:
         """Go on after the parts `known` in the folder `work`, once no Writer that was given up is at work there."""
@@ -176,25 +191,32 @@ class Writer(_Timed):
         self, chunk: Chunk, luma: np.ndarray, thumbs: Thumbs, colour: Colour, state: bytes, painted: Colour | None
     ) -> Receipt:
         """colour: steady; painted: as the network gave it, for a film to compare."""
-        from ..pipeline.overlay import overlay
+        from ..pipeline.overlay import likeliest, overlay
+        from ..pipeline.summary import count
 
         with self.busy():
-            chroma = self._chroma(luma, thumbs, colour)
+            ab, labels = colour
+            if self._control:
+                ab = self._control.finish(chunk.start, ab, labels)
+            chroma = self._chroma(luma, thumbs, ab)
             also: Pictures = {}
             if "labels" in self._also:
-                also["labels"] = (np.stack([overlay(t, p) for t, p in zip(thumbs[0], colour[1], strict=True)]),)
+                also["labels"] = (np.stack([overlay(t, p) for t, p in zip(thumbs[0], labels, strict=True)]),)
+            if maps := self._also.get("maps"):
+                also["maps"] = (np.stack([likeliest(p, (maps.height, maps.width)) for p in labels]),)
             if painted:  # side by side, each sample as the film itself would have it
-                both = np.concatenate([self._chroma(luma, thumbs, painted), chroma], -1)
+                both = np.concatenate([self._chroma(luma, thumbs, painted[0]), chroma], -1)
                 also["compare"] = np.concatenate([luma, luma], -1), both
-            part = self._parts.write(chunk, luma, chroma, state, also)
+            note = count(chunk, thumbs[0], ab, labels) if self._summary else None
+            part = self._parts.write(chunk, luma, chroma, state, also, note)
         return Receipt(len(chunk), (part.start, part.frames, self._bytes(part)) if part else None)
 
-    def _chroma(self, luma: np.ndarray, thumbs: Thumbs, colour: Colour) -> np.ndarray:
+    def _chroma(self, luma: np.ndarray, thumbs: Thumbs, ab: np.ndarray) -> np.ndarray:
         """(N, 2, ch, cw): Cb and Cr as they are encoded."""
         from ..pipeline.compose import chroma_planes
 
-        frames = zip(colour[0], thumbs[0], luma, strict=True)
-        return np.stack([chroma_planes(ab, thumb, y, self._size, self._format) for ab, thumb, y in frames])
+        frames = zip(ab, thumbs[0], luma, strict=True)
+        return np.stack([chroma_planes(*frame, self._size, self._format) for frame in frames])
 
     def _bytes(self, part: Part) -> int:
         return sum((self._parts.folder / name).stat().st_size for name in part.files.values())

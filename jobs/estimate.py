@@ -135,9 +135,9 @@ def _trial(job: Job, device: str) -> Trial:
         chunk, luma, thumbs = reader.read()
         assert chunk and luma is not None and thumbs  # open_film has seen a frame
         others = time.perf_counter() - began
-        artist.paint((thumbs[0][:1], None))  # the first time takes longer
+        artist.paint(chunk, (thumbs[0][:1], None))  # the first time takes longer
         began = time.perf_counter()
-        colour = artist.paint(thumbs)
+        colour = artist.paint(chunk, thumbs)
         network = time.perf_counter() - began
         began, state = time.perf_counter(), b""
         if wish.steady:

@@ -10,6 +10,8 @@ that finds such a folder goes on after its last part.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,11 +21,15 @@ from pathlib import Path
 from .. import __version__
 from ..models import WEIGHTS
 from ..pipeline.assemble import assemble
+from ..pipeline.control import Control
+from ..pipeline.edits import Sheet
+from ..pipeline.edits import identity as sheet_identity
 from ..pipeline.encode import Encoding
 from ..pipeline.errors import UserError
 from ..pipeline.film import Film
 from ..pipeline.reader import chunk_size, thumb_size
-from ..pipeline.writer import Part, committed, file_sha256
+from ..pipeline.summary import LEGEND, summarise
+from ..pipeline.writer import Part, committed, file_sha256, notes
 from .cluster import connected, cores
 from .recovery import ask_precision, finish_parts
 from .run import AHEAD, Job
@@ -44,6 +50,8 @@ class Settings:
     """Weights of RAFT, to measure motion with; None: DIS."""
     vivid: float = 1.0
     """Factor of the chroma, 0 (grey) to 2."""
+    sheet: Sheet = Sheet()
+    """Edits, palette and references that steer the colours."""
     device: str = "auto"
     workers: int | None = None
     """Artists; by default one a GPU, or one a CPU core."""
@@ -79,9 +87,10 @@ class Summary:
         return (self.frames - self.resumed) / max(self.seconds, 1e-9)
 
 
-Also = dict[str, tuple[Path, Encoding]]
-"""Further films by kind, where they go and how they are encoded: `labels`, what the networks understood; `compare`,
-every frame as painted beside the steady one."""
+Also = dict[str, tuple[Path, Encoding | None]]
+"""What is written beside the film, by kind, where it goes and how it is encoded: `labels`, a film of what the networks
+understood; `maps`, the labels as data; `compare`, every frame as painted beside the steady one; `summary`, each shot's
+labels and colours (JSON, no encoding)."""
 
 Progress = Callable[[int, int], None]
 """Called with (frames done, shots begun) as the film goes on."""
@@ -96,7 +105,7 @@ def colorize_film(
     progress: Progress = lambda done, shots: None,
     fresh: bool = False,
 ) -> Summary:
-    """Colorize `film` into `output`, and further films of it beside.
+    """Colorize `film` into `output`, and write what is wanted beside it.
 
     Each appears whole or not at all. Interrupted, it leaves the work folder; called again with the same film and
     settings it goes on from there, unless `fresh`. Raises SemcolorError, and OSError where the machine fails.
@@ -113,10 +122,23 @@ def colorize_film(
             precision = ask_precision(device)
             identity = _asked(film, encoding, settings, also) | {"device": device, "precision": precision}
             keep_or_clear(work, identity, fresh)
-            further = {kind: pair[1] for kind, pair in also.items()}
-            job = Job(film, encoding, further, settings, device, precision, workers, work, identity)
+            further = {kind: its for kind, (_, its) in also.items() if its}
             events = EventLog(work / "events.jsonl")
             with _told(events):
+                control = _control(film, settings, work, identity)
+                job = Job(
+                    film,
+                    encoding,
+                    further,
+                    "summary" in also,
+                    control,
+                    settings,
+                    device,
+                    precision,
+                    workers,
+                    work,
+                    identity,
+                )
                 parts = committed(work)
                 start = parts[-1].stop if parts else 0
                 about = {"film": film.path, "frames": film.frames, "version": __version__}
@@ -170,7 +192,19 @@ def _assemble(job: Job, parts: list[Part], targets: dict[str, Path]) -> dict:
     """Make the finished films in the work folder; returns, and notes there, facts for the summary."""
     results = {"film": assemble(job.film, job.work, parts, targets["film"], job.encoding)}
     for kind, encoding in job.also.items():
-        results[kind] = assemble(job.film, job.work, parts, targets[kind], encoding, kind, copy_streams=False)
+        results[kind] = assemble(
+            job.film,
+            job.work,
+            parts,
+            targets[kind],
+            encoding,
+            kind,
+            copy_streams=False,
+            metadata=LEGEND if kind == "maps" else None,
+        )
+    if job.summary:
+        results["summary"] = job.work / "summary.json"
+        results["summary"].write_text(json.dumps(summarise(job.film, notes(job.work, parts)), indent=1))
     last = parts[-1]
     facts = {"shots": last.shot + (last.shot_start > 0), "damaged": tuple(n for p in parts for n in p.damaged)}
     seal(job.work, results, facts)
@@ -179,6 +213,21 @@ def _assemble(job: Job, parts: list[Part], targets: dict[str, Path]) -> dict:
 
 def _targets(output: Path, also: Also) -> dict[str, Path]:
     return {"film": output} | {kind: pair[0] for kind, pair in also.items()}
+
+
+def _control(film: Film, settings: Settings, work: Path, identity: dict) -> Control | None:
+    """The settings' sheet, prepared for the film in the work folder; None if it is empty."""
+    if settings.sheet == Sheet():
+        return None
+    from ..pipeline.plan import plan
+
+    def painter() -> Callable:
+        from ..models.painter import Painter
+
+        return Painter("cpu", settings.weights, settings.vivid).paint
+
+    key = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
+    return plan(film, settings.sheet, settings.size, painter, work, key)
 
 
 @contextmanager
@@ -236,6 +285,7 @@ def _asked(film: Film, encoding: Encoding, settings: Settings, also: Also) -> di
         "steady": settings.steady,
         "motion": file_sha256(settings.raft) if settings.raft else "dis",
         "vivid": settings.vivid,
+        "sheet": sheet_identity(settings.sheet),
         "encoding": repr(encoding),
         "also": {kind: repr(pair[1]) for kind, pair in also.items()},
     }

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..pipeline.control import Control
 from ..pipeline.encode import Encoding
 from ..pipeline.errors import SemcolorError
 from ..pipeline.film import Film
@@ -45,6 +46,9 @@ class Job:
     encoding: Encoding
     also: dict[str, Encoding]
     """Of further films, by kind; see `film.Also`."""
+    summary: bool
+    """Whether labels and colours are counted."""
+    control: Control | None
     settings: Settings
     device: str
     precision: str
@@ -124,15 +128,15 @@ class Run:
             return self._actors[-1]
 
         for _ in range(job.workers):
-            hired = (job.device, job.precision, settings.weights, settings.vivid)
+            hired = (job.device, job.precision, settings.weights, settings.vivid, job.control)
             artist = hire(actors.Artist, resources(job.device, settings.raft is not None), *hired)
             self._loading[artist.open.remote()] = artist
         # Motion of a chunk is small work: were Ray to repeat it, a machine without memory would do so for ever.
         at_motion = {"num_gpus": MOTION_GPU, "num_cpus": 0} if settings.raft and job.device == "cuda" else aside
         self._motion: Any = ray.remote(actors.estimate_motion).options(max_retries=0, **at_motion)
         self._reader = hire(actors.Reader, with_files, job.film, settings.chunk, settings.size, self._start)
-        self._steadier = hire(actors.Steadier, aside, settings.steady, self._start.state)
-        self._writer = hire(actors.Writer, with_files, job.film, job.encoding, job.also)
+        self._steadier = hire(actors.Steadier, aside, settings.steady, self._start.state, job.control)
+        self._writer = hire(actors.Writer, with_files, job.film, job.encoding, job.also, job.summary, job.control)
         opened = self._writer.open.remote(job.work, job.identity, self._parts)
         return [self._reader.open.remote(), self._steadier.open.remote(), opened]
 
@@ -201,7 +205,7 @@ class Run:
     def _hand_on(self, chunk: Any, luma: Any, thumbs: Any) -> _Passage:
         """The way of a chunk, all by reference."""
         self._admit()
-        colour = steady = self._paint(thumbs)
+        colour = steady = self._paint(chunk, thumbs)
         motion, state = None, b""
         if self._job.settings.steady:
             motion = self._motion.remote(thumbs, self._job.settings.raft, self._job.device)
@@ -210,7 +214,7 @@ class Run:
         written = self._writer.write.remote(chunk, luma, thumbs, steady, state, alone)
         return _Passage(colour, motion, steady, written)
 
-    def _paint(self, thumbs: Any) -> Any:
+    def _paint(self, chunk: Any, thumbs: Any) -> Any:
         """By the artist with the fewest chunks before it."""
         import ray
 
@@ -218,7 +222,7 @@ class Run:
             while desk.queue and ray.wait([desk.queue[0]], timeout=0, fetch_local=False)[0]:
                 desk.queue.popleft()
         desk = min(self._desks, key=lambda desk: len(desk.queue))
-        colour = desk.artist.paint.remote(thumbs)
+        colour = desk.artist.paint.remote(chunk, thumbs)
         desk.queue.append(colour)
         return colour
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import time
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 import typer
 from typer.exceptions import TyperException
@@ -19,6 +20,11 @@ from ..models import is_weights
 from ..pipeline.chunk import CHUNK_SIZES
 from ..pipeline.errors import SemcolorError, UserError
 
+if TYPE_CHECKING:
+    from ..pipeline.edits import Sheet
+    from ..pipeline.encode import Encoding
+    from ..pipeline.film import Film
+
 NAME = "semcolor-video"
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
@@ -27,6 +33,25 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions
 def _version(wanted: bool) -> None:
     if wanted:
         print(f"semcolor {__version__}")
+        raise typer.Exit
+
+
+def _list_labels(wanted: bool) -> None:
+    if wanted:
+        from ..models.labels import NAMES, PALETTE
+
+        for number, (name, colour) in enumerate(zip(NAMES, PALETTE, strict=True)):
+            print(f"{number:2} {name:12} #{bytes(colour).hex()}")
+        raise typer.Exit
+
+
+def _edits_schema(wanted: bool) -> None:
+    if wanted:
+        import json
+
+        from ..pipeline.edits import Sheet
+
+        print(json.dumps(Sheet.model_json_schema(), indent=1))
         raise typer.Exit
 
 
@@ -59,6 +84,33 @@ def video(
     preset: Annotated[str, typer.Option(help="Speed of libx264 and libx265, ultrafast to veryslow.")] = "veryfast",
     labels: Annotated[
         Path | None, typer.Option(metavar="PATH", help="Also write a film of what the network understood.")
+    ] = None,
+    label_maps: Annotated[
+        Path | None, typer.Option(metavar="PATH", help="Also write label maps: FFV1, a pixel's value is its label.")
+    ] = None,
+    full: Annotated[
+        bool, typer.Option("--full", help="Label maps of the film's size.  [default: the network's]")
+    ] = False,
+    summary: Annotated[
+        Path | None, typer.Option(metavar="PATH", help="Also write each shot's labels, their colours and shares: JSON.")
+    ] = None,
+    edits: Annotated[
+        Path | None, typer.Option(metavar="PATH", help="Corrections of labels and colours: JSON, see --edits-schema.")
+    ] = None,
+    palette: Annotated[
+        Path | None, typer.Option(metavar="PATH", help='A colour for each of some labels: JSON, {"sky": "#88aacc"}.')
+    ] = None,
+    reference: Annotated[
+        list[Path] | None, typer.Option(metavar="PATH", help="A photo whose colours its labels shall have; or several.")
+    ] = None,
+    span: Annotated[
+        str | None, typer.Option("--range", metavar="FROM-TO", help="Only 10s-14s, or frames 250-350; without sound.")
+    ] = None,
+    shots: Annotated[
+        str | None, typer.Option(metavar="N,N", help="Only these shots, the first is 0; without sound.")
+    ] = None,
+    still: Annotated[
+        str | None, typer.Option(metavar="WHEN", help="Only the frame at 12.5s, or frame 300: a PNG or JPEG.")
     ] = None,
     steady: Annotated[
         float, typer.Option(min=0, max=1, help="How still colours are held along a shot: 0 not at all, 1 as can be.")
@@ -93,6 +145,15 @@ def video(
     ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an output that exists.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")] = False,
+    list_labels: Annotated[
+        bool, typer.Option("--list-labels", callback=_list_labels, is_eager=True, help="Print the labels and leave.")
+    ] = False,
+    edits_schema: Annotated[
+        bool,
+        typer.Option(
+            "--edits-schema", callback=_edits_schema, is_eager=True, help="Print the JSON Schema of edits and leave."
+        ),
+    ] = False,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and leave.")
     ] = False,
@@ -103,14 +164,20 @@ def video(
     """
     # Absolute: Ray's workers live in another folder, and FFmpeg takes what stands before a colon for a protocol.
     source = source.absolute()
-    target = (output or source.with_name(f"{source.stem}.color{source.suffix}")).absolute()
-    further = {kind: path.absolute() for kind, path in (("labels", labels), ("compare", compare)) if path}
-    taken = {target.resolve(): "the colour film's"}
-    for kind, path in further.items():
-        if path.resolve() in taken:
-            raise UserError(f"--{kind} {path} is {taken[path.resolve()]} own path; give another.")
-        taken[path.resolve()] = f"--{kind}'s"
+    ending = f".color{source.suffix}" if still is None else ".color.png"
+    target = (output or source.with_name(f"{source.stem}{ending}")).absolute()
+    wanted = {"labels": labels, "maps": label_maps, "compare": compare, "summary": summary}
+    besides = {kind: path.absolute() for kind, path in wanted.items() if path}
+    _check_paths(target, besides, {"--range": span, "--shots": shots, "--still": still})
+    if label_maps and label_maps.suffix.lower() != ".mkv":
+        raise UserError(f"--label-maps {label_maps}: only Matroska keeps their legend; let the name end in .mkv.")
+    if full and not label_maps:
+        raise UserError("--full is of --label-maps; give both.")
+    if weights and not is_weights(weights):
+        raise UserError(f"--weights {weights} is not a file of semcolor's networks.")
     raft = _raft_weights(motion, motion_weights)
+    if raft and (span or shots or still):
+        raise UserError("--motion raft is of the whole film; leave it out to try a part.")
 
     from ..pipeline.assemble import check_output, check_place, output_format
     from ..pipeline.film import open_film
@@ -119,60 +186,121 @@ def video(
     # A run that was stopped after it put the film in its place has left its folder. Whether it is this film
     # is seen below.
     left = not fresh and work_folder(target).is_dir()
-    for path in (target, *further.values()):
+    for kind, path in {"film": target, **besides}.items():
         if source.is_file():  # before the film is read from end to end
-            check_place(source, path, overwrite or left)
+            check_place(source, path, overwrite or left, film_format=kind != "summary" and still is None)
+    from ..pipeline.edits import gather
+
+    sheet = gather(edits, palette, reference or [])
     film = open_film(source)
-    from ..pipeline.encode import choose_encoding, labels_encoding
+    strength = 0.0 if no_steady else steady
+    look = Colours(size, strength, vivid, weights and weights.absolute(), device, sheet)
+    if still is not None:
+        return _still(film, target, still, look, overwrite, quiet)
+    from ..pipeline.encode import choose_encoding, labels_encoding, maps_encoding
     from ..pipeline.overlay import overlay_size
     from ..pipeline.reader import thumb_size
 
     encoding = choose_encoding(film, codec, crf, preset, output_format(target))
+    if span is not None or shots is not None:
+        return _excerpt(film, target, span, shots, look, encoding, overwrite, quiet)
+    thumb = thumb_size(film, size)
     encodings = {
-        "labels": labels_encoding(film, *overlay_size(thumb_size(film, size))),
+        "labels": labels_encoding(film, *overlay_size(thumb)),
+        "maps": maps_encoding(film, *((film.width, film.height) if full else thumb[::-1])),
         "compare": replace(encoding, width=2 * film.width),
     }
-    also = {kind: (path, encodings[kind]) for kind, path in further.items()}
+    also = {kind: (path, encodings.get(kind)) for kind, path in besides.items()}
 
     from .film import Settings, colorize_film, finished
     from .progress import reporter
 
-    if weights and not is_weights(weights):
-        raise UserError(f"--weights {weights} is not a file of semcolor's networks.")
-    settings = Settings(
-        weights=weights and weights.absolute(),
-        size=size,
-        steady=0 if no_steady else steady,
-        raft=raft,
-        vivid=vivid,
-        device=device,
-        workers=workers,
-        chunk=chunk,
-        address=address,
-    )
+    settings = Settings(**look._asdict(), raft=raft, workers=workers, chunk=chunk, address=address)
     if not (left and finished(film, target, encoding, settings, also)):
         check_output(film, target, encoding, overwrite)
         for path, its_encoding in also.values():
-            check_output(film, path, its_encoding, overwrite, copy_streams=False)
+            if its_encoding:
+                check_output(film, path, its_encoding, overwrite, copy_streams=False)
+            else:
+                check_place(source, path, overwrite, film_format=False)
     with reporter(film.frames, quiet) as progress:
-        summary = colorize_film(film, target, encoding, settings, also, progress, fresh)
-    if summary.damaged:
-        frames = ", ".join(map(str, summary.damaged[:10])) + (" …" if len(summary.damaged) > 10 else "")
+        done = colorize_film(film, target, encoding, settings, also, progress, fresh)
+    if done.damaged:
+        frames = ", ".join(map(str, done.damaged[:10])) + (" …" if len(done.damaged) > 10 else "")
         print(f"{NAME}: {source}: the decoder concealed damage in frames {frames}.", file=sys.stderr)
-    if not quiet and not summary.workers:
+    if not quiet and not done.workers:
         print(f"{target}: an earlier run had finished it.")
     elif not quiet:
-        again = f" ({summary.resumed} of them by an earlier run)" if summary.resumed else ""
-        stages = ", ".join(f"{stage} {seconds:.1f}" for stage, seconds in summary.stages.items())
-        queues = ", ".join(f"{stage} {chunks:.1f}" for stage, chunks in summary.queues.items())
-        print(f"seconds of work: {stages}; {summary.workers} × {summary.device}")
+        again = f" ({done.resumed} of them by an earlier run)" if done.resumed else ""
+        stages = ", ".join(f"{stage} {seconds:.1f}" for stage, seconds in done.stages.items())
+        queues = ", ".join(f"{stage} {chunks:.1f}" for stage, chunks in done.queues.items())
+        print(f"seconds of work: {stages}; {done.workers} × {done.device}")
         print(f"chunks at a time: {queues}")
-        if summary.restarts:
-            print(f"workers were lost; the film went on from its last part {summary.restarts} times")
+        if done.restarts:
+            print(f"workers were lost; the film went on from its last part {done.restarts} times")
         print(
-            f"{target}: {summary.frames} frames{again}, {summary.shots} shots, "
-            f"{summary.seconds:.1f} s, {summary.speed:.1f} frames/s"
+            f"{target}: {done.frames} frames{again}, {done.shots} shots, "
+            f"{done.seconds:.1f} s, {done.speed:.1f} frames/s"
         )
+
+
+class Colours(NamedTuple):
+    """What decides the colours, by the names of `pipeline.direct.Look` and `film.Settings`."""
+
+    size: int
+    steady: float
+    vivid: float
+    weights: Path | None
+    device: str
+    sheet: Sheet
+
+
+OPTIONS = {"labels": "--labels", "maps": "--label-maps", "compare": "--compare", "summary": "--summary"}
+
+
+def _check_paths(target: Path, besides: dict[str, Path], parts: dict[str, str | None]) -> None:
+    """Raise UserError where two files are one, or options exclude each other."""
+    seen = {target.resolve(): "the output"}
+    for kind, path in besides.items():
+        if seen.setdefault(path.resolve(), OPTIONS[kind]) != OPTIONS[kind]:
+            raise UserError(f"{OPTIONS[kind]} {path} is {seen[path.resolve()]}'s own path; give another.")
+    part = [option for option, value in parts.items() if value is not None]
+    if len(part) > 1:
+        raise UserError(f"{' and '.join(part)} exclude each other; give one.")
+    if part and besides:
+        raise UserError(f"{OPTIONS[next(iter(besides))]} is of the whole film; leave {part[0]} out.")
+
+
+def _still(film: Film, target: Path, when: str, look: Colours, overwrite: bool, quiet: bool) -> None:
+    from ..pipeline.direct import Look, still
+
+    started = time.monotonic()
+    still(film, when, target, Look(**look._asdict()), overwrite)
+    if not quiet:
+        print(f"{target}: {time.monotonic() - started:.1f} s")
+
+
+def _excerpt(
+    film: Film,
+    target: Path,
+    span: str | None,
+    shots: str | None,
+    look: Colours,
+    encoding: Encoding,
+    overwrite: bool,
+    quiet: bool,
+) -> None:
+    from ..pipeline.direct import Look, colorize
+    from ..pipeline.shots import spans
+    from .progress import reporter
+
+    started = time.monotonic()
+    wanted = spans(film, span, shots, look.size)
+    frames = sum(stop - first for first, stop in wanted)
+    with reporter(frames, quiet) as progress:
+        colorize(film, target, Look(**look._asdict()), wanted, encoding, overwrite, lambda n: progress(n, len(wanted)))
+    if not quiet:
+        print(f"{target}: {frames} frames, {time.monotonic() - started:.1f} s")
 
 
 def _raft_weights(motion: str, weights: Path | None) -> Path | None:

@@ -4,6 +4,7 @@ Convolutions may round differently at another batch size or thread count, so fra
 fixed size, the last one padded, and on a CPU each painter uses one thread: more cores means more painters.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,9 @@ import torch
 from . import WEIGHTS, weights
 
 GROUP = {"cpu": 1, "cuda": 8}  # frames at once, a divisor of every chunk size; on a CPU larger ones are no faster
+
+
+Amend = Callable[[int, np.ndarray], np.ndarray]
 
 
 def has_cuda() -> bool:
@@ -44,10 +48,13 @@ class Painter:
         self.model = weights.load(path or WEIGHTS).to(self.device, memory_format=torch.channels_last)
 
     @torch.inference_mode()
-    def paint(self, thumbs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def paint(self, thumbs: np.ndarray, amend: Amend | None = None) -> tuple[np.ndarray, np.ndarray]:
         """thumbs (N, h, w) uint8 full-range luma, h and w multiples of 32 →
 
         ab (N, 2, h/2, w/2) float16 CIE Lab, and labels (N, 62, h/4, w/4) uint8 probabilities × 255.
+
+        `amend`: called with each thumb's number and its labels (62, h/4, w/4) float32 before colouring, returns what
+        is to be read instead; probabilities that sum to 1.
         """
         group = GROUP[self.device]
         ab, labels = [], []
@@ -57,9 +64,17 @@ class Painter:
                 part = np.concatenate([part, np.repeat(part[-1:], group - len(part), 0)])
             # A copy: arrays from Ray's store are read-only.
             grey = torch.from_numpy(part.astype(np.float32)).to(self.device)[:, None] / 255
-            with torch.autocast(self.device, self.dtype, enabled=self.dtype != torch.float32):
-                chroma, chance = self.model(grey.contiguous(memory_format=torch.channels_last))
             count = min(group, len(thumbs) - first)
+            with torch.autocast(self.device, self.dtype, enabled=self.dtype != torch.float32):
+                features = self.model.encoder(grey.contiguous(memory_format=torch.channels_last))
+                chance = self.model.semantic(features).softmax(1)
+                if amend:
+                    for n in range(count):
+                        read = chance[n].float().cpu().numpy()
+                        amended = amend(first + n, read)
+                        if amended is not read:
+                            chance[n] = torch.from_numpy(amended).to(chance)
+                chroma = self.model.color(features, chance)
             ab.append((self.vivid * chroma[:count].float()).clamp(-127, 127).half().cpu().numpy())
             labels.append((chance[:count].float() * 255).round().byte().cpu().numpy())
         return np.concatenate(ab), np.concatenate(labels)

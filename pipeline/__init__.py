@@ -5,9 +5,15 @@
     reader     decodes once, in order, and hands out chunks
     writer     encodes parts and commits them durably
     assemble   parts + sound, subtitles, chapters … → the output file
+    edits      what people write to steer the colours     plan, control   what is made of it, and how it is applied
+    direct     colorize, still, label_map: all of it in one process
 
-No Ray and no torch here; the arrays are numpy's.
+No Ray and no torch here; the arrays are numpy's. `open_film`, `Look`, `read_sheet`, `colorize`, `still` and `label_map`
+can be had from here, and are imported when they are asked for.
 """
+
+from importlib import import_module
+from typing import Any
 
 from .chunk import CHUNK_SIZES, PART_STEP, Chunk, Resume
 from .errors import AssembleError, FilmError, InputError, OutputError, SemcolorError, UserError, WorkError
@@ -25,3 +31,18 @@ __all__ = [
     "UserError",
     "WorkError",
 ]
+
+_LAZY = {
+    "open_film": "film",
+    "read_sheet": "edits",
+    "Look": "direct",
+    "colorize": "direct",
+    "still": "direct",
+    "label_map": "direct",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        return getattr(import_module(f".{_LAZY[name]}", __name__), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

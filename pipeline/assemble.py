@@ -72,8 +72,13 @@ def check_output(
         _try_container(film, Path(output), output_format(output), encoding, copy_streams)
 
 
-def check_place(source: str | os.PathLike[str], output: str | os.PathLike[str], overwrite: bool = False) -> None:
-    """Raise `OutputError`, one sentence, if there cannot be a film at `output`; looks at no content."""
+def check_place(
+    source: str | os.PathLike[str], output: str | os.PathLike[str], overwrite: bool = False, film_format: bool = True
+) -> None:
+    """Raise `OutputError`, one sentence, if there cannot be a film at `output`; looks at no content.
+
+    `film_format`: its suffix must name a film's container.
+    """
     output = Path(output)
     if output.exists() and os.path.exists(source) and os.path.samefile(output, source):
         raise OutputError(f"{output} is the input itself; choose another name with -o.")
@@ -88,7 +93,8 @@ def check_place(source: str | os.PathLike[str], output: str | os.PathLike[str], 
             pass
     except OSError as error:
         raise OutputError(f"{output} cannot be written: {output.parent}: {error.strerror}.") from error
-    output_format(output)
+    if film_format:
+        output_format(output)
 
 
 def assemble(
@@ -99,8 +105,11 @@ def assemble(
     encoding: Encoding,
     kind: str = "film",
     copy_streams: bool = True,
+    metadata: dict[str, str] | None = None,
 ) -> Path:
-    """Join the parts' pictures (`kind`: "film" or "labels") with the source's other streams.
+    """Join the parts' pictures (`kind`: "film", "labels" or "maps") with the source's other streams.
+
+    `metadata`: of the whole file, beside the source's.
 
     Returns the finished film's path inside `folder`; `place` puts it at `output`, whose suffix names the container.
     Raises `AssembleError` if the parts are not the whole film, or if what was written is not.
@@ -114,7 +123,7 @@ def assemble(
     result = Path(folder) / f"{kind}{Path(output).suffix}"
     try:
         container = output_format(output)
-        copied = _join(film, files, result, container, copy_streams, encoding)
+        copied = _join(film, files, result, container, copy_streams, encoding, metadata)
         _verify(film, film.pts, result, container, encoding, copied)
     except av.error.FFmpegError as error:
         raise AssembleError(f"{output} could not be assembled: {error}.") from error
@@ -128,6 +137,7 @@ def _join(
     container: str,
     copy_streams: bool,
     encoding: Encoding,
+    metadata: dict[str, str] | None = None,
     limit: int | None = None,
 ) -> Copied:
     """Write the output; returns what was copied, by the output's stream index.
@@ -156,6 +166,7 @@ def _join(
             out.set_chapters(source.chapters())
         else:
             streams = {}
+        out.metadata.update(metadata or {})
         copied = _count()
         others = (p for p in source.demux() if p.size and p.stream_index in streams) if streams else iter(())
         out.start_encoding()
@@ -344,7 +355,7 @@ def _try_container(film: Film, output: Path, container: str, encoding: Encoding,
     chunk = Chunk(0, 0, 0, 0, True, tuple(map(int, pts)), (0,) * frames, (film.interlaced,) * frames)
     grey = 1 << (bits - 1)
     luma = np.full((frames, encoding.height, encoding.width), grey, dtype)
-    encoder.write(chunk, luma, np.full((frames, 2, ch, cw), grey, dtype))
+    encoder.write(chunk, luma, None if encoding.pix_fmt == "gray" else np.full((frames, 2, ch, cw), grey, dtype))
     encoder.close()
     suffix = output.suffix
     try:

@@ -88,6 +88,17 @@ def fit_gamut(chroma: np.ndarray, luma: np.ndarray, matrix: str) -> np.ndarray:
     return chroma
 
 
+def picture(luma: np.ndarray, chroma: np.ndarray, fmt: PlaneFormat) -> np.ndarray:
+    """Samples of a frame, luma (H, W) and Cb, Cr (2, H, W), as R'G'B' (H, W, 3) uint8."""
+    kr, kb = _MATRICES[fmt.matrix]
+    span = (1 << fmt.bits) - 1 if fmt.full_range else 224 << (fmt.bits - 8)
+    cb, cr = (chroma.astype(np.float32) - (1 << (fmt.bits - 1))) / span
+    own = fmt.luma(luma)
+    red, blue = own + (2 - 2 * kr) * cr, own + (2 - 2 * kb) * cb
+    green = (own - kr * red - kb * blue) / (1 - kr - kb)
+    return np.rint(np.clip(np.dstack([red, green, blue]), 0, 1) * 255).astype(np.uint8)
+
+
 def chroma_planes(
     ab: np.ndarray, thumb: np.ndarray, luma: np.ndarray, size: tuple[int, int], fmt: PlaneFormat
 ) -> np.ndarray:

@@ -31,6 +31,7 @@ __all__ = [
     "chroma_size",
     "choose_encoding",
     "labels_encoding",
+    "maps_encoding",
 ]
 
 THREADS = 4
@@ -157,6 +158,12 @@ def labels_encoding(film: Film, width: int, height: int) -> Encoding:
     return Encoding("libx264", "yuv420p", width, height, options, film.time_base, film.rate or Fraction(25))
 
 
+def maps_encoding(film: Film, width: int, height: int) -> Encoding:
+    """The encoding of the label maps with the film's timing: FFV1, one byte a pixel, kept as it is."""
+    options = tuple(sorted(OWN_OPTIONS["ffv1"].items()))
+    return Encoding("ffv1", "gray", width, height, options, film.time_base, film.rate or Fraction(25), full_range=True)
+
+
 def _open(encoding: Encoding, context: Any) -> None:
     """Tell a codec context what the encoding says, and open it."""
     context.width, context.height, context.pix_fmt = encoding.width, encoding.height, encoding.pix_fmt
@@ -196,16 +203,17 @@ class PartEncoder:
             raise
         self._fields = _FieldMarker(encoding) if encoding.field_order > 1 else None
 
-    def write(self, chunk: Chunk, luma: np.ndarray, chroma: np.ndarray) -> None:
-        """luma (N, H, W), chroma (N, 2, ch, cw), uint8 for 8-bit formats, else uint16."""
+    def write(self, chunk: Chunk, luma: np.ndarray, chroma: np.ndarray | None = None) -> None:
+        """luma (N, H, W), chroma (N, 2, ch, cw), uint8 for 8-bit formats, else uint16; no chroma for `gray`."""
         e = self.encoding
         ch, cw = chroma_size(e.width, e.height, e.pix_fmt)
         dtype = np.uint8 if av.VideoFormat(e.pix_fmt).components[0].bits == 8 else np.uint16
         _expect("luma", luma, (len(chunk), e.height, e.width), dtype)
-        _expect("chroma", chroma, (len(chunk), 2, ch, cw), dtype)
+        if e.pix_fmt != "gray":
+            _expect("chroma", chroma, (len(chunk), 2, ch, cw), dtype)
         for n, pts in enumerate(chunk.pts):
             frame = av.VideoFrame(e.width, e.height, e.pix_fmt)
-            for plane, samples in zip(frame.planes, (luma[n], *chroma[n]), strict=True):
+            for plane, samples in zip(frame.planes, (luma[n], *(() if chroma is None else chroma[n])), strict=True):
                 rows = np.frombuffer(plane, dtype).reshape(-1, plane.line_size // samples.itemsize)
                 rows[: samples.shape[0], : samples.shape[1]] = samples
             self._encode(frame, pts, chunk.interlaced[n])
@@ -243,9 +251,10 @@ class PartEncoder:
             self.target.unlink(missing_ok=True)
 
 
-def _expect(name: str, array: np.ndarray, shape: tuple[int, ...], dtype: type) -> None:
-    if array.shape != shape or array.dtype != dtype:
-        raise WorkError(f"{name}: {array.dtype} {array.shape} came where {np.dtype(dtype)} {shape} is due")
+def _expect(name: str, array: np.ndarray | None, shape: tuple[int, ...], dtype: type) -> None:
+    if array is None or array.shape != shape or array.dtype != dtype:
+        came = "nothing" if array is None else f"{array.dtype} {array.shape}"
+        raise WorkError(f"{name}: {came} came where {np.dtype(dtype)} {shape} is due")
 
 
 class _FieldMarker:

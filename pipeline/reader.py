@@ -26,7 +26,7 @@ from .cuts import BEHIND, CutFinder
 from .errors import FilmError, InputError
 from .film import Film, stamped
 
-__all__ = ["FilmReader", "chunk_size", "luma_sha256", "read_chunks", "thumb_size"]
+__all__ = ["FilmReader", "Picture", "chunk_size", "luma_sha256", "read_chunks", "thumb_size"]
 
 LUMA_BYTES = 128 << 20
 """A chunk's luma is kept below this by taking smaller chunks, down to the smallest permitted one."""
@@ -64,9 +64,9 @@ class FilmReader:
         self.start = start or Resume()
 
     def __iter__(self) -> Iterator[Read]:
-        """Frames wait until the cut finder has seen enough of what follows, then fill the chunk."""
+        """Frames fill the chunk until it is full or the shot ends."""
         start, shot = self.start, self.start.shot
-        finder, waiting, pending = CutFinder(), deque[_Picture](), list[_Picture]()
+        pending = list[Picture]()
         index, shot_start, before = start.chunk, start.shot_start, None
         luma = self._buffer()
 
@@ -89,7 +89,7 @@ class FilmReader:
             pending, luma = [], self._buffer()
             return read
 
-        def place(picture: _Picture, cut: bool) -> Iterator[Read]:
+        def place(picture: Picture, cut: bool) -> Iterator[Read]:
             nonlocal shot, before
             if picture.number < start.frame:  # seen already by the run that is continued
                 before = picture.thumb
@@ -103,21 +103,31 @@ class FilmReader:
             picture.luma = luma[len(pending)]  # lets go of the decoder's buffer
             pending.append(picture)
 
+        for picture, cut in self.pictures():
+            yield from place(picture, cut)
+        if pending:
+            yield flush(ends_shot=True)
+
+    def pictures(self) -> Iterator[tuple[Picture, bool]]:
+        """(picture, whether a new shot begins with it), from a few frames before `start` on.
+
+        Of those before `start` it is not known whether a shot begins. A picture waits until the cut finder has seen
+        enough of what follows.
+        """
+        finder, waiting = CutFinder(), deque[Picture]()
         for picture in self._pictures():
             waiting.append(picture)
             cut = finder.push(picture.thumb)
             if cut is not None:
-                yield from place(waiting.popleft(), cut)
+                yield waiting.popleft(), cut
         for cut in finder.finish():
-            yield from place(waiting.popleft(), cut)
-        if pending:
-            yield flush(ends_shot=True)
+            yield waiting.popleft(), cut
 
     def _buffer(self) -> np.ndarray:
         film = self.film
         return np.empty((self.chunk, film.height, film.width), np.uint8 if film.bits == 8 else np.uint16)
 
-    def _pictures(self) -> Iterator[_Picture]:
+    def _pictures(self) -> Iterator[Picture]:
         """Pictures from a few before `start` on, so that the cut finder sees what the first run saw."""
         start = self.start.frame
         if not start:
@@ -143,7 +153,7 @@ class FilmReader:
                     f"the film has changed, start over."
                 )
 
-    def _decode(self, first: int, origin: int | None) -> Iterator[_Picture]:
+    def _decode(self, first: int, origin: int | None) -> Iterator[Picture]:
         """Pictures `first`, `first` + 1, … after seeking to the frame `origin` (None: from the film's start).
 
         Raises `_Misplaced` when seeking came out after `first`, `FilmError` when a frame is missing.
@@ -183,9 +193,9 @@ class FilmReader:
                 f"{frame.format.name} instead of {film.width}x{film.height} {film.pix_fmt}; split the film there."
             )
 
-    def _picture(self, frame: Any, number: int) -> _Picture:
+    def _picture(self, frame: Any, number: int) -> Picture:
         luma = _luma(frame, self.film)
-        return _Picture(number, luma, self._thumb(luma), bool(frame.interlaced_frame), bool(frame.is_corrupt))
+        return Picture(number, luma, self._thumb(luma), bool(frame.interlaced_frame), bool(frame.is_corrupt))
 
     def _thumb(self, luma: np.ndarray) -> np.ndarray:
         """Luma at network size, 0..255 full range."""
@@ -203,8 +213,8 @@ class _Misplaced(Exception):
     """Seeking came out after the wanted frame."""
 
 
-class _Picture:
-    """A decoded frame that waits for its chunk; `luma` is a view of the decoder's buffer."""
+class Picture:
+    """A decoded frame: its number, `luma` (H, W), a view of the decoder's buffer, and thumb (h, w)."""
 
     __slots__ = ("damaged", "interlaced", "luma", "number", "thumb")
 

@@ -14,6 +14,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -31,6 +32,7 @@ __all__ = [
     "commit",
     "committed",
     "file_sha256",
+    "notes",
     "place",
     "resume_point",
 ]
@@ -40,7 +42,7 @@ PART_FRAMES = 240
 
 
 Pictures = dict[str, tuple[np.ndarray, ...]]
-"""Kind of film → (luma, chroma) as `PartWriter.write` takes them, or one array (N, h, w, 3) uint8 of R'G'B'."""
+"""Kind of film → (luma, chroma) as `PartWriter.write` takes them, (luma,) for `gray`, or (R'G'B',) (N, h, w, 3) uint8."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ class Part:
     pts: tuple[int, ...]
     """In units of `Film.time_base`."""
     files: dict[str, str] = field(hash=False)
-    """Kind of file (``film``, ``labels``, ``compare``, ``state``) → its name in the work folder."""
+    """Kind of file (``film``, ``labels``, ``compare``, ``maps``, ``state``, ``notes``) → its name in the folder."""
     sha256: dict[str, str] = field(hash=False)
     """Kind of file → digest of its content."""
     chunk: int
@@ -86,7 +88,7 @@ class PartWriter:
         also: dict[str, Encoding] | None = None,
         known: Sequence[Part] = (),
     ) -> None:
-        """`also`: how further films are encoded, by kind: `labels` (the overlay), `compare` (side by side);
+        """`also`: how further films are encoded, by kind: `labels` (the overlay), `compare` (side by side), `maps`;
         `known`: see `committed`."""
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -100,6 +102,7 @@ class PartWriter:
         self._begin = self._next
         self._pts: list[int] = []
         self._damaged: list[int] = []
+        self._notes: list[Any] = []
         self._open: dict[str, PartEncoder] = {}
 
     def write(
@@ -109,12 +112,14 @@ class PartWriter:
         chroma: np.ndarray,
         state: bytes = b"",
         also: Pictures | None = None,
+        note: Any = None,
     ) -> Part | None:
         """Encode a chunk; returns the receipt if a part closed with it.
 
         luma (N, H, W) and chroma (N, 2, ch, cw), both uint8, or uint16 above 8 bits; (ch, cw) = `chroma_size`;
         chroma is Cb, Cr in the film's range. `state`: the temporal stage's state after the chunk, wanted where
-        `chunk.may_end_part`. `also`: pictures of the further films.
+        `chunk.may_end_part`. `also`: pictures of the further films. note: what else is to be kept of the chunk, for
+        JSON; see `notes`.
 
         A chunk of a committed part is not written again (a retried call); any other chunk but the next is a
         `WorkError`. After an error the open part is abandoned.
@@ -132,7 +137,8 @@ class PartWriter:
                     self._open[kind] = PartEncoder(self._path(kind, ".tmp"), encoding, int(self.film.pts[0]))
             for kind, planes in pictures.items():
                 encoder = self._open[kind]
-                (encoder.write if len(planes) == 2 else encoder.write_rgb)(chunk, *planes)
+                (encoder.write_rgb if planes[0].ndim == 4 else encoder.write)(chunk, *planes)
+            self._notes += [] if note is None else [note]
             self._pts += chunk.pts
             self._damaged += chunk.damaged
             self._next = chunk.stop
@@ -148,16 +154,17 @@ class PartWriter:
         """Give up the open part: what is committed stays, and the next chunk is again the open part's first."""
         for encoder in self._open.values():
             encoder.abort()
-        self._open, self._pts, self._damaged, self._next = {}, [], [], self._begin
+        self._open, self._pts, self._damaged, self._notes, self._next = {}, [], [], [], self._begin
 
     def _close(self, chunk: Chunk, state: bytes, last_luma: str) -> Part:
         digests: dict[str, str] = {}
         for kind, encoder in self._open.items():
             encoder.close()
             digests[kind] = commit(self._path(kind, ".tmp"), self._path(kind))
-        temporary = self._path("state", ".tmp")
-        temporary.write_bytes(state)
-        digests["state"] = commit(temporary, self._path("state"))
+        for kind, content in {"state": state, "notes": json.dumps(self._notes).encode()}.items():
+            temporary = self._path(kind, ".tmp")
+            temporary.write_bytes(content)
+            digests[kind] = commit(temporary, self._path(kind))
         part = Part(
             start=self._begin,
             frames=len(self._pts),
@@ -174,11 +181,12 @@ class PartWriter:
         temporary.write_text(json.dumps(asdict(part)))
         commit(temporary, self._path("receipt"))
         self.parts.append(part)
-        self._begin, self._pts, self._damaged, self._open = self._next, [], [], {}
+        self._begin, self._pts, self._damaged, self._notes, self._open = self._next, [], [], [], {}
         return part
 
     def _path(self, kind: str, ending: str = "") -> Path:
-        suffix = {"film": ".nut", "state": ".state", "receipt": ".json"}.get(kind, f".{kind}.nut")
+        plain = {"film": ".nut", "state": ".state", "notes": ".notes", "receipt": ".json"}
+        suffix = plain.get(kind, f".{kind}.nut")
         return self.folder / f"part-{self._begin:09}{suffix}{ending}"
 
 
@@ -252,6 +260,11 @@ def resume_point(folder: str | os.PathLike[str], parts: list[Part] | None = None
         luma_sha256=last.luma_sha256,
         state=(Path(folder) / last.files["state"]).read_bytes(),
     )
+
+
+def notes(folder: str | os.PathLike[str], parts: Sequence[Part]) -> list[Any]:
+    """The chunks' notes, in order."""
+    return [note for part in parts for note in json.loads((Path(folder) / part.files["notes"]).read_text())]
 
 
 def _sweep(folder: Path, parts: list[Part]) -> None:

@@ -1,0 +1,183 @@
+"""Labels and colours as people want them, applied to frames: what `plan` has prepared, at work in three places.
+
+    amend    between the two networks: label edits, so that the colour is painted from them
+    forget   before steadying: where a label edit begins or ends inside a shot, the past holds no longer
+    finish   after steadying: references, palette, and edits of colour; they are as steady as masks and labels are
+
+Each depends on the frame alone, so nothing changes with how a film was cut into chunks.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from ..flow import Motion
+from .errors import WorkError
+
+__all__ = ["Control", "Order", "Transfer", "chroma_of", "member", "weights"]
+
+
+@dataclass(frozen=True)
+class Order:
+    """An edit, with all found out that the film must be asked for."""
+
+    first: int
+    stop: int
+    """Frames `first` .. `stop` - 1."""
+    label: int | None
+    """Whatever is read as this label; None: a region that has masks."""
+    relabel: int | None = None
+    """Read as this label."""
+    ab: tuple[float, float] | None = None
+    """Painted in this chroma; (0, 0) is neutral. With neither, the region keeps what the network paints."""
+
+    def holds(self, frame: int) -> bool:
+        return self.first <= frame < self.stop
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """A reference's colours for a range of frames."""
+
+    first: int
+    stop: int
+    changes: dict[int, tuple[tuple[float, float], tuple[float, float], tuple[float, float]]]
+    """Label → mean a, b of the film, of the reference, and by how much differences from the mean are stretched."""
+
+
+@dataclass(frozen=True)
+class Control:
+    """Picklable; the masks are read where it works. Arrays are one frame's: labels (62, h/4, w/4), ab (2, h/2, w/2)."""
+
+    orders: tuple[Order, ...]
+    transfers: tuple[Transfer, ...]
+    masks: Path
+    """Zip file: `member` → (h/2, w/2) uint8, 255 inside the order's region; what is missing is empty."""
+
+    def amend(self, frame: int, labels: np.ndarray) -> np.ndarray:
+        """Label probabilities as the label edits want them; float32, read-only or not; the same array if none holds."""
+        given = labels
+        for number, order in enumerate(self.orders):
+            if not order.holds(frame) or order.ab is not None:
+                continue
+            if order.relabel is None:
+                within = self._share(number, order, frame, labels)
+                labels = labels + (given - labels) * within
+            elif order.label is None:
+                within = self._share(number, order, frame, labels)
+                labels = labels * (1 - within)
+                labels[order.relabel] += within
+            elif order.relabel != order.label:
+                labels = labels.copy()
+                labels[order.relabel] += labels[order.label]
+                labels[order.label] = 0
+        return labels
+
+    def forget(self, start: int, motion: Motion) -> Motion:
+        """Nothing of the past is visible where a label edit begins or ends; `start` is the first frame's number.
+
+        (A whole label that becomes another one goes over within a second.)
+        """
+        seen = motion.backward_visible, motion.forward_visible
+        for number, order in enumerate(self.orders):
+            for frame in (order.first, order.stop):
+                if order.label is None and order.relabel is not None and 0 <= frame - start < len(motion):
+                    mask = self._mask(number, frame, motion.backward_visible.shape[1:])
+                    if mask.any():
+                        if seen[0] is motion.backward_visible:
+                            seen = tuple(array.copy() for array in seen)  # Ray's are read-only
+                        outside = cv2.dilate(mask, np.ones((5, 5), np.uint8)) < 128
+                        for array in seen:
+                            array[frame - start] *= outside
+        return replace(motion, backward_visible=seen[0], forward_visible=seen[1])
+
+    def finish(self, start: int, ab: np.ndarray, labels: np.ndarray) -> np.ndarray:
+        """Steady chroma as the references, the palette and the edits want it, of the frames `start` …
+
+        ab (N, 2, h/2, w/2) float16, labels (N, 62, h/4, w/4) uint8. Returns the like of `ab`.
+        """
+        return np.stack([self._finish(start + n, *both) for n, both in enumerate(zip(ab, labels, strict=True))])
+
+    def _finish(self, frame: int, ab: np.ndarray, labels: np.ndarray) -> np.ndarray:
+        orders = [(n, o) for n, o in enumerate(self.orders) if o.holds(frame) and o.relabel is None]
+        transfers = [transfer for transfer in self.transfers if transfer.first <= frame < transfer.stop]
+        if not orders and not transfers:
+            return ab
+        network = painted = ab.astype(np.float32)
+        read = weights(labels)
+        for transfer in transfers:
+            before = painted
+            for label, (mean, wanted, stretch) in transfer.changes.items():
+                old, new, factor = (np.array(x, np.float32)[:, None, None] for x in (mean, wanted, stretch))
+                within = _enlarged(read[label], ab.shape[1:])
+                painted = painted + (new + (before - old) * factor - before) * within
+        for number, order in orders:
+            if order.label is not None:
+                within = _enlarged(read[order.label], ab.shape[1:])
+            else:
+                within = self._mask(number, frame, ab.shape[1:]).astype(np.float32) / 255
+            wanted = network if order.ab is None else np.array(order.ab, np.float32)[:, None, None]
+            painted = painted + (wanted - painted) * within
+        return painted.clip(-127, 127).astype(np.float16)
+
+    def touches(self, first: int, stop: int) -> bool:
+        """Whether anything holds in frames `first` .. `stop` - 1."""
+        return any(x.first < stop and first < x.stop for x in (*self.orders, *self.transfers))
+
+    def _share(self, number: int, order: Order, frame: int, labels: np.ndarray) -> np.ndarray:
+        """(h/4, w/4) float32: how much of each pixel of the label map the order holds for."""
+        if order.label is not None:
+            return weights(labels)[order.label]
+        height, width = labels.shape[1:]
+        mask = self._mask(number, frame, (2 * height, 2 * width)).astype(np.float32) / 255
+        return cv2.resize(mask, (width, height), interpolation=cv2.INTER_AREA)
+
+    def _mask(self, number: int, frame: int, shape: tuple[int, ...]) -> np.ndarray:
+        """(h/2, w/2) uint8."""
+        try:
+            data = self._archive.read(member(number, frame))
+        except KeyError:  # empty ones are not kept
+            return np.zeros(shape, np.uint8)
+        except (OSError, zipfile.BadZipFile) as error:
+            raise WorkError(f"{self.masks} cannot be read: {error}") from error
+        return np.frombuffer(data, np.uint8).reshape(shape)
+
+    @cached_property
+    def _archive(self) -> zipfile.ZipFile:
+        try:
+            return zipfile.ZipFile(self.masks)
+        except (OSError, zipfile.BadZipFile) as error:
+            raise WorkError(f"{self.masks} cannot be read: {error}") from error
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in self.__dataclass_fields__}
+
+
+def member(order: int, frame: int) -> str:
+    """Name of a mask in the archive."""
+    return f"{order}/{frame}"
+
+
+def weights(labels: np.ndarray) -> np.ndarray:
+    """Shares of the labels in each pixel, from probabilities (62, h, w) of any scale: squares, so that the likeliest
+    counts for most. (62, h, w) float32, sum 1."""
+    squares = np.square(labels.astype(np.float32))
+    return squares / np.maximum(squares.sum(0), np.float32(1e-6))
+
+
+def chroma_of(colour: str) -> tuple[float, float]:
+    """a, b of CIE Lab (D65) of an sRGB colour `#rrggbb`."""
+    rgb = np.array([[[int(colour[n : n + 2], 16) / 255 for n in (1, 3, 5)]]], np.float32)
+    _, a, b = cv2.cvtColor(rgb, cv2.COLOR_RGB2Lab)[0, 0]
+    return float(a), float(b)
+
+
+def _enlarged(plane: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    return cv2.resize(plane, (shape[1], shape[0]), interpolation=cv2.INTER_LINEAR)

@@ -1,0 +1,273 @@
+"""From a sheet of edits to what `control` applies: moments to frames, regions to masks in every frame of their shot,
+photos to colour statistics. Only the shots that edits touch are looked at.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+import zipfile
+from collections.abc import Callable, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from ..flow.track import follow, snap
+from ..models.labels import INDEX, NAMES
+from . import edits
+from .chunk import Resume
+from .control import Control, Order, Transfer, chroma_of, member, weights
+from .errors import InputError, UserError
+from .film import Film
+from .moments import frame_at, frames_between, parse_moment
+from .overlay import likeliest
+from .reader import FilmReader, thumb_size
+from .shots import numbered_shots, shot_around
+
+__all__ = ["Paint", "plan"]
+
+Paint = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
+"""`Painter.paint`."""
+
+SUPERSAMPLED = 4
+"""Regions are drawn so many times as fine as their masks in each direction."""
+
+SAMPLES = 24
+"""Frames of a range on which the network's own colours are measured, before a reference's are put in their place."""
+
+ENOUGH = 0.003
+"""Share of the pixels that a label must have, in photo and film, for its colours to mean something."""
+
+STRETCH = (0.5, 2.0)
+"""Least and most by which colours are drawn away from their mean."""
+
+
+def plan(
+    film: Film,
+    sheet: edits.Sheet,
+    size: int,
+    painter: Callable[[], Paint],
+    folder: Path,
+    key: str,
+    within: tuple[int, int] | None = None,
+) -> Control:
+    """Prepare a sheet for a film at network size `size`; for the frames within[0] .. within[1] - 1 only, if given.
+
+    The result is kept in `folder` under `key`, which stands for all that it depends on: the second time it is read.
+    `painter` makes the networks, if a region or reference needs them. Raises UserError for what does not fit the film.
+    """
+    path = folder / f"masks-{key}.zip"
+    if path.exists():
+        with zipfile.ZipFile(path) as archive:
+            return _read(json.loads(archive.read("plan.json")), path)
+    temporary = path.with_suffix(".tmp")
+    planner = _Planner(film, size, painter, within or (0, film.frames))
+    with zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        orders = [Order(0, film.frames, INDEX[label], ab=chroma_of(c)) for label, c in sheet.palette.items()]
+        for number, edit in enumerate(sheet.edits):
+            orders.append(planner.order(edit, f"edits[{number}]", archive, len(orders)))
+        transfers = planner.transfers(sheet.references)
+        control = Control(tuple(orders), tuple(transfers), path)
+        archive.writestr(
+            "plan.json", json.dumps({"orders": list(map(asdict, orders)), "transfers": list(map(asdict, transfers))})
+        )
+    os.replace(temporary, path)
+    return control
+
+
+def _read(kept: dict, path: Path) -> Control:
+    orders = [Order(**order | {"ab": order["ab"] and tuple(order["ab"])}) for order in kept["orders"]]
+    transfers = [Transfer(**t | {"changes": {int(k): v for k, v in t["changes"].items()}}) for t in kept["transfers"]]
+    return Control(tuple(orders), tuple(transfers), path)
+
+
+class _Planner:
+    def __init__(self, film: Film, size: int, painter: Callable[[], Paint], within: tuple[int, int]) -> None:
+        self.film, self.size, self._painter, self.within = film, size, painter, within
+        self._shot = 0, 0  # the last one asked for: edits of one shot often come together
+        self._paint: Paint | None = None
+
+    def paint(self, thumbs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        if self._paint is None:
+            self._paint = self._painter()
+        return self._paint(thumbs)
+
+    def order(self, edit: edits.Edit, where: str, archive: zipfile.ZipFile, number: int) -> Order:
+        film, region, action = self.film, edit.region, edit.action
+        frame = None
+        if edit.frame is not None or edit.time is not None:
+            moment = edit.frame if edit.frame is not None else edit.time
+            assert moment is not None
+            frame = frame_at(film, moment, f"{where}.{'time' if edit.frame is None else 'frame'}")
+        shot = self.shot(frame) if frame is not None else (0, film.frames)
+        first, stop = self.span(edit.range, f"{where}.range") if edit.range else shot
+        if region.label is None:
+            assert frame is not None
+            if first < shot[0] or stop > shot[1]:
+                raise UserError(
+                    f"{where}.range: frames {first} to {stop - 1} are not all in the shot of frame {frame} "
+                    f"({shot[0]} to {shot[1] - 1}), and a region is followed through its shot only; write an edit "
+                    f"for each shot, or use a label as region."
+                )
+            # One frame more than wanted, where the edit's end must be forgotten.
+            wanted = max(first, self.within[0]), min(stop + 1, shot[1], self.within[1])
+            if wanted[0] < wanted[1]:
+                self.track(region, frame, wanted, f"{where}.region", archive, number)
+        return Order(
+            first=first,
+            stop=stop,
+            label=None if region.label is None else INDEX[region.label],
+            relabel=None if action.label is None else INDEX[action.label],
+            ab=(0.0, 0.0) if action.neutral else chroma_of(action.colour) if action.colour else None,
+        )
+
+    def track(
+        self,
+        region: edits.Region,
+        frame: int,
+        wanted: tuple[int, int],
+        where: str,
+        archive: zipfile.ZipFile,
+        number: int,
+    ) -> None:
+        """Put the masks of the wanted frames into the archive."""
+        first, stop = min(wanted[0], frame), max(wanted[1], frame + 1)
+        with self.thumbs(first, stop) as thumbs:
+            thumb = thumbs[frame - first]
+            for n, found in follow(thumbs, snap(self.mask(region, thumb, where), thumb), frame - first):
+                if wanted[0] <= first + n < wanted[1] and found.any():
+                    archive.writestr(member(number, first + n), found.tobytes())
+
+    def shot(self, frame: int) -> tuple[int, int]:
+        if not self._shot[0] <= frame < self._shot[1]:
+            self._shot = shot_around(self.film, frame, self.size)
+        return self._shot
+
+    def span(self, span: edits.Range, where: str) -> tuple[int, int]:
+        """(first frame, number after the last)."""
+        if span.shot is None:
+            assert span.from_ is not None and span.to is not None
+            return frames_between(self.film, span.from_, span.to, where)
+        number = parse_moment(span.shot)
+        if isinstance(number, int):
+            return numbered_shots(self.film, {number}, self.size)[number]
+        return self.shot(frame_at(self.film, span.shot, where))
+
+    @contextmanager
+    def thumbs(self, first: int, stop: int):
+        """(N, h, w) uint8 of these frames, in a file: a shot may be long."""
+        with tempfile.TemporaryFile() as file:
+            shape = (stop - first, *thumb_size(self.film, self.size))
+            held = np.memmap(file, np.uint8, "w+", shape=shape)
+            for picture, _ in FilmReader(self.film, size=self.size, start=Resume(frame=first)).pictures():
+                if picture.number >= stop:
+                    break
+                if picture.number >= first:
+                    held[picture.number - first] = picture.thumb
+            yield held
+
+    def mask(self, region: edits.Region, thumb: np.ndarray, where: str) -> np.ndarray:
+        """(h/2, w/2) uint8, 255 inside."""
+        height, width = thumb.shape[0] // 2, thumb.shape[1] // 2
+        mask = self.under(region.point, thumb, where) if region.point else self.drawn(region, (height, width))
+        if mask.max() < 128:
+            raise UserError(
+                f"{where}: there is nothing of it in the picture of {self.film.width}x{self.film.height} pixels, "
+                f"or it is too small."
+            )
+        return mask
+
+    def drawn(self, region: edits.Region, shape: tuple[int, int]) -> np.ndarray:
+        height, width = (SUPERSAMPLED * side for side in shape)
+        scale = np.array([width / self.film.width, height / self.film.height])
+        canvas = np.zeros((height, width), np.uint8)
+        if region.strokes:
+            brush = max(1, round(float((region.width or 1) * scale.mean())))
+            for stroke in region.strokes:
+                points = np.rint(np.array(stroke) * scale).astype(np.int32)
+                cv2.polylines(canvas, [np.concatenate([points, points[-1:]])], False, 255, brush)
+        else:
+            x0, y0, x1, y1 = region.box or (0, 0, 0, 0)
+            corners = region.polygon or [(x0, y0), (x1, y0), (x1, y1), (x0, y1)]
+            # A pixel is drawn if its middle is inside: corners lie between pixels.
+            cv2.fillPoly(canvas, [np.rint((np.array(corners) * scale - 0.5) * 16).astype(np.int32)], 255, shift=4)
+        return cv2.resize(canvas, shape[::-1], interpolation=cv2.INTER_AREA)
+
+    def under(self, point: tuple[float, float], thumb: np.ndarray, where: str) -> np.ndarray:
+        """The connected region of the label that is read at a point."""
+        height, width = thumb.shape[0] // 2, thumb.shape[1] // 2
+        x, y = int(point[0] / self.film.width * width), int(point[1] / self.film.height * height)
+        if not (0 <= x < width and 0 <= y < height):
+            raise UserError(f"{where}.point: lies outside of the picture, {self.film.width}x{self.film.height} pixels.")
+        label = likeliest(self.paint(thumb[None])[1][0], (height, width))
+        return cv2.floodFill(label, None, (x, y), 255)[1] // 255 * 255
+
+    def transfers(self, references: Sequence[edits.Reference]) -> list[Transfer]:
+        """Photos of the same range are taken together."""
+        ranges: dict[tuple[int, int], list[str]] = {}
+        for n, reference in enumerate(references):
+            span = self.span(reference.range, f"references[{n}].range") if reference.range else (0, self.film.frames)
+            ranges.setdefault(span, []).append(reference.photo)
+        return [self.transfer(*span, photos) for span, photos in ranges.items()]
+
+    def transfer(self, first: int, stop: int, photos: list[str]) -> Transfer:
+        wanted, found = _Colours(), _Colours()
+        for photo in photos:
+            thumb, ab = _photo(Path(photo), self.size)
+            wanted.add(ab, self.paint(thumb[None])[1][0])
+        for n in np.unique(np.linspace(first, stop - 1, SAMPLES).astype(int)):
+            with self.thumbs(int(n), int(n) + 1) as thumbs:
+                ab, labels = self.paint(np.array(thumbs))
+            found.add(ab[0].astype(np.float32), labels[0])
+        changes = {}
+        for label in range(len(NAMES)):
+            if min(wanted.share(label), found.share(label)) >= ENOUGH:
+                (mean, spread), (new, new_spread) = found.statistics(label), wanted.statistics(label)
+                stretch = np.clip((new_spread + 1) / (spread + 1), *STRETCH)
+                changes[label] = tuple(tuple(map(float, x)) for x in (mean, new, stretch))
+        if not changes:
+            raise UserError(f"{', '.join(photos)}: no label of the photo occurs in the film; give another photo.")
+        return Transfer(first, stop, changes)
+
+
+class _Colours:
+    """Sums of a, b and their squares for each label, weighted by how surely a pixel has it."""
+
+    def __init__(self) -> None:
+        self._sums = np.zeros((len(NAMES), 5))  # weight, a, b, a², b²
+
+    def add(self, ab: np.ndarray, labels: np.ndarray) -> None:
+        """ab (2, h/2, w/2) float32, labels (62, h/4, w/4)."""
+        small = np.stack([cv2.resize(p, labels.shape[:0:-1], interpolation=cv2.INTER_AREA) for p in ab])
+        rows = np.concatenate([np.ones((1, *small.shape[1:])), small, np.square(small)])
+        self._sums += np.tensordot(weights(labels), rows, ((1, 2), (1, 2)))
+
+    def share(self, label: int) -> float:
+        return float(self._sums[label, 0] / max(self._sums[:, 0].sum(), 1e-9))
+
+    def statistics(self, label: int) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and standard deviation of a and b."""
+        mean, square = (self._sums[label, 1:] / self._sums[label, 0]).reshape(2, 2)
+        return mean, np.sqrt(np.maximum(square - mean * mean, 0))
+
+
+def _photo(path: Path, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Luma (h, w) uint8 at network size, and the true a, b (2, h/2, w/2) float32. Raises InputError."""
+    from ..models import network_size
+
+    try:
+        data = np.fromfile(path, np.uint8)
+    except OSError as error:
+        raise InputError(f"--reference {path} cannot be read: {error.strerror}.") from error
+    picture = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
+    if picture is None:
+        raise InputError(f"--reference {path} is not a photo (JPEG, PNG, …).")
+    height, width = network_size(picture.shape[1] / picture.shape[0], size)
+    picture = cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)
+    half = cv2.resize(picture, (width // 2, height // 2), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+    lab = cv2.cvtColor(half, cv2.COLOR_BGR2Lab)
+    return cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), np.ascontiguousarray(lab[..., 1:].transpose(2, 0, 1))

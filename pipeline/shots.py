@@ -1,0 +1,85 @@
+"""Where shots begin and end, without painting them; the same cuts as the reader's, since it finds these too."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from .chunk import Resume
+from .errors import UserError
+from .film import Film
+from .moments import frames_between, parse_range
+from .reader import FilmReader
+
+__all__ = ["numbered_shots", "shot_around", "spans"]
+
+STEP = 96
+"""Frames to look back at first; twice as many each time."""
+
+
+def shot_around(film: Film, frame: int, size: int = 256) -> tuple[int, int]:
+    """(first frame, number after the last) of the shot of a frame. Decodes little more than the shot.
+
+    `size`: the network's, since cuts are found on its thumbs.
+    """
+    first, stop, step = None, film.frames, STEP
+    begin = max(0, frame - step)
+    for number, cut in _cuts(film, begin, size):
+        if cut and number <= frame:
+            first = number
+        elif cut:
+            stop = number
+            break
+    while first is None and begin > 0:
+        end, step = begin, 2 * step
+        begin = max(0, end - step)
+        for number, cut in _cuts(film, begin, size):
+            if number >= end:
+                break
+            first = number if cut else first
+    return first or 0, stop
+
+
+def numbered_shots(film: Film, numbers: set[int], size: int = 256) -> dict[int, tuple[int, int]]:
+    """Number of a shot (the first is 0) → (first frame, number after the last). Decodes the film up to the last one.
+
+    Raises UserError if there are not so many.
+    """
+    found: dict[int, tuple[int, int]] = {}
+    shot, first = 0, 0
+    for number, cut in _cuts(film, 0, size):
+        if cut and number:
+            found[shot] = first, number
+            shot, first = shot + 1, number
+            if shot > max(numbers):
+                break
+    else:
+        found[shot] = first, film.frames
+    missing = sorted(numbers - set(found))
+    if missing:
+        raise UserError(f"there is no shot {missing[0]}; the film's last one is {shot} (the first is 0).")
+    return {number: found[number] for number in numbers}
+
+
+def spans(film: Film, span: str | None, shots: str | None, size: int = 256) -> list[tuple[int, int]]:
+    """What --range (`10s-14s`) or --shots (`3,7`) name, as (first frame, number after the last); [] for neither.
+
+    Raises UserError.
+    """
+    if span is not None:
+        try:
+            return [frames_between(film, *parse_range(span), "--range")]
+        except ValueError as error:
+            raise UserError(f"--range: {error}.") from error
+    if shots is not None:
+        numbers = shots.split(",")
+        if not all(number.strip().isdecimal() for number in numbers):
+            raise UserError(f"--shots {shots}: write numbers of shots, like 3,7.")
+        found = numbered_shots(film, set(map(int, numbers)), size)
+        return [found[int(number)] for number in numbers]
+    return []
+
+
+def _cuts(film: Film, first: int, size: int) -> Iterator[tuple[int, bool]]:
+    for picture, cut in FilmReader(film, size=size, start=Resume(frame=first)).pictures():
+        if picture.number >= first:
+            yield picture.number, cut
