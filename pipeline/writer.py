@@ -42,7 +42,7 @@ PART_FRAMES = 240
 
 
 Pictures = dict[str, tuple[np.ndarray, ...]]
-"""Kind of film → (luma, chroma) as `PartWriter.write` takes them, (luma,) for `gray`, or (R'G'B',) (N, h, w, 3) uint8."""
+"""Kind of film → (luma, chroma) as `PartWriter.write` takes them, (luma,) for `gray`, or R'G'B' (N, h, w, 3) uint8."""
 
 
 @dataclass(frozen=True)
