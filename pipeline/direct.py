@@ -4,7 +4,8 @@
     still(film, "12.5s", "frame.png", Look(sheet=read_sheet("edits.json")))
 
 What comes out is what `semcolor-video` makes of the same frames. But where a range begins more than `WARM` frames
-after its shot, the colours' past is counted from there on, and differs from the whole film's by what nobody sees.
+after its shot, the colours' past is counted from there on: measured on a panned photo, that moves a and b by 0.2 on
+average and by less than 1 anywhere.
 """
 
 from __future__ import annotations
