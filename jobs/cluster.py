@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
-from ..pipeline.errors import UserError
+from ..pipeline.errors import SemcolorError, UserError
 
 PREFIX = "semcolor-"  # of the folder for Ray's own files
 STORE_MB = (256, 2048)  # least and most of the embedded object store
@@ -44,7 +44,7 @@ def connected(address: str | None, cpus: int, store_bytes: int, spill: Path) -> 
     address: a cluster's (`auto`, `host:port`, `ray://host:port`); None starts one on this machine, for this run
     alone, with `cpus` cores to give, `store_bytes` of shared memory for chunks in flight, and the folder `spill`
     for what does not fit; beside it, a link leads to Ray's own files, which go with the run.
-    Raises UserError where the cluster does not answer.
+    Raises UserError where the cluster does not answer, SemcolorError where none can be started here.
     """
     # Nobody is told that semcolor runs. Both must be set before Ray is imported.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
@@ -64,16 +64,19 @@ def connected(address: str | None, cpus: int, store_bytes: int, spill: Path) -> 
     with _session(spill) if address is None else nullcontext() as session:
         if address is None:
             low, high = (mb << 20 for mb in STORE_MB)
-            ray.init(
-                # Not "auto": that would join whatever cluster the environment or the temp folder names.
-                address="local",
-                num_cpus=cpus,
-                include_dashboard=False,
-                object_store_memory=min(max(store_bytes, low), high),
-                object_spilling_directory=str(spill),
-                _temp_dir=str(session),
-                **quiet,
-            )
+            try:
+                ray.init(
+                    # Not "auto": that would join whatever cluster the environment or the temp folder names.
+                    address="local",
+                    num_cpus=cpus,
+                    include_dashboard=False,
+                    object_store_memory=min(max(store_bytes, low), high),
+                    object_spilling_directory=str(spill),
+                    _temp_dir=str(session),
+                    **quiet,
+                )
+            except Exception as error:  # Ray's own is a bare one, for instance where the machine is too busy
+                raise SemcolorError(f"Ray does not start on this machine: {error}") from error
         else:
             try:
                 ray.init(address=address, **quiet)

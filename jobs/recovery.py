@@ -30,6 +30,10 @@ _log = logging.getLogger(__name__)
 TRIES = 3
 """Attempts at the same part."""
 
+PAUSES = (1.0, 15.0)
+"""Seconds before the second and the third one: Ray may take ten or more to see that a node is gone, and until then
+puts new actors there."""
+
 
 @dataclass
 class Outcome:
@@ -73,7 +77,7 @@ def finish_parts(job: Job, parts: Sequence[Part], events: EventLog, progress: Pr
             _log.warning("%s: going on from frame %d.", brief(cause), now)
             if _of_memory(cause):  # fewer at once need less, and change no byte
                 job = replace(job, workers=max(1, job.workers // 2))
-            time.sleep(2.0 ** (failures - 1))
+            time.sleep(PAUSES[failures - 1])
             events("restarted", frame=now, workers=job.workers)
         else:
             outcome.stages, outcome.queues = run.stages, run.queues
@@ -99,7 +103,7 @@ def ask_precision(device: str) -> str:
             cause = _cause(error)
             if failures == TRIES or not _passing(cause):
                 raise SemcolorError(f"no worker can load the networks: {_sentence(cause, Path())}") from error
-            time.sleep(2.0 ** (failures - 1))
+            time.sleep(PAUSES[failures - 1])
     raise AssertionError
 
 
