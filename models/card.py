@@ -39,7 +39,7 @@ colourfulness falls short of the truth's; −log of the allowed labels' summed p
 changed takes the new label's usual colour ({repainted:.0%} of the samples) and nothing else moves; the picture some
 pixels further, a little brighter and with other grain keeps its colours ({moved:.1%}). Inputs are aged like film
 (`models/degrade.py`). For {corrected:.0%} of the samples ColorNet is shown labels corrected by what is known.
-After training the chroma was multiplied by {vividness:g}: as vivid as costs a hundredth on the photos set aside.
+After training the chroma was multiplied by {vividness:g}: as vivid as costs half a hundredth on the photos set aside.
 
 """
 
