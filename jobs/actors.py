@@ -74,9 +74,9 @@ class Reader(_Timed):
 
 def precision(device: str) -> str:
     """A task: the precision in which the networks run where it is called, ``bfloat16`` or ``float32``."""
-    from ..models.painter import pick_precision
+    from ..models import pick_precision
 
-    return str(pick_precision(device)).removeprefix("torch.")
+    return pick_precision(device)
 
 
 class Artist(_Timed):

@@ -20,6 +20,20 @@ def is_weights(path: Path) -> bool:
         return False
 
 
+def pick_precision(device: str) -> str:
+    """`bfloat16` where the hardware multiplies it (a GPU, a CPU with AMX), else `float32`; `device`: `cuda` or `cpu`.
+
+    Found without torch, whose import takes seconds, and every film asks.
+    """
+    if device == "cuda":
+        return "bfloat16"
+    try:
+        flags = Path("/proc/cpuinfo").read_text().split()
+    except OSError:
+        return "float32"
+    return "bfloat16" if {"amx_tile", "amx_bf16"} <= set(flags) else "float32"
+
+
 def network_size(aspect: float, short: int = 256) -> tuple[int, int]:
     """(h, w) at which the networks see a picture of width / height `aspect`.
 

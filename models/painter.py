@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from . import WEIGHTS, weights
+from . import WEIGHTS, pick_precision, weights
 
 GROUP = {"cpu": 1, "cuda": 8}  # frames at once, a divisor of every chunk size; on a CPU larger ones are no faster
 
@@ -21,13 +21,6 @@ Amend = Callable[[int, np.ndarray], np.ndarray]
 def has_cuda() -> bool:
     """Whether torch can use a GPU of this machine."""
     return torch.cuda.is_available()
-
-
-def pick_precision(device: str) -> torch.dtype:
-    """bfloat16 where the hardware multiplies it (a GPU, a CPU with AMX), else float32."""
-    if device == "cuda" or torch.cpu._is_amx_tile_supported():
-        return torch.bfloat16
-    return torch.float32
 
 
 class Painter:
@@ -44,7 +37,7 @@ class Painter:
         self.device, self.vivid = device, vivid
         if device == "cpu":
             torch.set_num_threads(1)
-        self.dtype = getattr(torch, precision) if precision else pick_precision(self.device)
+        self.dtype = getattr(torch, precision or pick_precision(self.device))
         self.model = weights.load(path or WEIGHTS).to(self.device, memory_format=torch.channels_last)
 
     @torch.inference_mode()

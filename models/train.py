@@ -19,13 +19,12 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from . import weights
+from . import pick_precision, weights
 from .colorizer import Colorizer
 from .data import Batch, DataFolder, batches
 from .evaluate import choose_vividness, evaluate_tests, sheet
 from .labels import NAMES
 from .objective import Objective, Settings
-from .painter import pick_precision
 from .pretrained import imagenet_encoder
 from .statistics import BINS, chroma_by_label
 
@@ -57,7 +56,7 @@ class Trainer:
         self.settings, self.device = settings, device
         # Channels last is for tensor cores; plain memory trains a quarter faster on a CPU (measured).
         self.layout = torch.channels_last if device.type == "cuda" else torch.contiguous_format
-        self.dtype = pick_precision(device.type)
+        self.dtype = getattr(torch, pick_precision(device.type))
         self.model = (start or Colorizer(imagenet_encoder())).to(device, memory_format=self.layout).train()
         self.model.encoder.stem.requires_grad_(settings.fixed == 0)
         for stage in self.model.encoder.stages[: settings.fixed]:
