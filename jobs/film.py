@@ -19,7 +19,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from .. import __version__
-from ..models import WEIGHTS
+from ..models import WEIGHTS, pick_precision
 from ..pipeline.assemble import assemble
 from ..pipeline.control import Control
 from ..pipeline.edits import Sheet
@@ -119,7 +119,8 @@ def colorize_film(
         cpus = max(cores(), settings.workers or 0)
         with connected(settings.address, cpus, _store_bytes(film, settings), work / "spill"):
             device, workers = _workers(settings)
-            precision = ask_precision(device)
+            # Of an embedded Ray this machine is the only one: no worker need be started to ask.
+            precision = ask_precision(device) if settings.address else pick_precision(device)
             identity = _asked(film, encoding, settings, also) | {"device": device, "precision": precision}
             keep_or_clear(work, identity, fresh)
             further = {kind: its for kind, (_, its) in also.items() if its}
