@@ -70,7 +70,7 @@ OTHER = 0.6
 MARGIN = 0.1
 """How much more probable another label must be before it takes a pixel over."""
 
-VIVID = 1.25
+VIVID = 1.17
 """Most by which a mean of colours is moved away from grey, towards where the colours themselves were on average."""
 
 STATE_VERSION = 2

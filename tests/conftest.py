@@ -43,6 +43,12 @@ def long_film(film_folder: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
+def parts_film(film_folder: Path) -> Path:
+    """Grey MP4, 64x48, shots of 250 and 150 frames: two parts."""
+    return make_film(film_folder / "parts.mp4", shots((250, 150), (48, 64)), options={"g": "50"})
+
+
+@pytest.fixture(scope="session")
 def vfr_film(film_folder: Path) -> Path:
     """Grey MP4 whose frames last 1, 2 or 5 hundredths of a second and which begins at 0.30 s."""
     pts, steps = [30], (1, 2, 5)

@@ -319,12 +319,12 @@ def _wait(condition: Callable[[], bool], seconds: float = 120) -> None:
         time.sleep(0.05)
 
 
-def test_killed_it_goes_on_and_a_second_batch_keeps_away(long_film, tmp_path, ray_running, monkeypatch, capsys):
+def test_killed_it_goes_on_and_a_second_batch_keeps_away(parts_film, tmp_path, ray_running, monkeypatch, capsys):
     """First the batch is killed, then, when it goes on, the film's own driver."""
     monkeypatch.setattr(crew, "PAUSE", 0.2)
-    out = tmp_path / "out" / "long.color.mp4"
+    out = tmp_path / "out" / "parts.color.mp4"
     work = work_folder(out)
-    command = [long_film, "-o", out.parent, "--size", "64", "--preset", "ultrafast"]
+    command = [parts_film, "-o", out.parent, "--size", "64", "--preset", "ultrafast"]
     process = subprocess.Popen(
         [sys.executable, "-m", "semcolor.jobs.batch", *map(str, command)],
         stderr=subprocess.PIPE,
@@ -355,5 +355,5 @@ def test_killed_it_goes_on_and_a_second_batch_keeps_away(long_film, tmp_path, ra
     assert record.state == "done" and record.resumed > 0
     assert len(record.tries) == 1 and "driver was lost" in record.error
     alone = tmp_path / "alone.mp4"
-    assert video.run([str(long_film), "-o", str(alone), *map(str, command[3:]), "--quiet", "--workers", "2"]) == 0
+    assert video.run([str(parts_film), "-o", str(alone), *map(str, command[3:]), "--quiet", "--workers", "2"]) == 0
     assert packets(out, "video") == packets(alone, "video")

@@ -15,7 +15,6 @@ from typing import Any
 
 import psutil
 import pytest
-from films import make_film, shots
 from semcolor.jobs import film as jobs_film
 from semcolor.jobs import work
 from semcolor.jobs.recovery import TRIES
@@ -41,15 +40,9 @@ def cluster() -> Iterator[Any]:
 
 
 @pytest.fixture(scope="module")
-def source(film_folder: Path) -> Path:
-    """Shots of 250 and 150 frames: two parts."""
-    return make_film(film_folder / "parts.mp4", shots((250, 150), (48, 64)), options={"g": "50"})
-
-
-@pytest.fixture(scope="module")
-def colorize(cluster: Any, source: Path) -> Callable[..., int]:
+def colorize(cluster: Any, parts_film: Path) -> Callable[..., int]:
     def call(output: Path, *options: str) -> int:
-        return run([str(source), "-o", str(output), "--address", cluster.address, *FAST, *options])
+        return run([str(parts_film), "-o", str(output), "--address", cluster.address, *FAST, *options])
 
     return call
 
@@ -235,9 +228,9 @@ def test_a_full_disk_is_said_and_loses_nothing(colorize, whole, tmp_path, events
     assert output.read_bytes() == whole and list(tmp_path.iterdir()) == [output]
 
 
-def test_a_killed_driver_leaves_no_worker_and_goes_on(colorize, cluster, source, whole, tmp_path, events):
+def test_a_killed_driver_leaves_no_worker_and_goes_on(colorize, cluster, parts_film, whole, tmp_path, events):
     output = tmp_path / "out.mkv"
-    command = [sys.executable, "-m", "semcolor.jobs.video", str(source), "-o", str(output)]
+    command = [sys.executable, "-m", "semcolor.jobs.video", str(parts_film), "-o", str(output)]
     driver = subprocess.Popen([*command, "--address", cluster.address, *FAST])
     _wait(lambda: _parts(output))
     driver.send_signal(signal.SIGKILL)

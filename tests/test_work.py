@@ -161,7 +161,7 @@ def attempt(tmp_path, monkeypatch) -> Callable[..., Attempts]:
         nothing: Any = None
         film: Any = SimpleNamespace(frames=100)
         events = EventLog(tmp_path / "events.jsonl")
-        job = Job(film, nothing, nothing, nothing, "cpu", "float32", 4, tmp_path, {})
+        job = Job(film, nothing, {}, False, None, nothing, "cpu", "float32", 4, tmp_path, {})
         recovery.finish_parts(job, [], events, lambda done, shots: None)
         return attempts
 
