@@ -328,17 +328,17 @@ def _wait(condition: Callable[[], bool], seconds: float) -> None:
 
 
 @pytest.fixture(scope="module")
-def whole(parts_film, tmp_path_factory) -> Path:
+def whole(long_film, tmp_path_factory) -> Path:
     """The long film, coloured without interruption."""
     output = tmp_path_factory.mktemp("whole") / "whole.mkv"
-    assert run([str(parts_film), "-o", str(output), *FAST, "--codec", "ffv1"]) == 0
+    assert run([str(long_film), "-o", str(output), *FAST, "--codec", "ffv1"]) == 0
     return output
 
 
 @pytest.mark.parametrize(("signum", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)])
-def test_interrupted_it_leaves_no_half_film_and_goes_on(signum, code, parts_film, tmp_path, whole, capsys):
+def test_interrupted_it_leaves_no_half_film_and_goes_on(signum, code, long_film, tmp_path, whole, capsys):
     output = tmp_path / "broken.mkv"
-    process = _start(parts_film, output)
+    process = _start(long_film, output)
     family = psutil.Process(process.pid)
     work = work_folder(output)
     _wait(lambda: any(work.glob("part-*.json")), 120)
@@ -356,7 +356,7 @@ def test_interrupted_it_leaves_no_half_film_and_goes_on(signum, code, parts_film
 
     # With other chunks and workers, which change no byte.
     again = ["--size", "64", "--codec", "ffv1", "--chunk", "48", "--workers", "2"]
-    assert run([str(parts_film), "-o", str(output), *again]) == 0
+    assert run([str(long_film), "-o", str(output), *again]) == 0
     assert "of them by an earlier run" in capsys.readouterr().out
     assert packets(output, "video") == packets(whole, "video")
 
