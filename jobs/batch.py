@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import sys
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -163,7 +161,7 @@ def _foretell(plan: Plan, device: str, address: str | None) -> None:
 
 def _work(plan: Plan, ledger: Ledger, device: str, address: str | None, retries: int, quiet: bool) -> int:
     from .board import board
-    from .cluster import cores
+    from .cluster import connected, cores
     from .crew import Crew
     from .report import write_summary
 
@@ -173,8 +171,7 @@ def _work(plan: Plan, ledger: Ledger, device: str, address: str | None, retries:
             print(f"all {len(films)} films are finished already")
         return 0
     most = max([cores(), *(job.wish.workers or 0 for job in plan.jobs)])
-    spill = ledger.folder / "spill"
-    with _ray(address, most, spill):
+    with connected(address, most, STORE, ledger.folder / "spill"):
         crew = Crew(plan.jobs, ledger, device, retries)
         record = ledger.begin(plan.jobs, len(films), len(plan.finished))
         state: Literal["stopped", "finished"] = "stopped"
@@ -197,7 +194,6 @@ def _work(plan: Plan, ledger: Ledger, device: str, address: str | None, retries:
         finally:
             ledger.write_batch(record, state)
             totals = write_summary(ledger, record, films)
-    shutil.rmtree(spill, ignore_errors=True)
     if not quiet:
         pace = totals["frames"] / max(totals["seconds"], 1e-9)
         print(
@@ -205,21 +201,6 @@ def _work(plan: Plan, ledger: Ledger, device: str, address: str | None, retries:
             f"{totals['seconds']:.1f} s, {pace:.1f} frames/s: {ledger.folder / 'summary.html'}"
         )
     return 1 if crew.failed else 0
-
-
-@contextmanager
-def _ray(address: str | None, cpus: int, spill: Path) -> Iterator[None]:
-    """`connected`; a Ray that does not start on a machine without memory, disk or time is no traceback."""
-    from .cluster import connected
-
-    with ExitStack() as stack:
-        try:
-            stack.enter_context(connected(address, cpus, STORE, spill))
-        except SemcolorError:
-            raise
-        except Exception as error:  # Ray's own are of no narrower kind
-            raise SemcolorError(f"Ray could not be started: {error}") from error
-        yield
 
 
 @status_app.command()

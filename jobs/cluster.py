@@ -44,7 +44,7 @@ def connected(address: str | None, cpus: int, store_bytes: int, spill: Path) -> 
     address: a cluster's (`auto`, `host:port`, `ray://host:port`); None starts one on this machine, for this run
     alone, with `cpus` cores to give, `store_bytes` of shared memory for chunks in flight, and the folder `spill`
     for what does not fit; beside it, a link leads to Ray's own files, which go with the run.
-    Raises UserError where the cluster does not answer, SemcolorError where none can be started here.
+    Raises UserError where the cluster does not answer, SemcolorError where none can be started here or Ray refuses.
     """
     # Nobody is told that semcolor runs. Both must be set before Ray is imported.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
@@ -82,6 +82,8 @@ def connected(address: str | None, cpus: int, store_bytes: int, spill: Path) -> 
                 ray.init(address=address, **quiet)
             except (ConnectionError, ValueError, RuntimeError) as error:
                 raise UserError(f"--address {address}: no Ray cluster answers there ({error}).") from error
+            except Exception as error:  # of no narrower kind, for instance a token that is refused
+                raise SemcolorError(f"--address {address}: Ray cannot be joined: {error}") from error
         if threading.current_thread() is threading.main_thread():
             for number, handler in handlers.items():  # Ray's own end the process without unwinding
                 signal.signal(number, handler)

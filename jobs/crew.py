@@ -15,7 +15,7 @@ from typing import Any
 
 from ..pipeline.errors import UserError
 from .drive import Failure, drive
-from .ledger import Job, Ledger, Record, Try, stat
+from .ledger import Job, Ledger, Record, Try
 
 __all__ = ["Crew", "Entry", "Event", "pick_device", "share"]
 
@@ -164,15 +164,7 @@ class Crew:
         job = entry.job
         record, batch = self.ledger.read(job.key), self.ledger.batch()
         if not record or not batch or record.batch != batch.id:  # the driver did not come to write one
-            record = Record(
-                batch=batch.id if batch else "",
-                source=job.source,
-                output=job.output,
-                state="failed",
-                wish=job.made_with,
-                source_stat=job.source_stat,
-                before={path: stat(path) for path in job.targets},
-            )
+            record = Record.of(job, batch, "failed")
         record.state, record.again = "waiting" if again else "failed", again
         record.tries = [*record.tries, Try(ended=time.time(), seconds=time.monotonic() - entry.started, error=error)]
         self._unsaved[job.key] = record

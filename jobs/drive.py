@@ -37,21 +37,9 @@ def drive(job: Job, folder: Path, device: str, artists: int) -> Failure | None:
     """
     ledger = Ledger(folder)
     earlier, batch = ledger.read(job.key), ledger.batch()
-    record = Record(
-        batch=batch.id if batch else "",
-        source=job.source,
-        output=job.output,
-        state="running",
-        wish=job.made_with,
-        labels=job.labels,
-        source_stat=job.source_stat,
-        before={path: stat(path) for path in job.targets},
-        began=time.time(),
-        workers=artists,
-        device=device,
-        host=socket.gethostname(),
-        pid=os.getpid(),
-    )
+    record = Record.of(job, batch, "running")
+    record.began, record.workers, record.device = time.time(), artists, device
+    record.host, record.pid = socket.gethostname(), os.getpid()
     if earlier and earlier.batch == record.batch:
         record.tries = earlier.tries
     try:

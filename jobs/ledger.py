@@ -98,6 +98,21 @@ class Record(_Model):
     """Frames whose damage the decoder concealed."""
     tries: list[Try] = []
     """Those that failed, in this start of the batch."""
+
+    @classmethod
+    def of(cls, job: Job, batch: Batch | None, state: Literal["running", "failed"]) -> Record:
+        """A film of which nothing else is known yet, with its outputs as they are now."""
+        return cls(
+            batch=batch.id if batch else "",
+            source=job.source,
+            output=job.output,
+            state=state,
+            wish=job.made_with,
+            labels=job.labels,
+            source_stat=job.source_stat,
+            before={path: stat(path) for path in job.targets},
+        )
+
     again: float = 0
     """When the next try is due."""
 
