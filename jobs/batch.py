@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
-from typer.exceptions import TyperException
 
-from ..pipeline.errors import SemcolorError, UserError
-from .video import _multiple_of_32, _terminate, _version
+from ..pipeline.errors import UserError
+from .command import Address, Codec, Crf, Device, Preset, Quiet, Size, Steady, Version, Vivid, Weights, ended
 
 if TYPE_CHECKING:
     from .ledger import Job, Ledger
@@ -48,28 +45,18 @@ def batch(
             "{parent} (the source's folder).",
         ),
     ],
-    size: Annotated[
-        int, typer.Option(min=64, max=1024, callback=_multiple_of_32, help="The network's short side, pixels.")
-    ] = 256,
-    codec: Annotated[
-        str, typer.Option(help="libx264, libx265, ffv1 (lossless), or another of FFmpeg's encoders.")
-    ] = "libx264",
-    crf: Annotated[float, typer.Option(min=0, max=63, help="Quality where the codec has it; lower is better.")] = 16,
-    preset: Annotated[str, typer.Option(help="Speed of libx264 and libx265, ultrafast to veryslow.")] = "veryfast",
+    size: Size = 256,
+    codec: Codec = "libx264",
+    crf: Crf = 16,
+    preset: Preset = "veryfast",
     labels: Annotated[
         str | None,
         typer.Option(metavar="TEMPLATE", help="Also write films of what the network understood; relative to WHERE."),
     ] = None,
-    steady: Annotated[
-        float, typer.Option(min=0, max=1, help="How still colours are held along a shot: 0 not at all, 1 as can be.")
-    ] = 1.0,
-    weights: Annotated[
-        Path | None, typer.Option(metavar="PATH", help="Networks of your own training.  [default: those that ship]")
-    ] = None,
-    vivid: Annotated[
-        float, typer.Option(min=0, max=2, help="Strength of the colours: 0 grey, 1 as trained, 2 twice as much.")
-    ] = 1.0,
-    device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where the networks run.")] = "auto",
+    steady: Steady = 1.0,
+    weights: Weights = None,
+    vivid: Vivid = 1.0,
+    device: Device = "auto",
     workers: Annotated[
         int | None,
         typer.Option(min=1, help="Networks at once for one film.  [default: one; the last films take what is free]"),
@@ -77,10 +64,7 @@ def batch(
     retries: Annotated[
         int, typer.Option(min=0, help="Further tries for a film whose work failed; a bad film is not tried again.")
     ] = 2,
-    address: Annotated[
-        str | None,
-        typer.Option(metavar="HOST:PORT", help="A Ray cluster to work on, or auto.  [default: this machine]"),
-    ] = None,
+    address: Address = None,
     state: Annotated[
         str | None,
         typer.Option(metavar="FOLDER", help="Where the batch keeps its state.  [default: .semcolor-batch in WHERE]"),
@@ -91,10 +75,8 @@ def batch(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be done and about how long it takes.")
     ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")] = False,
-    version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and leave.")
-    ] = False,
+    quiet: Quiet = False,
+    version: Version = False,
 ) -> int:
     """Colorize many films, several at once. `semcolor-batch status FOLDER` says how far they are.
 
@@ -221,25 +203,12 @@ def status(
 
 
 def run(arguments: list[str] | None = None) -> int:
-    """The command's exit code: 0 all done, 1 some failed, 2 the user's mistake, 130 Ctrl-C.
-
-    SEMCOLOR_DEBUG=1 turns errors back into tracebacks.
-    """
+    """The command's exit code: 0 all done, 1 some failed, and else as `command.ended` says."""
     arguments = sys.argv[1:] if arguments is None else arguments
-    about_status = arguments[:1] == ["status"]
-    command = typer.main.get_command(status_app if about_status else app)
-    name = f"{NAME} status" if about_status else NAME
-    signal.signal(signal.SIGTERM, _terminate)
-    try:
-        code = command.main(arguments[about_status:], prog_name=name, standalone_mode=False) or 0
-    except TyperException as error:
-        message, code = error.format_message(), 2
-    except (SemcolorError, OSError) as error:
-        if os.environ.get("SEMCOLOR_DEBUG"):
-            raise
-        message, code = str(error), 2 if isinstance(error, UserError) else 1
+    if arguments[:1] == ["status"]:
+        code, message = ended(status_app, arguments[1:], f"{NAME} status")
     else:
-        message = "stopped; the same command goes on from here." if code == 130 else ""  # Typer's code for Ctrl-C
+        code, message = ended(app, arguments, NAME)
     for line in message.splitlines():
         print(f"{NAME}: {line}", file=sys.stderr)
     return code

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import sys
 import time
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 import typer
-from typer.exceptions import TyperException
 
-from .. import __version__
 from ..models import is_weights
 from ..pipeline.chunk import CHUNK_SIZES
-from ..pipeline.errors import SemcolorError, UserError
+from ..pipeline.errors import UserError
+from .command import Address, Codec, Crf, Device, Preset, Quiet, Size, Steady, Version, Vivid, Weights, ended
 
 if TYPE_CHECKING:
     from ..pipeline.edits import Sheet
@@ -28,12 +24,6 @@ if TYPE_CHECKING:
 NAME = "semcolor-video"
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
-
-
-def _version(wanted: bool) -> None:
-    if wanted:
-        print(f"semcolor {__version__}")
-        raise typer.Exit
 
 
 def _list_labels(wanted: bool) -> None:
@@ -55,12 +45,6 @@ def _edits_schema(wanted: bool) -> None:
         raise typer.Exit
 
 
-def _multiple_of_32(size: int) -> int:
-    if size % 32:
-        raise typer.BadParameter(f"{size} is not a multiple of 32.")
-    return size
-
-
 def _chunk_size(chunk: int) -> int:
     if chunk not in CHUNK_SIZES:
         raise typer.BadParameter(f"{chunk} is not one of {', '.join(map(str, CHUNK_SIZES))}.")
@@ -74,14 +58,10 @@ def video(
         Path | None,
         typer.Option("--output", "-o", metavar="PATH", help="The colour film.  [default: INPUT with .color added]"),
     ] = None,
-    size: Annotated[
-        int, typer.Option(min=64, max=1024, callback=_multiple_of_32, help="The network's short side, pixels.")
-    ] = 256,
-    codec: Annotated[
-        str, typer.Option(help="libx264, libx265, ffv1 (lossless), or another of FFmpeg's encoders.")
-    ] = "libx264",
-    crf: Annotated[float, typer.Option(min=0, max=63, help="Quality where the codec has it; lower is better.")] = 16,
-    preset: Annotated[str, typer.Option(help="Speed of libx264 and libx265, ultrafast to veryslow.")] = "veryfast",
+    size: Size = 256,
+    codec: Codec = "libx264",
+    crf: Crf = 16,
+    preset: Preset = "veryfast",
     labels: Annotated[
         Path | None, typer.Option(metavar="PATH", help="Also write a film of what the network understood.")
     ] = None,
@@ -112,9 +92,7 @@ def video(
     still: Annotated[
         str | None, typer.Option(metavar="WHEN", help="Only the frame at 12.5s, or frame 300: a PNG or JPEG.")
     ] = None,
-    steady: Annotated[
-        float, typer.Option(min=0, max=1, help="How still colours are held along a shot: 0 not at all, 1 as can be.")
-    ] = 1.0,
+    steady: Steady = 1.0,
     no_steady: Annotated[bool, typer.Option("--no-steady", help="Paint each frame alone; --steady 0.")] = False,
     motion: Annotated[Literal["dis", "raft"], typer.Option(help="What measures motion; RAFT wants a GPU.")] = "dis",
     motion_weights: Annotated[
@@ -123,28 +101,21 @@ def video(
     compare: Annotated[
         Path | None, typer.Option(metavar="PATH", help="Also write a film of both, each frame alone | steady.")
     ] = None,
-    weights: Annotated[
-        Path | None, typer.Option(metavar="PATH", help="Networks of your own training.  [default: those that ship]")
-    ] = None,
-    vivid: Annotated[
-        float, typer.Option(min=0, max=2, help="Strength of the colours: 0 grey, 1 as trained, 2 twice as much.")
-    ] = 1.0,
-    device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where the networks run.")] = "auto",
+    weights: Weights = None,
+    vivid: Vivid = 1.0,
+    device: Device = "auto",
     workers: Annotated[
         int | None, typer.Option(min=1, help="Networks at once.  [default: one a GPU, or one a CPU core]")
     ] = None,
     chunk: Annotated[
         int, typer.Option(callback=_chunk_size, help="Frames handed on together: 16, 24, 32, 48 or 96.")
     ] = 32,
-    address: Annotated[
-        str | None,
-        typer.Option(metavar="HOST:PORT", help="A Ray cluster to work on, or auto.  [default: this machine]"),
-    ] = None,
+    address: Address = None,
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Start over; throw away what an interrupted run has left.")
     ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an output that exists.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")] = False,
+    quiet: Quiet = False,
     list_labels: Annotated[
         bool, typer.Option("--list-labels", callback=_list_labels, is_eager=True, help="Print the labels and leave.")
     ] = False,
@@ -154,9 +125,7 @@ def video(
             "--edits-schema", callback=_edits_schema, is_eager=True, help="Print the JSON Schema of edits and leave."
         ),
     ] = False,
-    version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and leave.")
-    ] = False,
+    version: Version = False,
 ) -> None:
     """Colorize a black-and-white film.
 
@@ -320,26 +289,9 @@ def _raft_weights(motion: str, weights: Path | None) -> Path | None:
     return weights.absolute()
 
 
-def _terminate(signum: int, frame: FrameType | None) -> None:
-    raise SystemExit(128 + signum)  # unwinds: actors stop, the lock goes, Ray shuts down
-
-
 def run(arguments: list[str] | None = None) -> int:
-    """The command's exit code: 0 done, 2 the user's mistake, 1 any other failure, 130 Ctrl-C.
-
-    SEMCOLOR_DEBUG=1 turns errors back into tracebacks.
-    """
-    signal.signal(signal.SIGTERM, _terminate)
-    try:
-        code = typer.main.get_command(app).main(arguments, prog_name=NAME, standalone_mode=False) or 0
-    except TyperException as error:
-        message, code = error.format_message(), 2
-    except (SemcolorError, OSError) as error:
-        if os.environ.get("SEMCOLOR_DEBUG"):
-            raise
-        message, code = str(error), 2 if isinstance(error, UserError) else 1
-    else:
-        message = "stopped; the same command goes on from here." if code == 130 else ""  # Typer's code for Ctrl-C
+    """The command's exit code; see `command.ended`."""
+    code, message = ended(app, arguments, NAME)
     if message:
         print(f"{NAME}: {message}", file=sys.stderr)
     return code
