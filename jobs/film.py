@@ -1,11 +1,10 @@
-"""One film through the cluster: who works, in what order, how much at once, and where to go on after a crash.
+"""One film through the cluster, from its settings to the finished files.
 
     Reader ──▶ Artist × N ──▶ Steadier ──▶ Writer ──▶ assemble
          └──▶ motion tasks ──────▲
 
-The driver holds no pixels: it passes references on and waits for receipts. A bounded window of chunks in flight
-is the memory bound and the back-pressure. The Writer commits parts into a work folder beside the output; a run
-that finds such a folder goes on after its last part.
+Here is what a film is made with and what came of it; the actors and their loop are in `run`, what happens when a
+worker is lost in `recovery`, the folder beside the output that a run goes on from in `work`.
 """
 
 from __future__ import annotations
