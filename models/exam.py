@@ -16,7 +16,7 @@ from . import network_size
 from .colorizer import Colorizer
 from .data import DataFolder, Photo
 from .degrade import DAMAGES
-from .evaluate import evaluate, evaluate_tests, look_at, looks, tensor_of
+from .evaluate import evaluate, evaluate_tests, look_at, looks, skin_pixels, tensor_of
 from .lab import lab_from_rgb, luma_from_rgb
 from .labels import INDEX, NAMES
 from .metrics import ciede2000
@@ -106,8 +106,7 @@ def faces(model: Colorizer, folder: DataFolder, sources: tuple[str, ...] = ("fac
     for source in sources:
         errors, ours, theirs = [], [], []
         for photo, seen in looks(model, folder, folder.photos("test", [source])):
-            allowed = folder.allowed(photo, (seen.rgb.shape[1], seen.rgb.shape[2]))
-            skin = torch.from_numpy(allowed[..., INDEX["skin"]] & (allowed.sum(-1) <= 2))
+            skin = torch.from_numpy(skin_pixels(folder, photo, (seen.rgb.shape[1], seen.rgb.shape[2])))
             if skin.sum() < 20:
                 continue
             truth, ab = lab_from_rgb(seen.rgb)[1:][:, skin], seen.lab[1:][:, skin]

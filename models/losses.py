@@ -13,16 +13,18 @@ from torch import Tensor
 
 from .labels import INDEX, NAMES
 
+DOUBT = 0.05  # probability that a reading must have to count as much as an even share, in `correct`
 
 def label_loss(logits: Tensor, allowed: Tensor) -> Tensor:
     """−log Σ p(allowed), mean over the pixels that anything is known of. Both (B, 62, h, w).
 
     The fewer names are allowed the more a pixel counts: "any of forty" would else feed whichever is likeliest. But it
-    must count: at 1/n a background was read as bird or dog, since hardly anything said that it is neither.
+    must count: at 1/n a background was read as bird or dog, since hardly anything said that it is neither, and at
+    1/sqrt(n) still as potted plant.
     """
     log_p = logits.float().log_softmax(1)
     said = log_p.masked_fill(~allowed, -torch.inf).logsumexp(1)
-    weight = allowed.sum(1).float().pow(-0.5) * ~allowed.all(1)
+    weight = allowed.sum(1).float().pow(-0.25) * ~allowed.all(1)
     return -(said * weight).sum() / weight.sum().clamp(min=1)
 
 
@@ -64,14 +66,14 @@ def colourful_loss(ab: Tensor, truth: Tensor) -> Tensor:
 def correct(labels: Tensor, allowed: Tensor, share: float) -> Tensor:
     """Predicted probabilities with what is known put in, for a share of the samples.
 
-    So that the colour follows the label that is given, also where the network would have read another.
+    So that the colour follows the label that is given, also where the network would have read another. Where it gave
+    what is allowed hardly any probability, its opinion on which of several names it is counts little: all share evenly.
     """
-    masked = labels * allowed
-    masked = masked / masked.sum(1, keepdim=True).clamp(min=1e-6)
+    count = allowed.sum(1, keepdim=True)
+    masked = labels * allowed + DOUBT * allowed / count
+    masked = masked / masked.sum(1, keepdim=True)
     chosen = torch.rand(len(labels), 1, 1, 1).to(labels.device) < share
-    usable = (labels * allowed).sum(1, keepdim=True) > 1e-4
-    even = allowed / allowed.sum(1, keepdim=True)
-    return torch.where(chosen, torch.where(usable, masked, even), labels)
+    return torch.where(chosen & (count < len(NAMES)), masked, labels)
 
 
 @dataclass(frozen=True)
