@@ -15,6 +15,7 @@ from .labels import INDEX, NAMES
 
 DOUBT = 0.05  # probability that a reading must have to count as much as an even share, in `correct`
 
+
 def label_loss(logits: Tensor, allowed: Tensor) -> Tensor:
     """−log Σ p(allowed), mean over the pixels that anything is known of. Both (B, 62, h, w).
 
