@@ -14,6 +14,7 @@ from torch import Tensor
 from .labels import INDEX, NAMES
 
 DOUBT = 0.05  # probability that a reading must have to count as much as an even share, in `correct`
+GAMUT = 110.0  # |a| and |b| of sRGB colours end here
 
 
 def label_loss(logits: Tensor, allowed: Tensor) -> Tensor:
@@ -62,6 +63,15 @@ def colourfulness_ab(ab: Tensor) -> Tensor:
 def colourful_loss(ab: Tensor, truth: Tensor) -> Tensor:
     """How far each picture falls short of the truth's colourfulness, 0..1, mean. Being more colourful costs nothing."""
     return F.relu(1 - colourfulness_ab(ab) / colourfulness_ab(truth).clamp(min=2)).mean()
+
+
+def gamut_loss(ab: Tensor) -> Tensor:
+    """How far chroma lies beyond what any sRGB colour has, in tens of units, mean. (B, 2, H, W).
+
+    CIEDE2000 hardly tells a very wrong chroma from an impossible one: without this a corner of the picture, where
+    padding meets, once ran off to b = 2000 and never came back.
+    """
+    return F.relu(ab.abs() - GAMUT).mean() / 10
 
 
 def correct(labels: Tensor, allowed: Tensor, share: float) -> Tensor:

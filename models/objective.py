@@ -10,6 +10,7 @@ from .losses import (
     color_difference,
     colourful_loss,
     correct,
+    gamut_loss,
     label_loss,
     moved,
     pixel_weight,
@@ -75,6 +76,7 @@ class Objective(nn.Module):
         found = {
             "color": error.mean() / 10,
             "colourful": s.colourful * colourful_loss(ab, truth),
+            "gamut": gamut_loss(painted),
             "label": s.label * label_loss(logits[:count], allowed),
         }
         if other:

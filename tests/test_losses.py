@@ -7,6 +7,7 @@ from semcolor.models.losses import (
     color_difference,
     colourful_loss,
     correct,
+    gamut_loss,
     label_loss,
     moved,
     pixel_weight,
@@ -55,6 +56,14 @@ def test_color_difference_has_a_gradient_everywhere(point):
         ab = torch.tensor(start).view(1, 2, 1, 1).requires_grad_()
         color_difference(ab, truth).sum().backward()
         assert ab.grad is not None and ab.grad.isfinite().all()
+
+
+def test_gamut_loss_holds_chroma_where_colours_are():
+    ab = torch.tensor([[100.0, -2000.0], [-109.0, 120.0]]).view(1, 2, 2, 1).requires_grad_()
+    loss = gamut_loss(ab)
+    assert torch.isclose(loss, torch.tensor((1890 + 10) / 4 / 10))
+    loss.backward()
+    assert ab.grad is not None and ab.grad.flatten().sign().tolist() == [0, -1, 0, 1]
 
 
 def test_colourful_loss_is_the_share_that_is_missing():
