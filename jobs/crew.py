@@ -13,6 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from ..models import has_cuda
 from ..pipeline.errors import UserError
 from .drive import Failure, drive
 from .ledger import Job, Ledger, Record, Try
@@ -184,7 +185,7 @@ def pick_device(wanted: str) -> str:
 
     gpus = wanted != "cpu" and int(ray.cluster_resources().get("GPU", 0))
     if gpus:
-        probe: Any = ray.remote(_has_cuda).options(num_gpus=1, num_cpus=0)
+        probe: Any = ray.remote(has_cuda).options(num_gpus=1, num_cpus=0)
         try:  # Ray counts what the driver lists; torch must be able to use it
             gpus = ray.get(probe.remote(), timeout=PATIENCE)
         except GetTimeoutError:
@@ -192,9 +193,3 @@ def pick_device(wanted: str) -> str:
     if wanted == "cuda" and not gpus:
         raise UserError("--device cuda: no usable GPU here; use --device cpu, or --address of a cluster with GPUs.")
     return "cuda" if gpus else "cpu"
-
-
-def _has_cuda() -> bool:
-    from ..models.painter import has_cuda
-
-    return has_cuda()

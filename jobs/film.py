@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from .. import __version__
-from ..models import WEIGHTS, pick_precision
+from ..models import WEIGHTS, has_cuda, pick_precision
 from ..pipeline.assemble import assemble
 from ..pipeline.control import Control
 from ..pipeline.edits import Sheet
@@ -250,8 +250,6 @@ def _workers(settings: Settings) -> tuple[str, int]:
     resources = ray.cluster_resources()
     gpus, cpus = int(resources.get("GPU", 0)), int(resources.get("CPU", 0))
     if gpus and not settings.address:  # Ray counts what the driver lists; torch must be able to use it
-        from ..models.painter import has_cuda
-
         gpus = gpus if has_cuda() else 0
     if settings.device == "cuda" and not gpus:
         raise UserError("--device cuda: no usable GPU here; use --device cpu, or --address of a cluster with GPUs.")

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from ..models import has_cuda
 from ..models.objective import Settings
 
 NAME = "semcolor-train"
@@ -65,7 +66,6 @@ def _command(
     one that was not; with --minutes the schedule follows the clock.
     """
     from ..models.data import DataFolder
-    from ..models.painter import has_cuda
     from ..models.train import train
     from ..models.weights import WeightsError, load
 

@@ -1,5 +1,7 @@
 """The networks: understand a grey picture (labels), then colour it (chroma). Importing this imports no torch."""
 
+import ctypes
+import sys
 from pathlib import Path
 
 WEIGHTS = Path(__file__).with_name("weights") / "semcolor.safetensors"
@@ -7,6 +9,10 @@ WEIGHTS = Path(__file__).with_name("weights") / "semcolor.safetensors"
 
 CARD = "semcolor"
 """Key of the model card in a weights file's metadata."""
+
+
+class WeightsError(Exception):
+    """The weights file is missing, damaged, or of another network. The message says which file."""
 
 
 def is_weights(path: Path) -> bool:
@@ -20,10 +26,22 @@ def is_weights(path: Path) -> bool:
         return False
 
 
-def pick_precision(device: str) -> str:
-    """`bfloat16` where the hardware multiplies it (a GPU, a CPU with AMX), else `float32`; `device`: `cuda` or `cpu`.
+def has_cuda() -> bool:
+    """Whether torch can use a GPU of this machine. Its import takes seconds and is spared where there is no driver."""
+    try:
+        ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
+    except OSError:
+        if not Path("/dev/kfd").exists():  # AMD's, which torch knows by the same name
+            return False
+    import torch
 
-    Found without torch, whose import takes seconds, and every film asks.
+    return torch.cuda.is_available()
+
+
+def pick_precision(device: str) -> str:
+    """`bfloat16` where the hardware multiplies it (a GPU, a CPU with AVX-512 BF16 or AMX), else `float32`.
+
+    `device`: `cuda` or `cpu`. Found without torch, whose import takes seconds, and every film asks.
     """
     if device == "cuda":
         return "bfloat16"
@@ -31,7 +49,7 @@ def pick_precision(device: str) -> str:
         flags = Path("/proc/cpuinfo").read_text().split()
     except OSError:
         return "float32"
-    return "bfloat16" if {"amx_tile", "amx_bf16"} <= set(flags) else "float32"
+    return "bfloat16" if {"avx512_bf16", "amx_bf16"} & set(flags) else "float32"
 
 
 def network_size(aspect: float, short: int = 256) -> tuple[int, int]:

@@ -1,26 +1,15 @@
-"""The network at work: grey thumbs in, chroma and label probabilities out, the same bytes however it is cut.
+"""The networks at work: grey thumbs in, chroma and label probabilities out, the same bytes however they are cut.
 
 Convolutions may round differently at another batch size or thread count, so frames go through in groups of a
 fixed size, the last one padded, and on a CPU each painter uses one thread: more cores means more painters.
 """
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import torch
 
-from . import WEIGHTS, pick_precision, weights
-
-GROUP = {"cpu": 1, "cuda": 8}  # frames at once, a divisor of every chunk size; on a CPU larger ones are no faster
-
-
-Amend = Callable[[int, np.ndarray], np.ndarray]
-
-
-def has_cuda() -> bool:
-    """Whether torch can use a GPU of this machine."""
-    return torch.cuda.is_available()
+from . import WEIGHTS, pick_precision
+from .cpu import Amend
 
 
 class Painter:
@@ -32,15 +21,15 @@ class Painter:
         """device: `cpu` or `cuda`; path: weights, those that ship by default; vivid: factor of the chroma;
         precision: `bfloat16` or `float32`, by default what the hardware does best.
 
-        Raises weights.WeightsError.
+        Raises WeightsError.
         """
-        self.device, self.vivid = device, vivid
         if device == "cpu":
-            torch.set_num_threads(1)
-        self.dtype = getattr(torch, precision or pick_precision(self.device))
-        self.model = weights.load(path or WEIGHTS).to(self.device, memory_format=torch.channels_last)
+            from .cpu import Networks
+        else:
+            from .gpu import Networks
+        self.vivid = np.float32(vivid)
+        self._networks = Networks(path or WEIGHTS, precision or pick_precision(device))
 
-    @torch.inference_mode()
     def paint(self, thumbs: np.ndarray, amend: Amend | None = None) -> tuple[np.ndarray, np.ndarray]:
         """thumbs (N, h, w) uint8 full-range luma, h and w multiples of 32 →
 
@@ -49,25 +38,17 @@ class Painter:
         `amend`: called with each thumb's number and its labels (62, h/4, w/4) float32 before colouring, returns what
         is to be read instead; probabilities that sum to 1.
         """
-        group = GROUP[self.device]
+        group, count = self._networks.group, len(thumbs)
         ab, labels = [], []
-        for first in range(0, len(thumbs), group):
+        for first in range(0, count, group):
             part = thumbs[first : first + group]
             if len(part) < group:
                 part = np.concatenate([part, np.repeat(part[-1:], group - len(part), 0)])
-            # A copy: arrays from Ray's store are read-only.
-            grey = torch.from_numpy(part.astype(np.float32)).to(self.device)[:, None] / 255
-            count = min(group, len(thumbs) - first)
-            with torch.autocast(self.device, self.dtype, enabled=self.dtype != torch.float32):
-                features = self.model.encoder(grey.contiguous(memory_format=torch.channels_last))
-                chance = self.model.semantic(features).softmax(1)
-                if amend:
-                    for n in range(count):
-                        read = chance[n].float().cpu().numpy()
-                        amended = amend(first + n, read)
-                        if amended is not read:
-                            chance[n] = torch.from_numpy(amended).to(chance)
-                chroma = self.model.color(features, chance)
-            ab.append((self.vivid * chroma[:count].float()).clamp(-127, 127).half().cpu().numpy())
-            labels.append((chance[:count].float() * 255).round().byte().cpu().numpy())
-        return np.concatenate(ab), np.concatenate(labels)
+
+            def change(n: int, read: np.ndarray, first: int = first) -> np.ndarray:
+                return amend(first + n, read) if amend and first + n < count else read
+
+            chroma, chance = self._networks.paint(part, change if amend else None)
+            ab.append((self.vivid * chroma).clip(-127, 127).astype(np.float16))
+            labels.append(chance)
+        return np.concatenate(ab)[:count], np.concatenate(labels)[:count]

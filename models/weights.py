@@ -1,7 +1,8 @@
-"""Weights that ship with the package: safetensors only, loaded strictly, their card in their metadata."""
+"""Weights files: safetensors only, loaded strictly, their card in their metadata."""
 
 import hashlib
 import json
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -9,17 +10,21 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from . import CARD, WEIGHTS
+from . import CARD, WEIGHTS, WeightsError
 from .colorizer import Colorizer
-
-
-class WeightsError(Exception):
-    """The weights file is missing, damaged, or of another network. The message says which file."""
+from .cpu import COLOR, CONSTANTS, UNDERSTAND
 
 
 def save(model: Colorizer, path: Path, card: dict[str, Any]) -> None:
-    """Write `model` in half precision with `card` (recipe, figures) in the metadata, whole or not at all."""
+    """Write `model` in half precision with `card` (recipe, figures) in the metadata, whole or not at all.
+
+    The file also gets the graphs for CPUs, unless this machine trains without OpenVINO.
+    """
     tensors = {name: t.detach().to("cpu", torch.float16).contiguous() for name, t in model.state_dict().items()}
+    if find_spec("openvino"):
+        from .graphs import draw
+
+        tensors |= draw(tensors)
     partial = path.with_suffix(".partial")
     save_file(tensors, partial, metadata={CARD: json.dumps(card)})
     partial.replace(path)
@@ -30,6 +35,8 @@ def load(path: Path = WEIGHTS) -> Colorizer:
     model = Colorizer()
     try:
         tensors = load_file(path)
+        for name in (UNDERSTAND, COLOR, CONSTANTS):
+            tensors.pop(name, None)
         model.load_state_dict({name: t.float() for name, t in tensors.items()}, strict=True)
     except Exception as error:  # safetensors raises its own and OS errors, torch a RuntimeError
         reason = str(error).splitlines()[0]

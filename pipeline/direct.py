@@ -20,6 +20,7 @@ import cv2
 import numpy as np
 
 from ..flow import LOOKAHEAD, Steadier, estimate
+from ..models import has_cuda
 from .assemble import assemble, check_output, check_place, output_format
 from .chunk import Chunk, Resume
 from .compose import PlaneFormat, chroma_planes, picture
@@ -149,7 +150,7 @@ def _last(film: Film, look: Look, frame: int) -> Frames:
 
 def _coloured(film: Film, look: Look, spans: Sequence[tuple[int, int]]) -> Iterator[Frames]:
     """The frames of the spans, in order, a chunk or less at a time."""
-    from ..models.painter import Painter, has_cuda
+    from ..models.painter import Painter
 
     device = look.device if look.device != "auto" else "cuda" if has_cuda() else "cpu"
     painter = Painter(device, look.weights, look.vivid)

@@ -1,11 +1,16 @@
 """Shapes, and the contract of the two flows: the picture is normalised, the labels are not."""
 
 import shutil
+import subprocess
+import sys
 
+import cv2
 import numpy as np
 import pytest
+import skimage.data
 import torch
-from semcolor.models import WEIGHTS, weights
+from safetensors.torch import load_file, save_file
+from semcolor.models import WEIGHTS, cpu, gpu, weights
 from semcolor.models.card import write_card
 from semcolor.models.color import ColorNet
 from semcolor.models.colorizer import Colorizer
@@ -101,6 +106,58 @@ def test_vivid_is_a_factor_of_the_chroma():
     assert np.allclose(twice, np.clip(2 * once, -127, 127), atol=0.1)
 
 
+def _photo(height: int = 128, width: int = 192) -> np.ndarray:
+    """(1, h, w) uint8 luma of a photo that scikit-image carries."""
+    return cv2.resize(cv2.cvtColor(skimage.data.astronaut(), cv2.COLOR_RGB2GRAY), (width, height))[None]
+
+
+def test_a_cpu_paints_what_torch_paints(trained):
+    """OpenVINO's graphs are the same networks, at any size, one size after the other."""
+    networks = cpu.Networks(WEIGHTS, "float32")
+    for thumbs in (_photo(), _photo(96, 64)):
+        ab, labels = networks.paint(thumbs, None)
+        with torch.inference_mode():
+            wanted, chances = trained(torch.from_numpy(thumbs)[:, None].float() / 255)
+        assert np.abs(ab - wanted.numpy()).mean() < 0.01
+        assert np.abs(labels - 255 * chances.numpy()).max() < 1
+
+
+def test_amended_labels_are_painted_and_told_on_either_kind_of_device():
+    grass = np.zeros((62, 32, 48), np.float32)
+    grass[INDEX["grass"]] = 1
+    thumbs = np.repeat(_photo(), 8, 0)
+    given = {0: grass}
+    one = cpu.Networks(WEIGHTS, "float32")
+    many = gpu.Networks(WEIGHTS, "float32", device="cpu")
+    ab, labels = many.paint(thumbs, lambda n, read: given.get(n, read))
+    for n in (0, 1):
+        ab_one, labels_one = one.paint(thumbs[:1], lambda _, read, n=n: given.get(n, read))
+        assert np.abs(ab_one[0] - ab[n]).mean() < 0.01
+        assert np.abs(labels_one[0].astype(int) - labels[n]).max() <= 1
+    assert (labels[0] == 255 * grass).all()
+    assert np.abs(ab[0] - ab[1]).mean() > 1
+
+
+def test_a_cpu_needs_no_torch(tmp_path):
+    code = "import sys; from semcolor.models.painter import Painter; Painter('cpu'); assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True)
+
+
+def test_weights_without_graphs_get_them_when_loaded(tmp_path):
+    tensors = {n: t for n, t in load_file(WEIGHTS).items() if not n.startswith("openvino.")}
+    save_file(tensors, tmp_path / "plain.safetensors")
+    plain, shipped = (cpu.Networks(path, "float32") for path in (tmp_path / "plain.safetensors", WEIGHTS))
+    assert plain.paint(_photo(), None)[0].tobytes() == shipped.paint(_photo(), None)[0].tobytes()
+
+
+def test_no_chroma_beyond_what_colours_have(trained):
+    """In the corners, where the padding of two sides meets, above all."""
+    for thumbs in (_photo(), _photo(256, 352), _photo(160, 160) // 4):
+        with torch.inference_mode():
+            ab, _ = trained(torch.from_numpy(thumbs)[:, None].float() / 255)
+        assert ab.abs().max() < 128
+
+
 def test_painter_takes_read_only_frames():
     thumbs = np.zeros((1, 64, 64), np.uint8)
     thumbs.flags.writeable = False
@@ -132,8 +189,6 @@ def test_weights_are_loaded_strictly(tmp_path, trained):
     copy = weights.load(path)
     for (name, a), b in zip(trained.state_dict().items(), copy.state_dict().values(), strict=True):
         assert torch.equal(a, b), name
-    from safetensors.torch import load_file, save_file
-
     tensors = load_file(path)
     tensors.pop(next(iter(tensors)))
     save_file(tensors, path)
