@@ -8,6 +8,9 @@ the frame before, or by its surroundings if it was not seen there, and is taken 
 like it: what a moving thing uncovers holds still with the background. What covers the region is outside of it, since
 it comes from outside.
 
+Seen so, frame by frame, a border wavers, and paint shows it. So the region is also carried from frame to frame with its
+own motion, which near its border is taken from inside it, and what each frame says is averaged in.
+
 The motion of `estimate` is not used: it is settled to hold still where in doubt, which is right for blending and
 would leave a slow region behind. A region that is hidden for long is found again only by its surroundings.
 """
@@ -47,8 +50,16 @@ GRAIN = 36.0
 
 FEW = np.float32(1e-4)  # keeps means of nothing finite
 
-WIDE, NEAR = 41, 9
-"""Sides of the windows for the motion of region and surroundings, and for a pixel's surroundings; chroma grid."""
+WIDE, NEAR, LOCAL = 41, 9, 21
+"""Sides of the windows for the motion of region and surroundings, for a pixel's surroundings, and for the motion that
+the region is carried with; chroma grid."""
+
+MEMORY, GUESSED = 12.0, 0.5
+"""Most frames that the region's past stands for, and what a frame adds where its match is not sure, instead of 1."""
+
+APART = 0.6
+"""Difference from the region's own motion, pixels a frame, that makes half sure that a pixel is not of it: it covers
+the region, and the past says nothing of it."""
 
 RADIUS, CONTRAST = 2, 40.0
 """Of `snap`: how far a border looks for an edge (pixels), and variance of luma (levels squared) that makes one."""
@@ -99,6 +110,7 @@ class _Follower:
         self._dis = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
         self._dis.setFinestScale(0)
         self._before, self._mask = picture, mask  # of the frame before
+        self._weight = np.full_like(mask, MEMORY)  # frames that stand behind it
         self._drop_anchor(np.ones_like(mask))
 
     def _drop_anchor(self, known: np.ndarray) -> None:
@@ -122,13 +134,29 @@ class _Follower:
         # What comes in at the picture's border continues what was there, more likely than not.
         seen = 0.75 + (seen - 0.75) * _inside(where)
         guess = self._guess(matched, sure, past, picture.astype(np.float32), remap(self._mask, where), seen)
-        mask = guess + (matched - guess) * np.clip(2 * sure - 0.5, 0, 1)
+        trust = np.clip(2 * sure - 0.5, 0, 1)
+        mask = self._steady(guess + (matched - guess) * trust, trust, past)
 
         self._before, self._mask, self._there, self._back = picture, mask, there, back
         self._age += 1
         if self._age == ANCHOR:
             self._drop_anchor(np.clip(2 * sure, DOUBTED, 1))
         return mask
+
+    def _steady(self, mask: np.ndarray, trust: np.ndarray, flow: np.ndarray) -> np.ndarray:
+        """The present frame's mask averaged with the past's, carried along; `trust` (h, w): how sure each pixel is."""
+        inside = cv2.erode(np.clip(2 * mask - 1, 0, 1), np.ones((5, 5), np.uint8))[..., None]
+        weighted = np.dstack([flow * inside, inside])
+        total = _mean(weighted, LOCAL) + np.float32(0.02) * _mean(weighted, WIDE)
+        known = total[..., 2:]
+        own = np.where(known > 1e-5, total[..., :2] / np.maximum(known, np.float32(1e-6)), flow)
+        where = sources(own)
+        carried = np.clip(remap(self._mask, where, cubic=True), 0, 1)
+        other = np.clip(length(*cv2.split(flow - own)) * np.float32(1 / APART) - 0.5, 0, 1)
+        weight = remap(self._weight, where) * _inside(where) * (1 - carried * other)
+        new = GUESSED + (1 - GUESSED) * trust
+        self._weight = np.minimum(weight + new, MEMORY)
+        return (weight * carried + new * mask) / (weight + new)
 
     def _flow(self, present: np.ndarray, other: np.ndarray, start: np.ndarray | None = None) -> np.ndarray:
         begin = None if start is None else np.ascontiguousarray(start)

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -50,17 +51,17 @@ class _Timed:
 
 
 class Reader(_Timed):
-    """Decodes in order. One to a film."""
+    """Decodes in order, what lies in the gaps. One to a film."""
 
-    def __init__(self, film: Film, chunk: int, size: int, start: Resume) -> None:
+    def __init__(self, film: Film, chunk: int, size: int, gaps: Sequence[Resume]) -> None:
         super().__init__()
-        self._settings = film, chunk, size, start
+        self._settings, self._gaps = (film, chunk, size), gaps
 
     def open(self) -> None:
         """Nothing is decoded before the first chunk is asked for."""
         from ..pipeline.reader import FilmReader
 
-        self._chunks = iter(FilmReader(*self._settings))
+        self._chunks = chain.from_iterable(FilmReader(*self._settings, gap) for gap in self._gaps)
 
     def read(self) -> tuple[Chunk | None, np.ndarray | None, Thumbs | None]:
         """The next chunk, its luma (N, H, W) and its thumbs; three Nones at the film's end."""
@@ -122,23 +123,23 @@ def _raft(weights: Path, device: str) -> Estimator:
 class Steadier(_Timed):
     """Holds colours and labels still along a shot. One to a film; chunks come in order."""
 
-    def __init__(self, strength: float, state: bytes, control: Control | None = None) -> None:
+    def __init__(self, strength: float, gaps: Sequence[Resume], control: Control | None = None) -> None:
         super().__init__()
-        self._strength, self._state, self._control = strength, state, control
+        self._strength, self._control = strength, control
+        self._states = {gap.frame: gap.state for gap in gaps if gap.state}
         self._motion_seconds = 0.0
 
     def open(self) -> None:
-        """Go on from the state of an earlier run, if there is one."""
         from ..flow import Steadier as Estimate
 
         self._estimate = Estimate(self._strength)
-        if self._state:
-            self._estimate.restore(self._state)
 
     def blend(self, chunk: Chunk, colour: Colour, motion: tuple[Motion, float]) -> tuple[Colour, bytes]:
         """Steady colour, and the state where a part of the output may end with this chunk."""
         self._motion_seconds += motion[1]
         with self.busy():
+            if state := self._states.get(chunk.start):  # of an earlier run, or before a gap
+                self._estimate.restore(state)
             seen = self._control.forget(chunk.start, motion[0]) if self._control else motion[0]
             steady = self._estimate.blend(*colour, seen, chunk.shot_start, chunk.ends_shot)
             return steady, self._estimate.state() if chunk.may_end_part and not chunk.ends_shot else b""
@@ -173,16 +174,17 @@ class Writer(_Timed):
         self._summary, self._control = summary, control
 
     def open(self, work: Path, identity: dict, known: Sequence[Part]) -> None:
-        """Go on after the parts `known` in the folder `work`, once no Writer that was given up is at work there."""
+        """Go on beside the parts `known` in the folder `work`, once no Writer that was given up is at work there."""
         from ..pipeline.compose import PlaneFormat
         from ..pipeline.encode import chroma_size
-        from ..pipeline.writer import PartWriter, committed
+        from ..pipeline.writer import PartWriter, standing
 
         self._turn = writer_turn(work)  # until this process ends
         # Before PartWriter sweeps away what it does not know.
-        if not belongs(work, identity) or len(committed(work, known)) < len(known):
+        if not belongs(work, identity) or len(standing(work, known)) < len(known):
             raise WorkError(f"{work} is not the same folder on every node of the cluster; {SHARED}")
-        self._parts = PartWriter(work, self._film, self._encoding, self._also, known)
+        steered = {"steered": self._control.digest} if self._control else {}
+        self._parts = PartWriter(work, self._film, self._encoding, self._also, known, **steered)
         film, encoding = self._film, self._encoding
         self._size = chroma_size(film.width, film.height, encoding.pix_fmt)
         self._format = PlaneFormat(film.matrix, film.bits, film.full_range)

@@ -123,8 +123,8 @@ def _trial(job: Job, device: str) -> Trial:
     wish, film = job.wish, open_film(job.source)
     encoding = choose_encoding(film, wish.codec, wish.crf, wish.preset, output_format(job.output))
     artist = actors.Artist(device, actors.precision(device), Path(wish.weights) if wish.weights else None, wish.vivid)
-    steadier, writer = actors.Steadier(wish.steady, b""), actors.Writer(film, encoding, {})
-    reader = actors.Reader(film, FRAMES, wish.size, Resume())
+    steadier, writer = actors.Steadier(wish.steady, ()), actors.Writer(film, encoding, {})
+    reader = actors.Reader(film, FRAMES, wish.size, [Resume()])
     with tempfile.TemporaryDirectory() as folder:
         identity = {"trial": True}
         keep_or_clear(Path(folder), identity)

@@ -28,11 +28,11 @@ from ..pipeline.errors import UserError
 from ..pipeline.film import Film
 from ..pipeline.reader import chunk_size, thumb_size
 from ..pipeline.summary import LEGEND, summarise
-from ..pipeline.writer import Part, committed, file_sha256, notes
+from ..pipeline.writer import Part, file_sha256, notes, standing
 from .cluster import connected, cores
 from .recovery import ask_precision, finish_parts
 from .run import AHEAD, Job
-from .work import EventLog, belongs, claimed, deliver, keep_or_clear, seal, sealed, work_folder
+from .work import EventLog, belongs, claimed, deliver, drop_touched, keep_or_clear, seal, sealed, work_folder
 
 
 @dataclass(frozen=True)
@@ -103,15 +103,17 @@ def colorize_film(
     also: Also | None = None,
     progress: Progress = lambda done, shots: None,
     fresh: bool = False,
+    keep: bool = False,
 ) -> Summary:
     """Colorize `film` into `output`, and write what is wanted beside it.
 
-    Each appears whole or not at all. Interrupted, it leaves the work folder; called again with the same film and
-    settings it goes on from there, unless `fresh`. Raises SemcolorError, and OSError where the machine fails.
+    Each appears whole or not at all. Interrupted, it leaves the work folder, and so it does at the end with `keep`;
+    called again with the same film and settings it goes on from there, unless `fresh`. Where the settings' sheet is
+    another, it paints what that touches. Raises SemcolorError, and OSError where the machine fails.
     """
     started, also = time.monotonic(), also or {}
     work, targets = work_folder(output), _targets(output, also)
-    with claimed(work):
+    with claimed(work, keep):
         if not fresh and (facts := _finished(film, work, targets, encoding, settings, also)):
             deliver(work, targets)
             return Summary(frames=film.frames, resumed=film.frames, seconds=time.monotonic() - started, **facts)
@@ -139,10 +141,11 @@ def colorize_film(
                     work,
                     identity,
                 )
-                parts = committed(work)
-                start = parts[-1].stop if parts else 0
+                drop_touched(work, control)
+                parts = standing(work)
+                done = sum(part.frames for part in parts)
                 about = {"film": film.path, "frames": film.frames, "version": __version__}
-                events("resumed" if start else "started", frame=start, **about, **_where(job))
+                events("resumed" if done else "started", frame=done, **about, **_where(job))
                 outcome = finish_parts(job, parts, events, progress)
                 joining = time.monotonic()
                 facts = _assemble(job, outcome.parts, targets)
@@ -150,7 +153,7 @@ def colorize_film(
                 stages = outcome.stages | {"assembling": time.monotonic() - joining}
                 summary = Summary(
                     frames=film.frames,
-                    resumed=start,
+                    resumed=done,
                     seconds=time.monotonic() - started,
                     workers=workers,
                     device=device,

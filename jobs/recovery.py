@@ -1,8 +1,8 @@
 """What happens when a worker is lost: the film goes on from its last committed part, as after a crash.
 
-There is one way to go on, `Run` from the end of the parts, whether the run before was another process's or an
-attempt of this one. Lost workers, nodes and objects are made good that way; a mistake, a broken film or a full disk
-is not, for it would be the same again.
+There is one way to go on, `Run` through what is missing between the parts, whether the run before was another
+process's or an attempt of this one. Lost workers, nodes and objects are made good that way; a mistake, a broken film
+or a full disk is not, for it would be the same again.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..pipeline.errors import SemcolorError
-from ..pipeline.writer import Part, committed
+from ..pipeline.writer import Part, standing
 from . import actors
 from .run import Job, Run
 from .work import EventLog
@@ -47,22 +47,22 @@ class Outcome:
 
 
 def finish_parts(job: Job, parts: Sequence[Part], events: EventLog, progress: Progress) -> Outcome:
-    """Run from the end of `parts` to the film's end, again and again if workers are lost.
+    """Run until nothing is missing between `parts` and after them, again and again if workers are lost.
 
     Raises SemcolorError where that does not help, or has not helped `TRIES` times at the same part.
     """
     from ray.exceptions import RayError
 
     outcome, failures = Outcome(list(parts)), 0
-    while _stop(outcome.parts) < job.film.frames:
-        before = _stop(outcome.parts)
+    while _frames(outcome.parts) < job.film.frames:
+        before = _frames(outcome.parts)
         run = Run(job, outcome.parts, events)
         try:
             run.go(progress)
         except RayError as error:
             cause = _cause(error)
-            outcome.parts = committed(job.work, outcome.parts)
-            now = _stop(outcome.parts)
+            outcome.parts = standing(job.work, outcome.parts)
+            now = _frames(outcome.parts)
             if isinstance(cause, SemcolorError):
                 raise cause from None
             if not _passing(cause):
@@ -74,14 +74,14 @@ def finish_parts(job: Job, parts: Sequence[Part], events: EventLog, progress: Pr
             if now == job.film.frames:
                 break
             outcome.restarts += 1
-            _log.warning("%s: going on from frame %d.", brief(cause), now)
+            _log.warning("%s: going on, %d frames are kept.", brief(cause), now)
             if _of_memory(cause):  # fewer at once need less, and change no byte
                 job = replace(job, workers=max(1, job.workers // 2))
             time.sleep(PAUSES[failures - 1])
             events("restarted", frame=now, workers=job.workers)
         else:
             outcome.stages, outcome.queues = run.stages, run.queues
-            outcome.parts = committed(job.work, outcome.parts)
+            outcome.parts = standing(job.work, outcome.parts)
             break
     return outcome
 
@@ -115,8 +115,8 @@ def brief(error: BaseException) -> str:
     return f"a worker was lost ({type(error).__name__}{f', {who[1]}' if who else ''})"
 
 
-def _stop(parts: Sequence[Part]) -> int:
-    return parts[-1].stop if parts else 0
+def _frames(parts: Sequence[Part]) -> int:
+    return sum(part.frames for part in parts)
 
 
 def _cause(error: Any) -> BaseException:

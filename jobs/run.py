@@ -19,7 +19,7 @@ from ..pipeline.control import Control
 from ..pipeline.encode import Encoding
 from ..pipeline.errors import SemcolorError
 from ..pipeline.film import Film
-from ..pipeline.writer import Part, resume_point
+from ..pipeline.writer import Part, gaps
 from . import actors
 from .work import EventLog
 
@@ -77,16 +77,16 @@ class _Passage:
 
 
 class Run:
-    """From the end of `parts` to the film's end."""
+    """Through all that is missing between `parts`, and from their end to the film's."""
 
     def __init__(self, job: Job, parts: Sequence[Part], events: EventLog) -> None:
         self._job, self._parts, self._events = job, parts, events
-        self._start = resume_point(job.work, list(parts))
+        self._gaps = gaps(job.work, parts, job.film.frames)
         self._actors: list[Any] = []
         self._loading: dict[Any, Any] = {}  # reference that is ready when the networks are loaded → artist
         self._desks: list[_Desk] = []
         self._samples: list[dict[str, int]] = []
-        self.done = self._start.frame
+        self.done = sum(part.frames for part in parts)
         """Frames that have been written, in committed parts or in the open one."""
         self.stages: dict[str, float] = {}
 
@@ -134,8 +134,8 @@ class Run:
         # Motion of a chunk is small work: were Ray to repeat it, a machine without memory would do so for ever.
         at_motion = {"num_gpus": MOTION_GPU, "num_cpus": 0} if settings.raft and job.device == "cuda" else aside
         self._motion: Any = ray.remote(actors.estimate_motion).options(max_retries=0, **at_motion)
-        self._reader = hire(actors.Reader, with_files, job.film, settings.chunk, settings.size, self._start)
-        self._steadier = hire(actors.Steadier, aside, settings.steady, self._start.state, job.control)
+        self._reader = hire(actors.Reader, with_files, job.film, settings.chunk, settings.size, self._gaps)
+        self._steadier = hire(actors.Steadier, aside, settings.steady, self._gaps, job.control)
         self._writer = hire(actors.Writer, with_files, job.film, job.encoding, job.also, job.summary, job.control)
         opened = self._writer.open.remote(job.work, job.identity, self._parts)
         return [self._reader.open.remote(), self._steadier.open.remote(), opened]
@@ -146,7 +146,7 @@ class Run:
 
         reads: deque[list[Any]] = deque()
         flight: deque[_Passage] = deque()
-        ended, shots = False, self._start.shot + 1
+        ended, shots = False, self._gaps[0].shot + 1
         while flight or not ended:
             window = max(1, len(self._desks)) + AHEAD
             while not ended and len(reads) + len(flight) < window and len(reads) < 2:

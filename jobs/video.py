@@ -114,6 +114,9 @@ def video(
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Start over; throw away what an interrupted run has left.")
     ] = False,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Keep the work, so that other edits repaint only the shots they touch.")
+    ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an output that exists.")] = False,
     quiet: Quiet = False,
     list_labels: Annotated[
@@ -193,7 +196,7 @@ def video(
             else:
                 check_place(source, path, overwrite, film_format=False)
     with reporter(film.frames, quiet) as progress:
-        done = colorize_film(film, target, encoding, settings, also, progress, fresh)
+        done = colorize_film(film, target, encoding, settings, also, progress, fresh, keep)
     if done.damaged:
         frames = ", ".join(map(str, done.damaged[:10])) + (" …" if len(done.damaged) > 10 else "")
         print(f"{NAME}: {source}: the decoder concealed damage in frames {frames}.", file=sys.stderr)

@@ -8,7 +8,8 @@
     events.jsonl    one line an event, for whoever asks later why a film took so long or failed
     spill*          Ray's, while it runs embedded
 
-The folder goes when the output stands.
+The folder goes when the output stands, unless it is to be kept: then the next run with other edits has parts to go on
+from, those that its edits do not touch.
 """
 
 from __future__ import annotations
@@ -27,8 +28,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
+from ..pipeline.control import Control
 from ..pipeline.errors import OutputError, WorkError
-from ..pipeline.writer import file_sha256, place
+from ..pipeline.writer import file_sha256, place, prune
 from .cluster import clear_session
 
 _log = logging.getLogger(__name__)
@@ -54,8 +56,9 @@ def work_folder(output: Path) -> Path:
 
 
 @contextmanager
-def claimed(work: Path) -> Iterator[None]:
-    """The work folder, held by this run alone. It goes when the run is through, and if it fails with nothing committed.
+def claimed(work: Path, keep: bool = False) -> Iterator[None]:
+    """The work folder, held by this run alone. It goes when the run is through, unless `keep`, and if it fails with
+    nothing committed.
 
     Ray must be down by then: it makes its spill folder anew as long as it runs. Raises OutputError where another
     run holds the folder.
@@ -69,7 +72,8 @@ def claimed(work: Path) -> Iterator[None]:
                 with suppress(OSError, WorkError):  # what went wrong before is what is to be said
                     _remove(work)
             raise
-        _remove(work)
+        if not keep:
+            _remove(work)
     finally:
         lock.close()
 
@@ -103,11 +107,11 @@ def _remove(work: Path) -> None:
         work.rmdir()
 
 
-def _empty(work: Path, rays: bool = True) -> None:
-    """All goes but the locks (and what is Ray's, if not `rays`). job.json goes last: whoever is stopped here must
+def _empty(work: Path, but: tuple[str, ...] = ()) -> None:
+    """All goes but the locks, and what begins with one of `but`. job.json goes last: whoever is stopped here must
     find what belongs together together."""
     for path in sorted(work.iterdir(), key=lambda path: path.name == "job.json"):
-        if path.name in LOCKS or (not rays and path.name.startswith(RAYS)):
+        if path.name in LOCKS or path.name.startswith(but):
             continue
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
@@ -140,14 +144,27 @@ def writer_turn(work: Path, patience: float | None = None) -> IO[str]:
 
 
 def keep_or_clear(work: Path, identity: dict, fresh: bool = False) -> None:
-    """Work of the same identity stays, any other goes; all goes if `fresh`."""
+    """Work of the same identity stays, any other goes; all goes if `fresh`.
+
+    Where only the sheet of edits is another, the parts stay: each knows what it was steered by, see `drop_touched`.
+    """
+    own, asked = _job(work).get("identity", {}), _plain(identity)
     with writer_turn(work):
-        if not fresh and _job(work).get("identity") == _plain(identity):
+        if not fresh and own == asked:
             return
-        if not fresh and any(work.glob("part-*")):
-            _log.warning("%s: unfinished work with other settings is thrown away", work)
-        _empty(work, rays=False)
+        if not fresh and own and own | {"sheet": None} == asked | {"sheet": None}:
+            _empty(work, but=(RAYS, "part-", "job.json", "events.jsonl"))
+        else:
+            if not fresh and any(work.glob("part-*")):
+                _log.warning("%s: work with other settings is thrown away", work)
+            _empty(work, but=(RAYS,))
         _write_job(work, {"identity": identity})
+
+
+def drop_touched(work: Path, control: Control | None) -> None:
+    """Remove the parts that were steered otherwise than `control` would steer them."""
+    with writer_turn(work):
+        prune(work, control.digest) if control else prune(work)
 
 
 def belongs(work: Path, identity: dict) -> bool:
@@ -231,6 +248,7 @@ __all__ = [
     "belongs",
     "claimed",
     "deliver",
+    "drop_touched",
     "keep_or_clear",
     "seal",
     "sealed",

@@ -114,10 +114,10 @@ def assemble(
     Returns the finished film's path inside `folder`; `place` puts it at `output`, whose suffix names the container.
     Raises `AssembleError` if the parts are not the whole film, or if what was written is not.
     """
-    if not parts or parts[-1].stop != film.frames:
+    held = sum(part.frames for part in parts)
+    if held != film.frames:
         raise AssembleError(
-            f"{folder} holds {parts[-1].stop if parts else 0} of {film.frames} frames; source and output must "
-            f"lie where every worker sees them."
+            f"{folder} holds {held} of {film.frames} frames; source and output must lie where every worker sees them."
         )
     files = [Path(folder) / part.files[kind] for part in parts]
     result = Path(folder) / f"{kind}{Path(output).suffix}"

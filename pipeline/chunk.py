@@ -72,3 +72,5 @@ class Resume:
     """Digest of the luma of the frame before: proves that seeking came out at the right place. "" at frame 0."""
     state: bytes = b""
     """The temporal stage's state after the frame before; b"" where a shot begins."""
+    stop: int | None = None
+    """Number of the frame to stop before, where a chunk ends whatever its size; None: the film's end."""

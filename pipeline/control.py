@@ -9,6 +9,8 @@ Each depends on the frame alone, so nothing changes with how a film was cut into
 
 from __future__ import annotations
 
+import hashlib
+import json
 import zipfile
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -127,9 +129,28 @@ class Control:
             painted = painted + (wanted - painted) * within
         return painted.clip(-127, 127).astype(np.float16)
 
-    def touches(self, first: int, stop: int) -> bool:
-        """Whether anything holds in frames `first` .. `stop` - 1."""
-        return any(x.first < stop and first < x.stop for x in (*self.orders, *self.transfers))
+    def digest(self, shot: int, first: int, stop: int) -> str:
+        """Of all that steers the colours of frames `first` .. `stop` - 1; "" if nothing does.
+
+        `shot`: the first frame of the shot that they begin in. A label edit is remembered up to its shot's end, what
+        comes after steadying concerns its own frames alone.
+        """
+        found: list[Any] = []
+        for transfer in self.transfers:
+            span = max(transfer.first, first), min(transfer.stop, stop)
+            if span[0] < span[1]:
+                found.append((span, sorted(transfer.changes.items())))
+        for number, order in enumerate(self.orders):
+            span = max(order.first, shot if order.ab is None else first), min(order.stop, stop)
+            if span[0] >= span[1]:
+                continue
+            masks: list[bytes] = []
+            if order.label is None:  # one frame more: where a label edit's end is forgotten
+                masks = [self._read(number, frame) for frame in range(span[0], min(order.stop + 1, stop))]
+            if order.label is not None or any(masks):
+                shapes = [hashlib.sha256(mask).hexdigest() for mask in masks]
+                found.append((span, order.label, order.relabel, order.ab, shapes))
+        return hashlib.sha256(json.dumps(found).encode()).hexdigest() if found else ""
 
     def _share(self, number: int, order: Order, frame: int, labels: np.ndarray) -> np.ndarray:
         """(h/4, w/4) float32: how much of each pixel of the label map the order holds for."""
@@ -141,13 +162,16 @@ class Control:
 
     def _mask(self, number: int, frame: int, shape: tuple[int, ...]) -> np.ndarray:
         """(h/2, w/2) uint8."""
+        data = self._read(number, frame)
+        return np.frombuffer(data, np.uint8).reshape(shape) if data else np.zeros(shape, np.uint8)
+
+    def _read(self, number: int, frame: int) -> bytes:
         try:
-            data = self._archive.read(member(number, frame))
+            return self._archive.read(member(number, frame))
         except KeyError:  # empty ones are not kept
-            return np.zeros(shape, np.uint8)
+            return b""
         except (OSError, zipfile.BadZipFile) as error:
             raise WorkError(f"{self.masks} cannot be read: {error}") from error
-        return np.frombuffer(data, np.uint8).reshape(shape)
 
     @cached_property
     def _archive(self) -> zipfile.ZipFile:

@@ -50,7 +50,8 @@ class FilmReader:
     before (h, w) uint8: the previous frame's thumb if the chunk continues a shot, else None.
 
     `start` is a place where a chunk begins, noted by an earlier run over the same film: what comes from there on
-    is what a run from the film's start gives (but for the chunks' running numbers if the chunk size is another).
+    is what a run from the film's start gives (but for the chunks' running numbers if the chunk size is another), up
+    to `start.stop`.
     """
 
     def __init__(self, film: Film, chunk: int = 32, size: int = 256, start: Resume | None = None) -> None:
@@ -105,6 +106,8 @@ class FilmReader:
 
         for picture, cut in self.pictures():
             yield from place(picture, cut)
+            if picture.number == start.stop:  # was needed to know whether a shot ends before it
+                return
         if pending:
             yield flush(ends_shot=True)
 

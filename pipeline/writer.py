@@ -1,9 +1,10 @@
 """Encode a film in parts and commit each part durably, so that a run can go on from the last one.
 
-A part is a NUT file (exact time stamps) of at least `PART_FRAMES` frames that ends where a shot ends or at a
-multiple of `PART_STEP` frames of the shot. Beside it lie the temporal stage's state at its end and, written last,
-a receipt (JSON) with the digests of all of them: a part without a valid receipt does not exist. Every file is
-written under a temporary name, synced and renamed. Writing a part again gives the same bytes.
+A part is a NUT file (exact time stamps) that ends where a shot ends or, if the shot is long, at a multiple of
+`PART_STEP` frames of it. Where that is depends on the film's cuts alone, so a part that is missing among others can be
+made again. Beside it lie the temporal stage's state at its end and, written last, a receipt (JSON) with the digests of
+all of them: a part without a valid receipt does not exist. Every file is written under a temporary name, synced and
+renamed. Writing a part again gives the same bytes.
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,13 +33,19 @@ __all__ = [
     "commit",
     "committed",
     "file_sha256",
+    "gaps",
     "notes",
     "place",
+    "prune",
     "resume_point",
+    "standing",
 ]
 
 PART_FRAMES = 240
-"""A part closes at the first permitted place once it holds this many frames."""
+"""Frames that a part must hold to close inside a shot."""
+
+SHOT_FRAMES = 48
+"""Frames that it must hold to close where a shot ends: so most shots have a part of their own, made again alone."""
 
 
 Pictures = dict[str, tuple[np.ndarray, ...]]
@@ -66,6 +73,10 @@ class Part:
     """Number of the next frame, counted from its shot's first frame."""
     luma_sha256: str
     """Digest of the last frame's luma."""
+    first_shot: int = 0
+    """First frame of the shot that the part begins in."""
+    steered: str = ""
+    """Digest of what steers its colours; see `control.Control.digest`."""
     damaged: tuple[int, ...] = ()
     """Numbers of its frames whose damage the decoder concealed, counted from the film's first frame."""
 
@@ -74,10 +85,18 @@ class Part:
         return self.start + self.frames
 
 
-class PartWriter:
-    """Takes chunks in order, from the last committed part on; `resume_point(committed(folder))` says from where.
+Steered = Callable[[int, int, int], str]
+"""`control.Control.digest`."""
 
-    One writer at a time in a folder. What is in the folder and in no committed part is removed.
+
+def _freely(shot: int, first: int, stop: int) -> str:
+    return ""
+
+
+class PartWriter:
+    """Takes chunks in order, those of the gaps between the parts that are there; `gaps` says which are these.
+
+    One writer at a time in a folder. What is in the folder and in none of the parts is removed.
     """
 
     def __init__(
@@ -86,20 +105,22 @@ class PartWriter:
         film: Film,
         encoding: Encoding,
         also: dict[str, Encoding] | None = None,
-        known: Sequence[Part] = (),
+        parts: Sequence[Part] | None = None,
+        steered: Steered = _freely,
     ) -> None:
         """`also`: how further films are encoded, by kind: `labels` (the overlay), `compare` (side by side), `maps`;
-        `known`: see `committed`."""
+        `parts`: those that stand, if this is known; otherwise what is `committed`."""
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.film = film
         self.encodings = {"film": encoding} | (also or {})
-        self.parts = committed(self.folder, known)
+        self.parts = committed(self.folder) if parts is None else list(parts)
         if any(set(self.encodings) - set(part.files) for part in self.parts):
             raise WorkError(f"{self.folder} holds parts without a further film that is asked for; start over.")
         _sweep(self.folder, self.parts)
-        self._next = self.parts[-1].stop if self.parts else 0
-        self._begin = self._next
+        self._steered = steered
+        self._begin = self._next = self._after(0)
+        self._first_shot = 0
         self._pts: list[int] = []
         self._damaged: list[int] = []
         self._notes: list[Any] = []
@@ -124,8 +145,9 @@ class PartWriter:
         A chunk of a committed part is not written again (a retried call); any other chunk but the next is a
         `WorkError`. After an error the open part is abandoned.
         """
-        if chunk.stop <= (self.parts[-1].stop if self.parts else 0):
-            return next((p for p in self.parts if p.stop == chunk.stop), None)
+        own = next((p for p in self.parts if p.start <= chunk.start < p.stop), None)
+        if own:
+            return own if own.stop == chunk.stop else None
         if chunk.start != self._next:
             raise WorkError(f"chunk of frame {chunk.start} came where frame {self._next} is due.")
         pictures = {"film": (luma, chroma)} | (also or {})
@@ -138,13 +160,18 @@ class PartWriter:
             for kind, planes in pictures.items():
                 encoder = self._open[kind]
                 (encoder.write_rgb if planes[0].ndim == 4 else encoder.write)(chunk, *planes)
+            if chunk.start == self._begin:
+                self._first_shot = chunk.start - chunk.shot_start
             self._notes += [] if note is None else [note]
             self._pts += chunk.pts
             self._damaged += chunk.damaged
             self._next = chunk.stop
+            enough = SHOT_FRAMES if chunk.ends_shot else PART_FRAMES
             last = chunk.stop == self.film.frames
-            if last or (chunk.may_end_part and self._next - self._begin >= PART_FRAMES):
+            if last or (chunk.may_end_part and self._next - self._begin >= enough):
                 return self._close(chunk, b"" if chunk.ends_shot else state, luma_sha256(luma[-1]))
+            if self._after(self._next) != self._next:
+                raise WorkError(f"{self.folder} holds a part that begins where none ends; start over.")
         except BaseException:
             self.abort()
             raise
@@ -175,14 +202,23 @@ class PartWriter:
             shot=chunk.shot + chunk.ends_shot,
             shot_start=0 if chunk.ends_shot else chunk.shot_start + len(chunk),
             luma_sha256=last_luma,
+            first_shot=self._first_shot,
+            steered=self._steered(self._first_shot, self._begin, self._next),
             damaged=tuple(self._damaged),
         )
         temporary = self._path("receipt", ".tmp")
         temporary.write_text(json.dumps(asdict(part)))
         commit(temporary, self._path("receipt"))
-        self.parts.append(part)
-        self._begin, self._pts, self._damaged, self._notes, self._open = self._next, [], [], [], {}
+        self.parts = sorted([*self.parts, part], key=lambda part: part.start)
+        self._begin = self._next = self._after(part.stop)
+        self._pts, self._damaged, self._notes, self._open = [], [], [], {}
         return part
+
+    def _after(self, frame: int) -> int:
+        """The first frame from there on that is in no part."""
+        for part in self.parts:
+            frame = part.stop if part.start == frame else frame
+        return frame
 
     def _path(self, kind: str, ending: str = "") -> Path:
         plain = {"film": ".nut", "state": ".state", "notes": ".notes", "receipt": ".json"}
@@ -221,12 +257,33 @@ def committed(folder: str | os.PathLike[str], known: Sequence[Part] = ()) -> lis
     `known`: parts that this run has verified already; their files must be there, but are not read again.
     """
     parts: list[Part] = []
-    for path in sorted(Path(folder).glob("part-*.json")):
-        part = _read_receipt(path)
-        if part is None or part.start != (parts[-1].stop if parts else 0) or not _whole(part, path.parent, known):
+    for part in _receipts(Path(folder)):
+        if part is None or part.start != (parts[-1].stop if parts else 0) or not _whole(part, Path(folder), known):
             break
         parts.append(part)
     return parts
+
+
+def standing(folder: str | os.PathLike[str], known: Sequence[Part] = ()) -> list[Part]:
+    """The valid parts in the film's order, with gaps where others are missing; `known`: see `committed`."""
+    parts: list[Part] = []
+    for part in _receipts(Path(folder)):
+        if part and part.start >= (parts[-1].stop if parts else 0) and _whole(part, Path(folder), known):
+            parts.append(part)
+    return parts
+
+
+def prune(folder: str | os.PathLike[str], steered: Steered = _freely) -> None:
+    """Remove the parts that were steered otherwise."""
+    for part in _receipts(Path(folder)):
+        if part and part.steered != steered(part.first_shot, part.start, part.stop):
+            for name in (f"part-{part.start:09}.json", *part.files.values()):
+                (Path(folder) / name).unlink(missing_ok=True)
+
+
+def _receipts(folder: Path) -> Iterator[Part | None]:
+    """In the film's order; None for what is no receipt."""
+    return map(_read_receipt, sorted(folder.glob("part-*.json")))
 
 
 def _read_receipt(path: Path) -> Part | None:
@@ -249,16 +306,27 @@ def _whole(part: Part, folder: Path, known: Sequence[Part]) -> bool:
 def resume_point(folder: str | os.PathLike[str], parts: list[Part] | None = None) -> Resume:
     """Where a run goes on: after the last committed part, with its state. Frame 0 in a new folder."""
     parts = committed(folder) if parts is None else parts
-    if not parts:
-        return Resume()
-    last = parts[-1]
+    return _behind(Path(folder), parts[-1]) if parts else Resume()
+
+
+def gaps(folder: str | os.PathLike[str], parts: Sequence[Part], frames: int) -> list[Resume]:
+    """What is missing between the parts of a film of so many frames: where a run goes on, and where it stops."""
+    found, begin = [], Resume()
+    for part in parts:
+        if begin.frame < part.start:
+            found.append(replace(begin, stop=part.start))
+        begin = _behind(Path(folder), part)
+    return [*found, begin] if begin.frame < frames else found
+
+
+def _behind(folder: Path, last: Part) -> Resume:
     return Resume(
         frame=last.stop,
         chunk=last.chunk,
         shot=last.shot,
         shot_start=last.shot_start,
         luma_sha256=last.luma_sha256,
-        state=(Path(folder) / last.files["state"]).read_bytes(),
+        state=(folder / last.files["state"]).read_bytes(),
     )
 
 

@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 from motions import disc, pan
+from semcolor.flow import estimate
+from semcolor.flow.metrics import chroma_warp_error
 from semcolor.flow.track import follow, snap
 from semcolor.flow.warp import halve
 
@@ -44,6 +46,24 @@ def test_flicker_and_grain_do_not_lose_it():
     rng = np.random.default_rng(0)
     worn = thumbs * rng.uniform(0.9, 1.1, (31, 1, 1)) + rng.normal(0, 5, thumbs.shape)
     assert _overlaps(np.clip(worn, 0, 255).astype(np.uint8), masks, 10).min() >= 0.8
+
+
+@pytest.mark.parametrize("grain", [0, 5])
+def test_its_border_is_as_steady_as_the_true_one(grain):
+    """Painted inside the mask, the film flickers no more than painted where the disc really is."""
+    thumbs, masks = disc(31, 3, 40, (160, 240))
+    if grain:
+        rng = np.random.default_rng(0)
+        worn = thumbs * rng.uniform(0.9, 1.1, (31, 1, 1)) + rng.normal(0, grain, thumbs.shape)
+        thumbs = np.clip(worn, 0, 255).astype(np.uint8)
+    truth = [halve(mask.astype(np.float32)) for mask in masks]
+    found = dict(follow(thumbs, (truth[10] > 0.5).astype(np.uint8) * 255, 10))
+    motion = estimate(thumbs, None)
+    true, ours = (
+        chroma_warp_error(np.stack([[shown, shown] for shown in painted]) * np.float32(33), motion)
+        for painted in (truth, [found[n] / np.float32(255) for n in range(31)])
+    )
+    assert ours < 1.1 * true
 
 
 def test_what_passes_in_front_is_not_of_the_region():

@@ -21,7 +21,16 @@ from semcolor.pipeline.encode import Encoding, choose_encoding, chroma_size, lab
 from semcolor.pipeline.errors import AssembleError, OutputError, WorkError
 from semcolor.pipeline.film import Film, open_film
 from semcolor.pipeline.reader import read_chunks
-from semcolor.pipeline.writer import PART_FRAMES, PartWriter, committed, place, resume_point
+from semcolor.pipeline.writer import (
+    PART_FRAMES,
+    PartWriter,
+    committed,
+    gaps,
+    place,
+    prune,
+    resume_point,
+    standing,
+)
 
 
 def painted(
@@ -319,3 +328,49 @@ def test_encoding_is_repeatable(cut_film: Path, tmp_path: Path, codec: str) -> N
         for c, luma, chroma, state in painted(film, encoding):
             writer.write(c, luma, chroma, state)
     assert content(tmp_path / "a") == content(tmp_path / "b")
+
+
+@pytest.mark.parametrize("missing", [(0,), (1,), (0, 2), (0, 1, 2)])
+def test_missing_parts_are_made_again(long_film: Path, tmp_path: Path, missing: tuple[int, ...]) -> None:
+    film = open_film(long_film)
+    encoding = choose_encoding(film, "ffv1")
+    writer = PartWriter(tmp_path, film, encoding)
+    for c, luma, chroma, state in painted(film, encoding):
+        writer.write(c, luma, chroma, state)
+    whole = content(tmp_path)
+    assert gaps(tmp_path, writer.parts, film.frames) == []
+    for number in missing:
+        (tmp_path / writer.parts[number].files["film"]).unlink()
+    parts = standing(tmp_path)
+    assert parts == [part for n, part in enumerate(writer.parts) if n not in missing]
+    open_ends = gaps(tmp_path, parts, film.frames)
+    again, count = PartWriter(tmp_path, film, encoding, parts=parts), 0
+    for gap in open_ends:
+        assert gap.state == (b"after 288" if gap.frame == 288 else b"")
+        for c, luma, chroma, state in painted(film, encoding, 16, gap):
+            again.write(c, luma, chroma, state)
+            count += len(c)
+    assert count == sum(writer.parts[n].frames for n in missing)
+    assert {n: b for n, b in content(tmp_path).items() if not n.endswith(".json")} == {
+        n: b for n, b in whole.items() if not n.endswith(".json")
+    }
+    assert again.parts == committed(tmp_path) and len(again.parts) == 3
+
+
+def test_parts_that_were_steered_otherwise_go(long_film: Path, tmp_path: Path) -> None:
+    film = open_film(long_film)
+    encoding = choose_encoding(film, "ffv1")
+    asked = []
+
+    def steered(shot: int, first: int, stop: int) -> str:
+        asked.append((shot, first, stop))
+        return "edited" if first == 288 else ""
+
+    writer = PartWriter(tmp_path, film, encoding, steered=steered)
+    for c, luma, chroma, state in painted(film, encoding):
+        writer.write(c, luma, chroma, state)
+    assert asked == [(0, 0, 288), (0, 288, 570), (570, 570, 640)]
+    prune(tmp_path, steered)
+    assert standing(tmp_path) == writer.parts and asked[3:] == asked[:3]
+    prune(tmp_path)
+    assert [part.start for part in standing(tmp_path)] == [0, 570]
