@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
+from functools import cached_property
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -102,22 +102,29 @@ class Artist(_Timed):
             return self._painter.paint(thumbs[0], amend)
 
 
-def estimate_motion(thumbs: Thumbs, raft: Path | None, device: str) -> tuple[Motion, float]:
-    """A task: motion between the frames of a chunk, by RAFT if its weights are given; and the seconds it took."""
-    from ..flow import estimate
+class Surveyor:
+    """Measures motion between the frames of a chunk. One to a GPU, or to a few CPU cores."""
 
-    estimator = _raft(raft, device) if raft else None
-    started = time.perf_counter()
-    motion = estimate(*thumbs, estimator)
-    return motion, time.perf_counter() - started
+    def __init__(self, raft: Path | None, device: str) -> None:
+        """raft: RAFT's weights; None: DIS."""
+        self._raft, self._device = raft, device
 
+    def measure(self, thumbs: Thumbs) -> tuple[Motion, float]:
+        """Motion, and the seconds it took."""
+        from ..flow import estimate
 
-@cache
-def _raft(weights: Path, device: str) -> Estimator:
-    """Loaded once a worker process."""
-    from ..flow.raft import Raft
+        estimator = self._estimator
+        started = time.perf_counter()
+        motion = estimate(*thumbs, estimator)
+        return motion, time.perf_counter() - started
 
-    return Raft(weights, device)
+    @cached_property
+    def _estimator(self) -> Estimator | None:
+        if not self._raft:
+            return None
+        from ..flow.raft import Raft  # with torch
+
+        return Raft(self._raft, self._device)
 
 
 class Steadier(_Timed):

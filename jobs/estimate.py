@@ -141,7 +141,7 @@ def _trial(job: Job, device: str) -> Trial:
         network = time.perf_counter() - began
         began, state = time.perf_counter(), b""
         if wish.steady:
-            colour, state = steadier.blend(chunk, colour, actors.estimate_motion(thumbs, None, device))
+            colour, state = steadier.blend(chunk, colour, actors.Surveyor(None, device).measure(thumbs))
         writer.write(chunk, luma, thumbs, colour, state, None)
         others += time.perf_counter() - began
     frames, pixels = len(chunk), film.width * film.height

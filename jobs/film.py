@@ -1,7 +1,7 @@
 """One film through the cluster, from its settings to the finished files.
 
     Reader ──▶ Artist × N ──▶ Steadier ──▶ Writer ──▶ assemble
-         └──▶ motion tasks ──────▲
+         └──▶ Surveyors ─────────▲
 
 Here is what a film is made with and what came of it; the actors and their loop are in `run`, what happens when a
 worker is lost in `recovery`, the folder beside the output that a run goes on from in `work`.
@@ -31,7 +31,7 @@ from ..pipeline.summary import LEGEND, summarise
 from ..pipeline.writer import Part, file_sha256, notes, standing
 from .cluster import connected, cores
 from .recovery import ask_precision, finish_parts
-from .run import AHEAD, Job
+from .run import Job, window
 from .work import EventLog, belongs, claimed, deliver, drop_touched, keep_or_clear, seal, sealed, work_folder
 
 
@@ -269,7 +269,7 @@ def _store_bytes(film: Film, settings: Settings) -> int:
     chunk = chunk_size(film, settings.chunk)
     h, w = thumb_size(film, settings.size)
     frame = film.width * film.height * (1 if film.bits == 8 else 2) + h * w * 14  # about, per thumb pixel
-    return 2 * frame * chunk * ((settings.workers or cores()) + AHEAD)
+    return 2 * frame * chunk * window(settings.workers or cores())
 
 
 def _where(job: Job) -> dict:

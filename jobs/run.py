@@ -28,8 +28,11 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-AHEAD = 3  # chunks in flight beyond one for each artist: being read, steadied, written
-"""More would only cost memory: the ordered stages are faster than the artists."""
+AHEAD = 3
+"""Chunks in flight beyond one for each artist, at least: being read, steadied, written. See `window`."""
+
+ARTISTS_A_SURVEYOR = 4
+"""On CPUs. Motion takes a tenth of the time that painting takes, so that no artist waits for it."""
 
 MOTION_GPU = 0.4
 """Of each GPU, where RAFT measures motion there; the artist has the rest, so that two never share one."""
@@ -63,6 +66,8 @@ class _Desk:
     """An artist that has loaded its networks, and the chunks that lie before it."""
 
     artist: Any
+    surveyor: Any
+    """Shared with other desks; None where motion is not wanted."""
     queue: deque = field(default_factory=deque)
 
 
@@ -123,22 +128,22 @@ class Run:
         with_files = aside | {"scheduling_strategy": here}
         job, settings = self._job, self._job.settings
 
-        def hire(actor: type, options: dict, *arguments: object) -> Any:
-            self._actors.append(ray.remote(actor).options(**options).remote(*arguments))
-            return self._actors[-1]
-
         for _ in range(job.workers):
             hired = (job.device, job.precision, settings.weights, settings.vivid, job.control)
-            artist = hire(actors.Artist, resources(job.device, settings.raft is not None), *hired)
+            artist = self._one(actors.Artist, resources(job.device, settings.raft is not None), *hired)
             self._loading[artist.open.remote()] = artist
-        # Motion of a chunk is small work: were Ray to repeat it, a machine without memory would do so for ever.
-        at_motion = {"num_gpus": MOTION_GPU, "num_cpus": 0} if settings.raft and job.device == "cuda" else aside
-        self._motion: Any = ray.remote(actors.estimate_motion).options(max_retries=0, **at_motion)
-        self._reader = hire(actors.Reader, with_files, job.film, settings.chunk, settings.size, self._gaps)
-        self._steadier = hire(actors.Steadier, aside, settings.steady, self._gaps, job.control)
-        self._writer = hire(actors.Writer, with_files, job.film, job.encoding, job.also, job.summary, job.control)
+        self._reader = self._one(actors.Reader, with_files, job.film, settings.chunk, settings.size, self._gaps)
+        self._steadier = self._one(actors.Steadier, aside, settings.steady, self._gaps, job.control)
+        self._writer = self._one(actors.Writer, with_files, job.film, job.encoding, job.also, job.summary, job.control)
         opened = self._writer.open.remote(job.work, job.identity, self._parts)
         return [self._reader.open.remote(), self._steadier.open.remote(), opened]
+
+    def _one(self, actor: type, options: dict, *arguments: object) -> Any:
+        """Start an actor that ends with the run."""
+        import ray
+
+        self._actors.append(ray.remote(actor).options(**options).remote(*arguments))
+        return self._actors[-1]
 
     def _feed(self, progress: Progress) -> None:
         """Keep the window full: read ahead, hand on in order, collect receipts in order."""
@@ -148,8 +153,8 @@ class Run:
         flight: deque[_Passage] = deque()
         ended, shots = False, self._gaps[0].shot + 1
         while flight or not ended:
-            window = max(1, len(self._desks)) + AHEAD
-            while not ended and len(reads) + len(flight) < window and len(reads) < 2:
+            most = window(max(1, len(self._desks)))
+            while not ended and len(reads) + len(flight) < most and len(reads) < 2:
                 reads.append(self._reader.read.options(num_returns=3).remote())
             waiting = ([reads[0][0]] if reads else []) + ([flight[0].receipt] if flight else [])
             ready, _ = ray.wait(waiting, num_returns=1)
@@ -184,13 +189,26 @@ class Run:
             ready, _ = ray.wait(list(self._loading), num_returns=1, timeout=patience)
             if ready:
                 ray.get(ready[0])
-                self._desks.append(_Desk(self._loading.pop(ready[0])))
+                self._desks.append(_Desk(self._loading.pop(ready[0]), self._surveyor()))
                 self._events("artist ready", artists=len(self._desks))
             elif self._desks:
                 return
             else:
                 self._explain_the_wait(said)
                 said = True
+
+    def _surveyor(self) -> Any:
+        """Who measures motion for the next desk. Tasks would do as well, but Ray ends workers that have nothing to do,
+        and starts new ones, half a second of work each, all the time."""
+        job, raft = self._job, self._job.settings.raft
+        if not job.settings.steady:
+            return None
+        on_gpu = job.device == "cuda"
+        if not on_gpu and len(self._desks) % ARTISTS_A_SURVEYOR:
+            return self._desks[-1].surveyor
+        return self._one(
+            actors.Surveyor, {"num_cpus": 0, "num_gpus": MOTION_GPU if raft and on_gpu else 0}, raft, job.device
+        )
 
     def _explain_the_wait(self, said: bool) -> None:
         import ray
@@ -205,26 +223,25 @@ class Run:
     def _hand_on(self, chunk: Any, luma: Any, thumbs: Any) -> _Passage:
         """The way of a chunk, all by reference."""
         self._admit()
-        colour = steady = self._paint(chunk, thumbs)
+        desk = self._free_desk()
+        colour = steady = desk.artist.paint.remote(chunk, thumbs)
+        desk.queue.append(colour)
         motion, state = None, b""
-        if self._job.settings.steady:
-            motion = self._motion.remote(thumbs, self._job.settings.raft, self._job.device)
+        if desk.surveyor:
+            motion = desk.surveyor.measure.remote(thumbs)
             steady, state = self._steadier.blend.options(num_returns=2).remote(chunk, colour, motion)
         alone = colour if "compare" in self._job.also else None
         written = self._writer.write.remote(chunk, luma, thumbs, steady, state, alone)
         return _Passage(colour, motion, steady, written)
 
-    def _paint(self, chunk: Any, thumbs: Any) -> Any:
-        """By the artist with the fewest chunks before it."""
+    def _free_desk(self) -> _Desk:
+        """The one with the fewest chunks before it."""
         import ray
 
         for desk in self._desks:
             while desk.queue and ray.wait([desk.queue[0]], timeout=0, fetch_local=False)[0]:
                 desk.queue.popleft()
-        desk = min(self._desks, key=lambda desk: len(desk.queue))
-        colour = desk.artist.paint.remote(chunk, thumbs)
-        desk.queue.append(colour)
-        return colour
+        return min(self._desks, key=lambda desk: len(desk.queue))
 
     def _sample(self, flight: Sequence[_Passage], reads: int) -> None:
         """Where the chunks in flight are."""
@@ -254,6 +271,12 @@ class Run:
             "composing and encoding": [self._writer.seconds.remote()],
         }
         self.stages = {stage: sum(ray.get(refs)) for stage, refs in asked.items()}
+
+
+def window(artists: int) -> int:
+    """Chunks in flight. Each artist has one more before it than the one it paints: as receipts come in order, it
+    would have to wait for the stages after it otherwise."""
+    return artists + max(artists, AHEAD)
 
 
 def resources(device: str, raft: bool = False) -> dict[str, float]:
