@@ -55,9 +55,15 @@ def color_difference(ab: Tensor, truth: Tensor) -> Tensor:
 
 
 def colourfulness_ab(ab: Tensor) -> Tensor:
-    """Hasler & Süsstrunk 2003, the form for CIE Lab: spread + 0.37 · |mean|. (B, 2, H, W) → (B,)."""
-    spread = torch.sqrt(ab.var((2, 3)).sum(1) + 1e-2)
-    return spread + 0.37 * torch.sqrt(ab.mean((2, 3)).square().sum(1) + 1e-2)
+    """Spread + 0.37 · |mean|, after Hasler & Süsstrunk 2003 in its form for CIE Lab. (B, 2, H, W) → (B,).
+
+    The spread is the mean distance from the mean and not the standard deviation, and chroma counts up to the gamut's
+    end only: a few pixels of an impossible chroma would else make up for a picture without colours, and did.
+    """
+    ab = ab.clamp(-GAMUT, GAMUT)
+    mean = ab.mean((2, 3), keepdim=True)
+    spread = torch.sqrt((ab - mean).square().sum(1) + 1e-2).mean((1, 2))
+    return spread + 0.37 * torch.sqrt(mean.square().sum((1, 2, 3)) + 1e-2)
 
 
 def colourful_loss(ab: Tensor, truth: Tensor) -> Tensor:
@@ -69,7 +75,7 @@ def gamut_loss(ab: Tensor) -> Tensor:
     """How far chroma lies beyond what any sRGB colour has, in tens of units, mean. (B, 2, H, W).
 
     CIEDE2000 hardly tells a very wrong chroma from an impossible one: without this a corner of the picture, where
-    padding meets, once ran off to b = 2000 and never came back.
+    padding meets, once ran off to b = 2000.
     """
     return F.relu(ab.abs() - GAMUT).mean() / 10
 

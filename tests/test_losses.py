@@ -73,6 +73,14 @@ def test_colourful_loss_is_the_share_that_is_missing():
     assert colourful_loss(0.5 * truth, truth).item() == pytest.approx(0.5, abs=0.01)
 
 
+def test_a_few_impossible_pixels_are_not_colourful():
+    torch.manual_seed(0)
+    truth = 20 * torch.randn(1, 2, 64, 64)
+    cheat = torch.zeros_like(truth)
+    cheat[..., -2:, -2:] = 2000
+    assert colourful_loss(cheat, truth) > 0.95
+
+
 def test_skin_weighs_more():
     allowed = torch.ones(1, 62, 2, 2, dtype=torch.bool)
     allowed[0, :, 0, 0] = False
