@@ -58,10 +58,10 @@ def plan(
 ) -> Control:
     """Prepare a sheet for a film at network size `size`; for the frames within[0] .. within[1] - 1 only, if given.
 
-    The result is kept in `folder` under `key`, which stands for all that it depends on: the second time it is read. From
-    that of another sheet, the places are taken that both have in common; so a folder is for one film, size and weights,
-    and one result stays there. `painter` makes the networks, if a region or reference needs them. Raises UserError for
-    what does not fit the film.
+    The result is kept in `folder` under `key`, which stands for all that it depends on: the second time it is read.
+    From that of another sheet, the places are taken that both have in common; so a folder is for one film, size and
+    weights, and one result stays there. `painter` makes the networks, if a region or reference needs them. Raises
+    UserError for what does not fit the film.
     """
     path = folder / f"masks-{key}.zip"
     if path.exists():
