@@ -74,8 +74,9 @@ def plan(
         origins: list[str | None] = [None] * len(orders)
         for number, edit in enumerate(sheet.edits):
             where = edit.model_dump(mode="json", exclude={"note", "action"})
-            origins.append(json.dumps([where, planner.within]))
-            if known := kept.get(origins[-1]):
+            origin = json.dumps([where, planner.within])
+            origins.append(origin)
+            if known := kept.get(origin):
                 _copy(known, archive, len(orders))
                 order = known.order
             else:
