@@ -153,7 +153,7 @@ def keep_or_clear(work: Path, identity: dict, fresh: bool = False) -> None:
         if not fresh and own == asked:
             return
         if not fresh and own and own | {"sheet": None} == asked | {"sheet": None}:
-            _empty(work, but=(RAYS, "part-", "job.json", "events.jsonl"))
+            _empty(work, but=(RAYS, "part-", "masks-", "job.json", "events.jsonl"))
         else:
             if not fresh and any(work.glob("part-*")):
                 _log.warning("%s: work with other settings is thrown away", work)

@@ -109,8 +109,8 @@ def chroma_planes(
     """
     h, w = ab.shape[1:]
     guide = cv2.resize(thumb, (w, h), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
-    small = chroma_at_luma(ab, guide, fmt.matrix)
-    small = np.ascontiguousarray(fit_gamut(small, guide, fmt.matrix).transpose(1, 2, 0))  # (h, w, 2)
+    # Not yet in the gamut: of a colour that dark pixels cannot carry, lighter ones beside them would get less as well.
+    small = np.ascontiguousarray(chroma_at_luma(ab, guide, fmt.matrix).transpose(1, 2, 0))  # (h, w, 2)
 
     window = (2 * RADIUS + 1, 2 * RADIUS + 1)
     mean_i = cv2.blur(guide, window)

@@ -5,13 +5,13 @@ photos to colour statistics. Only the shots that edits touch are looked at.
 from __future__ import annotations
 
 import json
-import os
 import tempfile
 import zipfile
 from collections.abc import Callable, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -27,6 +27,7 @@ from .moments import frame_at, frames_between, parse_moment
 from .overlay import likeliest
 from .reader import FilmReader, thumb_size
 from .shots import numbered_shots, shot_around
+from .writer import place
 
 __all__ = ["Paint", "plan"]
 
@@ -58,31 +59,77 @@ def plan(
     """Prepare a sheet for a film at network size `size`; for the frames within[0] .. within[1] - 1 only, if given.
 
     The result is kept in `folder` under `key`, which stands for all that it depends on: the second time it is read.
-    `painter` makes the networks, if a region or reference needs them. Raises UserError for what does not fit the film.
+    From that of another sheet, the places are taken that both have in common; so a folder is for one film, size and
+    weights, and one result stays there. `painter` makes the networks, if a region or reference needs them. Raises
+    UserError for what does not fit the film.
     """
     path = folder / f"masks-{key}.zip"
     if path.exists():
-        with zipfile.ZipFile(path) as archive:
-            return _read(json.loads(archive.read("plan.json")), path)
+        return _read(path)[0]
     temporary = path.with_suffix(".tmp")
     planner = _Planner(film, size, painter, within or (0, film.frames))
+    kept = {of: known for other in folder.glob("masks-*.zip") for of, known in _taken_over(other).items()}
     with zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
         orders = [Order(0, film.frames, INDEX[label], ab=chroma_of(c)) for label, c in sheet.palette.items()]
+        origins: list[str | None] = [None] * len(orders)
         for number, edit in enumerate(sheet.edits):
-            orders.append(planner.order(edit, f"edits[{number}]", archive, len(orders)))
+            where = edit.model_dump(mode="json", exclude={"note", "action"})
+            origin = json.dumps([where, planner.within])
+            origins.append(origin)
+            if known := kept.get(origin):
+                _copy(known, archive, len(orders))
+                order = known.order
+            else:
+                order = planner.order(edit, f"edits[{number}]", archive, len(orders))
+            orders.append(replace(order, **_wanted(edit.action)))
         transfers = planner.transfers(sheet.references)
         control = Control(tuple(orders), tuple(transfers), path)
-        archive.writestr(
-            "plan.json", json.dumps({"orders": list(map(asdict, orders)), "transfers": list(map(asdict, transfers))})
-        )
-    os.replace(temporary, path)
+        plain = {"orders": list(map(asdict, orders)), "transfers": list(map(asdict, transfers)), "origins": origins}
+        archive.writestr("plan.json", json.dumps(plain))
+    place(temporary, path)
+    for other in folder.glob("masks-*"):
+        if other != path:
+            other.unlink()
     return control
 
 
-def _read(kept: dict, path: Path) -> Control:
+def _wanted(action: edits.Action) -> dict[str, Any]:
+    """What an order is to do, as its fields."""
+    return {
+        "relabel": None if action.label is None else INDEX[action.label],
+        "ab": (0.0, 0.0) if action.neutral else chroma_of(action.colour) if action.colour else None,
+    }
+
+
+def _read(path: Path) -> tuple[Control, list[str | None]]:
+    """A result, and for each of its orders the place that was asked for; None for the palette's."""
+    with zipfile.ZipFile(path) as archive:
+        kept = json.loads(archive.read("plan.json"))
     orders = [Order(**order | {"ab": order["ab"] and tuple(order["ab"])}) for order in kept["orders"]]
     transfers = [Transfer(**t | {"changes": {int(k): v for k, v in t["changes"].items()}}) for t in kept["transfers"]]
-    return Control(tuple(orders), tuple(transfers), path)
+    return Control(tuple(orders), tuple(transfers), path), kept["origins"]
+
+
+class _Known(NamedTuple):
+    """An order of an earlier result, and where its masks are."""
+
+    order: Order
+    number: int
+    path: Path
+
+
+def _taken_over(path: Path) -> dict[str, _Known]:
+    """The place that was asked for → what was found."""
+    control, origins = _read(path)
+    both = enumerate(zip(control.orders, origins, strict=True))
+    return {of: _Known(order, number, path) for number, (order, of) in both if of}
+
+
+def _copy(known: _Known, archive: zipfile.ZipFile, number: int) -> None:
+    with zipfile.ZipFile(known.path) as source:
+        for frame in range(known.order.first, known.order.stop + 1):
+            if member(known.number, frame) in source.NameToInfo:
+                archive.writestr(member(number, frame), source.read(member(known.number, frame)))
 
 
 class _Planner:
@@ -97,7 +144,8 @@ class _Planner:
         return self._paint(thumbs)
 
     def order(self, edit: edits.Edit, where: str, archive: zipfile.ZipFile, number: int) -> Order:
-        film, region, action = self.film, edit.region, edit.action
+        """Where the edit holds; its masks are put into the archive."""
+        film, region = self.film, edit.region
         frame = None
         if edit.frame is not None or edit.time is not None:
             moment = edit.frame if edit.frame is not None else edit.time
@@ -121,8 +169,6 @@ class _Planner:
             first=first,
             stop=stop,
             label=None if region.label is None else INDEX[region.label],
-            relabel=None if action.label is None else INDEX[action.label],
-            ab=(0.0, 0.0) if action.neutral else chroma_of(action.colour) if action.colour else None,
         )
 
     def track(

@@ -12,12 +12,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 from films import make_film, shots
+from semcolor.flow.track import follow
 from semcolor.jobs import film as jobs_film
 from semcolor.jobs.cluster import connected
 from semcolor.jobs.video import run
 from semcolor.jobs.work import keep_or_clear, work_folder
 from semcolor.models.labels import INDEX
 from semcolor.pipeline.control import Control, Order, Transfer, member
+from semcolor.pipeline.edits import Sheet
+from semcolor.pipeline.film import open_film
+from semcolor.pipeline.plan import plan
 
 FIRST = {"frame": 10, "region": {"box": [20, 20, 90, 70]}, "action": {"colour": "#cc2020"}}
 LAST = {"frame": 150, "region": {"box": [30, 10, 80, 60]}, "action": {"label": "flower"}}
@@ -144,6 +148,29 @@ def test_what_steers_is_known_by_its_values(tmp_path):
     assert len({plain, *digests}) == len(others) + 1
 
 
+def test_places_are_looked_for_once(film_folder, tmp_path, monkeypatch):
+    film = open_film(make_film(film_folder / "places.mkv", shots((20, 20)), codec="ffv1"))
+
+    def planned(key: str, *edits: dict) -> Control:
+        sheet = Sheet.model_validate({"palette": {"sky": "#88aacc"} if key == "b" else {}, "edits": edits})
+        return plan(film, sheet, 64, lambda: None, tmp_path, key)  # type: ignore[arg-type]  # no network is needed
+
+    def masks(control: Control, number: int) -> list[bytes]:
+        return [control._read(number, frame) for frame in range(40)]
+
+    here, there = FIRST, FIRST | {"frame": 30}
+    first = planned("a", here)
+    known = masks(first, 0)
+    tracked = []
+    monkeypatch.setattr("semcolor.pipeline.plan.follow", lambda *a: tracked.append(a) or follow(*a))
+    both = planned("b", there, here | {"action": {"label": "tree"}, "note": "a try"})
+    assert len(tracked) == 1, "the one that is new"
+    order = both.orders[2]
+    assert (order.first, order.stop, order.relabel, order.ab) == (0, 20, INDEX["tree"], None)
+    assert masks(both, 2) == known and any(known) and masks(both, 1) != known
+    assert [path.name for path in tmp_path.iterdir()] == ["masks-b.zip"]
+
+
 def test_parts_stay_where_only_the_sheet_is_another(tmp_path, caplog):
     work = work_folder(tmp_path / "out.mkv")
     work.mkdir()
@@ -151,7 +178,7 @@ def test_parts_stay_where_only_the_sheet_is_another(tmp_path, caplog):
     for name in ("part-000000000.json", "film.mkv", "masks-1.zip", "events.jsonl"):
         (work / name).write_text("{}")
     keep_or_clear(work, {"size": 64, "sheet": {"edits": []}})
-    stay = {"events.jsonl", "job.json", "part-000000000.json", "writer.lock"}
+    stay = {"events.jsonl", "job.json", "masks-1.zip", "part-000000000.json", "writer.lock"}
     assert {path.name for path in work.iterdir()} == stay and not caplog.text
     keep_or_clear(work, {"size": 96, "sheet": None})
     assert {path.name for path in work.iterdir()} == {"job.json", "writer.lock"} and "thrown away" in caplog.text

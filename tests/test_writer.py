@@ -330,6 +330,16 @@ def test_encoding_is_repeatable(cut_film: Path, tmp_path: Path, codec: str) -> N
     assert content(tmp_path / "a") == content(tmp_path / "b")
 
 
+def test_x264_is_repeatable_at_widths_that_its_fastest_code_does_not_like(tmp_path: Path) -> None:
+    film = open_film(make_film(tmp_path / "a.mkv", shot("coffee", 60, (80, 112))))
+    encoding = choose_encoding(film)
+    for chunk in (16, 24, 48, 96):
+        writer = PartWriter(tmp_path / str(chunk), film, encoding)
+        for c, luma, chroma, state in painted(film, encoding, chunk):
+            writer.write(c, luma, chroma, state)
+    assert len({(tmp_path / str(chunk) / "part-000000000.nut").read_bytes() for chunk in (16, 24, 48, 96)}) == 1
+
+
 @pytest.mark.parametrize("missing", [(0,), (1,), (0, 2), (0, 1, 2)])
 def test_missing_parts_are_made_again(long_film: Path, tmp_path: Path, missing: tuple[int, ...]) -> None:
     film = open_film(long_film)
