@@ -74,12 +74,15 @@ def _figures(f: dict[str, Any]) -> str:
     iou = ", ".join(f"{name} {value:.2f}" for name, value in f["iou"].items())
     mean = sum(f["iou"].values()) / len(f["iou"])
     lines += ["", f"Intersection over union over pixels labelled with a single name: {iou}; mean {mean:.2f}.", ""]
-    given, control, steady = f["given"], f["control"], f["steadiness"]
+    control, steady = f["control"], f["steadiness"]
     lines += [
         "| what | measured |",
         "| --- | --- |",
-        f"| colour ratio with labels as read → with what is known put in ({given['photos']} photos) "
-        f"| {given['read']:.3f} → {given['given']:.3f} |",
+        *(
+            f"| colour ratio with labels as read → with {whose} put in ({f[kind]['photos']} photos) "
+            f"| {f[kind]['read']:.3f} → {f[kind]['given']:.3f} |"
+            for kind, whose in (("given", "those that people drew"), ("given_voc", "a VOC network's guesses"))
+        ),
         f"| a region's label repainted ({control['photos']} photos): way to the new label's usual chroma, median "
         f"| {control['way_median']:.2f} |",
         f"| … photos where it is at least half the way | {_percent(control['way_at_least_half'])} |",
