@@ -22,7 +22,8 @@ INTRODUCTION = """# {file}
 
 One file for the whole network: the encoder (EfficientNet-Lite0 without its head, batch normalisation folded in),
 SemanticNet (62 labels) and ColorNet (a, b of CIE Lab). Loaded strictly; recipe and figures also stand in its metadata
-(`semcolor.models.weights.card()`). It also carries both networks as OpenVINO's graphs, which CPUs run (`models/cpu.py`).
+(`semcolor.models.weights.card()`). It also carries both networks as OpenVINO's graphs, which a CPU runs
+(`models/cpu.py`).
 
 ## Recipe
 
@@ -35,12 +36,13 @@ Begun from {start}.
 AdamW, cosine schedule from {rate:g} ({encoder:g} times that for the encoder, whose first {fixed} stages keep their
 weights); an exponential mean of the weights ({ema}) is what is kept.
 Losses (`models/losses.py`): CIEDE2000 at the truth's lightness, skin counting {skin:g} times; what the picture's
-colourfulness falls short of the truth's; chroma beyond what any colour has; −log of the allowed labels' summed probability; a region whose label was
-changed takes the new label's usual colour ({repainted:.0%} of the samples) and nothing else moves; the picture some
-pixels further, a little brighter and with other grain keeps its colours ({moved:.1%}). Inputs are aged like film
-(`models/degrade.py`). For {corrected:.0%} of the samples ColorNet is shown labels corrected by what is known.
-After training the chroma was multiplied by {vividness:g}: the most, from 1 on, that costs no more than half a hundredth on
-the photos set aside and leaves skin there at most 1.15 times as colourful as it is.
+colourfulness falls short of the truth's; chroma beyond what any colour has; −log of the allowed labels' summed
+probability; a region whose label was changed takes the new label's usual colour ({repainted:.0%} of the samples) and
+nothing else moves; the picture some pixels further, a little brighter and with other grain keeps its colours
+({moved:.1%}). Inputs are aged like film (`models/degrade.py`). For {corrected:.0%} of the samples ColorNet is shown
+labels corrected by what is known.
+After training the chroma was multiplied by {vividness:g}: the most, from 1 on, that costs no more than half a hundredth
+on the photos set aside and leaves skin there at most 1.15 times as colourful as it is.
 
 """
 
