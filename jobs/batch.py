@@ -10,7 +10,22 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from ..pipeline.errors import UserError
-from .command import Address, Codec, Crf, Device, Preset, Quiet, Size, Steady, Version, Vivid, Weights, ended
+from .command import (
+    Address,
+    Codec,
+    Crf,
+    Device,
+    Preset,
+    Quiet,
+    Size,
+    Steady,
+    Version,
+    Vivid,
+    Weights,
+    Work,
+    ended,
+    work_base,
+)
 
 if TYPE_CHECKING:
     from .ledger import Job, Ledger
@@ -65,9 +80,12 @@ def batch(
         int, typer.Option(min=0, help="Further tries for a film whose work failed; a bad film is not tried again.")
     ] = 2,
     address: Address = None,
+    work: Work = None,
     state: Annotated[
         str | None,
-        typer.Option(metavar="FOLDER", help="Where the batch keeps its state.  [default: .semcolor-batch in WHERE]"),
+        typer.Option(
+            metavar="FOLDER", help="Where the batch keeps its state.  [default: .semcolor-batch in WHERE, or in --work]"
+        ),
     ] = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace outputs that this batch has not made with these settings.")
@@ -106,16 +124,17 @@ def batch(
     except ValidationError as error:
         raise UserError(" ".join(f"--{mistake}" for mistake in told(error))) from None
     target = target_of(output)
-    ledger = Ledger(state_folder(target, state))
+    base = work_base(work)
+    ledger = Ledger(state_folder(target, state, base))
     request = read_request(sources, defaults)
     if dry_run:
-        plan = _sound(make_plan(request, target, ledger, overwrite), quiet)
+        plan = _sound(make_plan(request, target, ledger, overwrite, base), quiet)
         _foretell(plan, device, address)
         return 0
-    _sound(make_plan(request, target, ledger, overwrite), quiet=True)  # mistakes leave nothing behind
+    _sound(make_plan(request, target, ledger, overwrite, base), quiet=True)  # mistakes leave nothing behind
     with ledger.claimed():
         # Once more: another batch may have finished films until the lock was ours.
-        plan = _sound(make_plan(request, target, ledger, overwrite), quiet)
+        plan = _sound(make_plan(request, target, ledger, overwrite, base), quiet)
         return _work(plan, ledger, device, address, retries, quiet)
 
 

@@ -46,10 +46,24 @@ Device = Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where the 
 Address = Annotated[
     str | None, typer.Option(metavar="HOST:PORT", help="A Ray cluster to work on, or auto.  [default: this machine]")
 ]
+Work = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FOLDER",
+        help="Where unfinished work lies; needed for outputs that are URLs.  [default: beside the output]",
+    ),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")]
 Version = Annotated[
     bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and leave.")
 ]
+
+
+def work_base(folder: Path | None) -> Path | None:
+    """`--work`, absolute. Raises UserError."""
+    if folder and not folder.is_dir():
+        raise UserError(f"--work {folder} is no folder; create it first.")
+    return folder and folder.absolute()
 
 
 def ended(app: typer.Typer, arguments: list[str] | None, name: str) -> tuple[int, str]:

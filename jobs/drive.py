@@ -15,6 +15,7 @@ from ..pipeline.errors import FilmError, OutputError, SemcolorError, UserError
 from ..pipeline.film import Film, open_film
 from ..pipeline.overlay import overlay_size
 from ..pipeline.reader import thumb_size
+from ..pipeline.remote import is_url, place_of
 from .film import Also, Settings, Summary, colorize_film, work_folder
 from .ledger import Job, Ledger, Record, Stat, stat
 
@@ -74,14 +75,15 @@ def _told(error: Exception) -> str:
 
 def _prepare(job: Job, film: Film) -> tuple[Encoding, Also]:
     """Encodings of the film and of what goes with it; raises UserError for what their files cannot hold."""
-    wish, output = job.wish, Path(job.output)
+    wish, output = job.wish, place_of(job.output)
     for path in job.targets:
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        if not is_url(path):
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
     encoding = choose_encoding(film, wish.codec, wish.crf, wish.preset, output_format(output))
     check_output(film, output, encoding, job.overwrite)
     if not job.labels:
         return encoding, {}
-    labels = Path(job.labels), labels_encoding(film, *overlay_size(thumb_size(film, wish.size)))
+    labels = place_of(job.labels), labels_encoding(film, *overlay_size(thumb_size(film, wish.size)))
     check_output(film, *labels, job.overwrite, copy_streams=False)
     return encoding, {"labels": labels}
 
@@ -105,6 +107,7 @@ def _colorize(
         device=device,
         workers=artists,
         address="auto",  # this worker's own cluster: the batch has found out what it can do
+        work=job.work,
     )
 
     def progress(done: int, shots: int) -> None:
@@ -118,7 +121,7 @@ def _colorize(
         record.done, record.shots, record.seconds = done, shots, now - started
         ledger.write(job.key, record)
 
-    return colorize_film(film, Path(job.output), encoding, settings, also, progress)
+    return colorize_film(film, place_of(job.output), encoding, settings, also, progress)
 
 
 def _stands(earlier: Record, record: Record, job: Job) -> bool:
@@ -135,7 +138,7 @@ def _stands(earlier: Record, record: Record, job: Job) -> bool:
 def _done(ledger: Ledger, job: Job, record: Record, earlier: Record | None = None) -> None:
     if earlier:
         record = earlier.model_copy(update={"source_stat": record.source_stat, "batch": record.batch})
-        shutil.rmtree(work_folder(Path(job.output)), ignore_errors=True)  # its last act was interrupted
+        shutil.rmtree(work_folder(place_of(job.output), job.work), ignore_errors=True)  # its last act was interrupted
     outputs: dict[str, Stat] = {path: found for path in job.targets if (found := stat(path))}
     record.state, record.done, record.outputs = "done", record.frames, outputs
     ledger.write(job.key, record)

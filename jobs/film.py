@@ -27,6 +27,7 @@ from ..pipeline.encode import Encoding
 from ..pipeline.errors import UserError
 from ..pipeline.film import Film
 from ..pipeline.reader import chunk_size, thumb_size
+from ..pipeline.remote import Place
 from ..pipeline.summary import LEGEND, summarise
 from ..pipeline.writer import Part, file_sha256, notes, standing
 from .cluster import connected, cores
@@ -37,7 +38,7 @@ from .work import EventLog, belongs, claimed, deliver, drop_touched, keep_or_cle
 
 @dataclass(frozen=True)
 class Settings:
-    """What decides the output's bytes, and (the last three) what does not."""
+    """What decides the output's bytes, and (the last four) what does not."""
 
     weights: Path | None = None
     """None: those that ship with the package, wherever it lies on the node."""
@@ -58,6 +59,8 @@ class Settings:
     """Frames handed on together; one of `pipeline.CHUNK_SIZES`."""
     address: str | None = None
     """A Ray cluster; None starts an embedded one."""
+    work: Path | None = None
+    """Where the work folder lies; None: beside the output. Must be given for an output that is a URL."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +89,7 @@ class Summary:
         return (self.frames - self.resumed) / max(self.seconds, 1e-9)
 
 
-Also = dict[str, tuple[Path, Encoding | None]]
+Also = dict[str, tuple[Place, Encoding | None]]
 """What is written beside the film, by kind, where it goes and how it is encoded: `labels`, a film of what the networks
 understood; `maps`, the labels as data; `compare`, every frame as painted beside the steady one; `summary`, each shot's
 labels and colours (JSON, no encoding)."""
@@ -97,7 +100,7 @@ Progress = Callable[[int, int], None]
 
 def colorize_film(
     film: Film,
-    output: Path,
+    output: Place,
     encoding: Encoding,
     settings: Settings,
     also: Also | None = None,
@@ -112,7 +115,7 @@ def colorize_film(
     another, it paints what that touches. Raises SemcolorError, and OSError where the machine fails.
     """
     started, also = time.monotonic(), also or {}
-    work, targets = work_folder(output), _targets(output, also)
+    work, targets = work_folder(output, settings.work), _targets(output, also)
     with claimed(work, keep):
         if not fresh and (facts := _finished(film, work, targets, encoding, settings, also)):
             deliver(work, targets)
@@ -166,19 +169,19 @@ def colorize_film(
     return summary
 
 
-def finished(film: Film, output: Path, encoding: Encoding, settings: Settings, also: Also | None = None) -> bool:
+def finished(film: Film, output: Place, encoding: Encoding, settings: Settings, also: Also | None = None) -> bool:
     """Whether `colorize_film` has nothing left to do but to clean up: an earlier run was stopped that late.
 
     Reads the finished films to compare their digests, if a run got that far.
     """
     targets = _targets(output, also or {})
-    return bool(_finished(film, work_folder(output), targets, encoding, settings, also or {}))
+    return bool(_finished(film, work_folder(output, settings.work), targets, encoding, settings, also or {}))
 
 
 def _finished(
     film: Film,
     work: Path,
-    targets: dict[str, Path],
+    targets: dict[str, Place],
     encoding: Encoding,
     settings: Settings,
     also: Also,
@@ -191,7 +194,7 @@ def _finished(
     return facts | {"damaged": tuple(facts["damaged"])} if facts else {}
 
 
-def _assemble(job: Job, parts: list[Part], targets: dict[str, Path]) -> dict:
+def _assemble(job: Job, parts: list[Part], targets: dict[str, Place]) -> dict:
     """Make the finished films in the work folder; returns, and notes there, facts for the summary."""
     results = {"film": assemble(job.film, job.work, parts, targets["film"], job.encoding)}
     for kind, encoding in job.also.items():
@@ -214,7 +217,7 @@ def _assemble(job: Job, parts: list[Part], targets: dict[str, Path]) -> dict:
     return facts
 
 
-def _targets(output: Path, also: Also) -> dict[str, Path]:
+def _targets(output: Place, also: Also) -> dict[str, Place]:
     return {"film": output} | {kind: pair[0] for kind, pair in also.items()}
 
 

@@ -30,7 +30,9 @@ from typing import Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from .. import __version__
+from ..pipeline import remote
 from ..pipeline.errors import OutputError, UserError
+from ..pipeline.remote import is_url
 from ..pipeline.writer import place
 from .manifest import Wish
 
@@ -44,7 +46,7 @@ SILENT = 60.0
 M = TypeVar("M", bound=BaseModel)
 
 Stat = tuple[int, int]
-"""A file's size in bytes and time of change in ns: another file, other numbers."""
+"""A file's size in bytes and time of change in ns (of a URL, what changes with it): another file, other numbers."""
 
 
 class _Model(BaseModel):
@@ -152,6 +154,8 @@ class Job:
     overwrite: bool = False
     check: bool = False
     """An output stands that may be this film, finished: to be found out by reading the source."""
+    work: Path | None = None
+    """See `film.Settings.work`."""
 
     @property
     def targets(self) -> list[str]:
@@ -163,7 +167,9 @@ def key_of(output: str | os.PathLike[str]) -> str:
 
 
 def stat(path: str | os.PathLike[str]) -> Stat | None:
-    """None for no such file."""
+    """None for no such file. Raises UserError for a URL that cannot be asked."""
+    if is_url(path):
+        return remote.stat(os.fspath(path))
     try:
         found = os.stat(path)
     except OSError:

@@ -12,11 +12,14 @@ import glob
 import json
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePath
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ..pipeline.errors import UserError
+from ..pipeline.remote import Place, is_url, join, listing, place_of
 
 __all__ = ["Asked", "Request", "Wish", "read_request", "told"]
 
@@ -63,7 +66,7 @@ class Asked:
     """A wish and where it comes from."""
 
     wish: Wish
-    source: Path
+    source: Place
     """Absolute."""
     origin: str
     """For messages: ``films.csv:3``, or the argument."""
@@ -71,6 +74,8 @@ class Asked:
     """The source's folder below the folder that was given, for instance ``1921/reels``; "" directly in it."""
     found: bool = False
     """By looking into a folder or a glob, not by its name."""
+    stat: tuple[int, int] | None = None
+    """Of a URL, where looking has told it; see `remote.stat`."""
 
 
 @dataclass
@@ -89,7 +94,9 @@ def read_request(arguments: Iterable[str], defaults: dict[str, Any]) -> Request:
     request = Request()
     for argument in arguments:
         path = Path(argument)
-        if path.is_dir():
+        if is_url(argument):
+            _url(argument, defaults, request)
+        elif path.is_dir():
             _folder(path, defaults, request)
         elif path.suffix.lower() in MANIFESTS and (path.exists() or not glob.has_magic(argument)):
             _manifest(path, defaults, request)
@@ -100,8 +107,8 @@ def read_request(arguments: Iterable[str], defaults: dict[str, Any]) -> Request:
     return request
 
 
-def _named(path: Path, defaults: dict[str, Any], origin: str, tree: str = "", found: bool = False) -> Asked:
-    path = path.absolute()
+def _named(path: Path | str, defaults: dict[str, Any], origin: str, tree: str = "", found: bool = False) -> Asked:
+    path = place_of(path)
     return Asked(Wish.model_validate(defaults | {"source": str(path)}), path, origin, tree, found)
 
 
@@ -132,6 +139,26 @@ def _glob(pattern: str, defaults: dict[str, Any], request: Request) -> None:
     request.asked += [_named(Path(path), defaults, path, found=True) for path in found]
 
 
+def _url(url: str, defaults: dict[str, Any], request: Request) -> None:
+    """A folder (it ends with /), a pattern, or one film."""
+    if not url.endswith("/") and not glob.has_magic(url):
+        request.asked.append(_named(url, defaults, url))
+        return
+    try:
+        found = listing(url)
+    except UserError as error:
+        request.asked.append(str(error))
+        return
+    films = [(at, its) for at, its in found if glob.has_magic(url) or PurePath(at).suffix.lower() in FILMS]
+    for at, its in films:
+        tree = "" if glob.has_magic(url) else at.removeprefix(url).rpartition("/")[0]
+        request.asked.append(replace(_named(at, defaults, at, tree, found=True), stat=its))
+    if len(films) < len(found):
+        request.left_out.append(f"{url}: {len(found) - len(films)} files have no film's suffix.")
+    if not films:
+        request.asked.append(f"{url} holds no films; name them, or give another folder or pattern.")
+
+
 def _manifest(path: Path, defaults: dict[str, Any], request: Request) -> None:
     """Paths in a manifest are relative to its folder; outputs to the command's."""
     base = path.absolute().parent
@@ -151,7 +178,7 @@ def _manifest(path: Path, defaults: dict[str, Any], request: Request) -> None:
                     continue
                 if wish.weights:
                     wish = wish.model_copy(update={"weights": str(base / wish.weights)})
-                request.asked.append(Asked(wish, Path(os.path.normpath(base / wish.source)), origin))
+                request.asked.append(Asked(wish, join(base, wish.source), origin))
     except OSError as error:
         request.asked.append(f"{path} cannot be read: {error.strerror}.")
     except (UnicodeDecodeError, csv.Error) as error:

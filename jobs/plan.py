@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from pathlib import Path, PurePath
 from string import Formatter
 from typing import Any
 
@@ -16,9 +16,11 @@ from ..models import is_weights
 from ..pipeline.assemble import output_format
 from ..pipeline.encode import check_codec
 from ..pipeline.errors import UserError
+from ..pipeline.remote import Place, check_target, is_url, join, parent
 from ..pipeline.writer import file_sha256
 from .ledger import FOLDER, Job, Ledger, Record, key_of, stat
 from .manifest import Asked, Request
+from .work import work_folder
 
 __all__ = ["NAMES", "Plan", "Target", "make_plan", "state_folder", "target_of"]
 
@@ -35,7 +37,7 @@ NAMES = {
 class Target:
     """Where outputs go."""
 
-    root: Path
+    root: Place
     """The part of the template without placeholders; the state lies here, and a manifest's outputs are relative to it.
     """
     template: str
@@ -44,11 +46,16 @@ class Target:
 def target_of(output: str) -> Target:
     """`-o`: a template, or a folder that takes films under their own names with .color added. Raises UserError."""
     if "{" not in output and "}" not in output:
+        if is_url(output):
+            root = output.rstrip("/")
+            return Target(root, f"{_escaped(root)}/{{tree}}/{{stem}}.color{{suffix}}")
         if Path(output).suffix and not Path(output).is_dir():
             _other_than_film(output)
         root = Path(output).absolute()
-        return Target(root, str(_escaped(root) / "{tree}" / "{stem}.color{suffix}"))
+        return Target(root, f"{_escaped(root)}/{{tree}}/{{stem}}.color{{suffix}}")
     _fields(output)
+    if is_url(output):
+        return Target(output[: output.index("{")].rpartition("/")[0], output)
     fixed: list[str] = []
     for part in Path(output).parts:
         if "{" in part:
@@ -65,8 +72,8 @@ def _other_than_film(output: str) -> None:
     raise UserError(f"-o {output} is the name of one film; give a folder, or a template such as {{stem}}.color.mkv.")
 
 
-def _escaped(path: Path) -> Path:
-    return Path(str(path).replace("{", "{{").replace("}", "}}"))
+def _escaped(path: Place) -> str:
+    return str(path).replace("{", "{{").replace("}", "}}")
 
 
 def _fields(template: str) -> None:
@@ -89,13 +96,16 @@ class Plan:
     left_out: list[str] = field(default_factory=list)
 
 
-def make_plan(request: Request, target: Target, ledger: Ledger, overwrite: bool = False) -> Plan:
-    return _Planner(target, ledger, overwrite).plan(request)
+def make_plan(
+    request: Request, target: Target, ledger: Ledger, overwrite: bool = False, work: Path | None = None
+) -> Plan:
+    """work: see `film.Settings.work`."""
+    return _Planner(target, ledger, overwrite, work).plan(request)
 
 
 class _Planner:
-    def __init__(self, target: Target, ledger: Ledger, overwrite: bool) -> None:
-        self.target, self.ledger, self.overwrite = target, ledger, overwrite
+    def __init__(self, target: Target, ledger: Ledger, overwrite: bool, work: Path | None) -> None:
+        self.target, self.ledger, self.overwrite, self.work = target, ledger, overwrite, work
         self.known = ledger.keys()
         self.checked: set[tuple[str, str]] = set()
         self.digests: dict[str, str] = {}
@@ -159,21 +169,25 @@ class _Planner:
     def _path(self, asked: Asked, template: str) -> str:
         _fields(template)
         source = asked.source
-        values = {"stem": source.stem, "suffix": source.suffix, "tree": asked.tree, "parent": str(source.parent)}
+        name = PurePath(source)
+        values = {"stem": name.stem, "suffix": name.suffix, "tree": asked.tree, "parent": str(parent(source))}
         named = template.format(**values)
         if named.endswith("/"):
             raise UserError(f"{named} is a folder's name; end it with {{stem}}.color{{suffix}}.")
         # A manifest's outputs lie with the others; the command's own template is relative to where it was given.
-        base = self.target.root if template is not self.target.template else Path.cwd()
-        return os.path.normpath(base / named)
+        base: Place = self.target.root if template is not self.target.template else Path.cwd()
+        if is_url(named):
+            scheme, _, named = named.partition("://")
+            base = f"{scheme}://"
+        return str(join(base, named))
 
     def _job(self, asked: Asked, paths: dict[str, str | None]) -> Job:
         """Raises UserError for the first thing that cannot be."""
         wish, source = asked.wish, asked.source
-        found = stat(source)
+        found = asked.stat or stat(source)
         if found is None:
             raise UserError(f"{source}: no such file.")
-        if source.is_dir():
+        if isinstance(source, Path) and source.is_dir():
             raise UserError(f"{source} is a folder; give one film (a video file).")
         output, labels = str(paths["output"]), paths["labels"]
         if labels == output:
@@ -184,8 +198,12 @@ class _Planner:
             made_with["weights"] = self._digest(wish.weights)
         for path in filter(None, (output, labels)):
             self._once("suffix", Path(path).suffix, lambda path=path: output_format(path))
-            self._once("folder", os.path.dirname(path), lambda path=path: _writable(path))
-        job = Job(key_of(output), str(source), output, labels, wish, made_with, found, asked.origin)
+            if is_url(path):
+                work_folder(path, self.work)  # must be given
+                self._once("folder", str(parent(path)), lambda path=path: check_target(source, path, overwrite=True))
+            else:
+                self._once("folder", os.path.dirname(path), lambda path=path: _writable(path))
+        job = Job(key_of(output), str(source), output, labels, wish, made_with, found, asked.origin, work=self.work)
         return self._with_outputs(job)
 
     def _once(self, kind: str, value: str, check: Callable[[], Any]) -> None:
@@ -209,9 +227,9 @@ class _Planner:
         if not standing:
             return job
         for path in standing:
-            if os.path.samefile(path, job.source):
+            if path == job.source or (not is_url(path + job.source) and os.path.samefile(path, job.source)):
                 raise UserError(f"{path} is the input itself; see -o for placeholders.")
-            if os.path.isdir(path):
+            if not is_url(path) and os.path.isdir(path):
                 raise UserError(f"{path} is a folder.")
         record = self._record(job)
         same = record is not None and record.wish == job.made_with and record.labels == job.labels
@@ -248,5 +266,10 @@ def _writable(path: str) -> None:
         raise UserError(f"{path} cannot be written: {parent} is no folder that may be written.")
 
 
-def state_folder(target: Target, state: str | None) -> Path:
-    return Path(state).absolute() if state else target.root / FOLDER
+def state_folder(target: Target, state: str | None, work: Path | None = None) -> Path:
+    """Raises UserError if it can be in neither `state`, nor beside the outputs, nor in `work`."""
+    if state:
+        return Path(state).absolute()
+    if isinstance(target.root, Path):
+        return target.root / FOLDER
+    return (work or work_folder(target.root)) / FOLDER

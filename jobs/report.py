@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from html import escape
 from typing import Any
 
+from ..pipeline.remote import is_url
 from .board import clock
 from .ledger import Batch, Job, Ledger, Record, replace
 
@@ -112,6 +113,7 @@ def _row(film: dict[str, Any]) -> Iterator[str]:
         yield f"<td>{escape(film.get('error') or 'not begun, or stopped')}"
         return
     damaged = film.get("damaged") or []
-    yield f'<td><a href="file://{escape(film["output"], quote=True)}">{escape(os.path.basename(film["output"]))}</a>'
+    link = film["output"] if is_url(film["output"]) else f"file://{film['output']}"
+    yield f'<td><a href="{escape(link, quote=True)}">{escape(os.path.basename(film["output"]))}</a>'
     if damaged:
         yield f" ({len(damaged)} damaged frames were concealed by the decoder)"

@@ -6,7 +6,7 @@ import sys
 import time
 from contextlib import suppress
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 import typer
@@ -14,7 +14,23 @@ import typer
 from ..models import is_weights
 from ..pipeline.chunk import CHUNK_SIZES
 from ..pipeline.errors import UserError
-from .command import Address, Codec, Crf, Device, Preset, Quiet, Size, Steady, Version, Vivid, Weights, ended
+from ..pipeline.remote import Place, join, parent, place_of
+from .command import (
+    Address,
+    Codec,
+    Crf,
+    Device,
+    Preset,
+    Quiet,
+    Size,
+    Steady,
+    Version,
+    Vivid,
+    Weights,
+    Work,
+    ended,
+    work_base,
+)
 
 if TYPE_CHECKING:
     from ..pipeline.edits import Sheet
@@ -53,9 +69,9 @@ def _chunk_size(chunk: int) -> int:
 
 @app.command()
 def video(
-    source: Annotated[Path, typer.Argument(metavar="INPUT", help="The film, in any format FFmpeg reads.")],
+    source: Annotated[str, typer.Argument(metavar="INPUT", help="The film, in any format FFmpeg reads; or its URL.")],
     output: Annotated[
-        Path | None,
+        str | None,
         typer.Option("--output", "-o", metavar="PATH", help="The colour film.  [default: INPUT with .color added]"),
     ] = None,
     size: Size = 256,
@@ -63,16 +79,16 @@ def video(
     crf: Crf = 16,
     preset: Preset = "veryfast",
     labels: Annotated[
-        Path | None, typer.Option(metavar="PATH", help="Also write a film of what the network understood.")
+        str | None, typer.Option(metavar="PATH", help="Also write a film of what the network understood.")
     ] = None,
     label_maps: Annotated[
-        Path | None, typer.Option(metavar="PATH", help="Also write label maps: FFV1, a pixel's value is its label.")
+        str | None, typer.Option(metavar="PATH", help="Also write label maps: FFV1, a pixel's value is its label.")
     ] = None,
     full: Annotated[
         bool, typer.Option("--full", help="Label maps of the film's size.  [default: the network's]")
     ] = False,
     summary: Annotated[
-        Path | None, typer.Option(metavar="PATH", help="Also write each shot's labels, their colours and shares: JSON.")
+        str | None, typer.Option(metavar="PATH", help="Also write each shot's labels, their colours and shares: JSON.")
     ] = None,
     edits: Annotated[
         Path | None, typer.Option(metavar="PATH", help="Corrections of labels and colours: JSON, see --edits-schema.")
@@ -99,7 +115,7 @@ def video(
         Path | None, typer.Option(metavar="PATH", help="RAFT's weights: a state dict of torchvision's small or large.")
     ] = None,
     compare: Annotated[
-        Path | None, typer.Option(metavar="PATH", help="Also write a film of both, each frame alone | steady.")
+        str | None, typer.Option(metavar="PATH", help="Also write a film of both, each frame alone | steady.")
     ] = None,
     weights: Weights = None,
     vivid: Vivid = 1.0,
@@ -111,6 +127,7 @@ def video(
         int, typer.Option(callback=_chunk_size, help="Frames handed on together: 16, 24, 32, 48 or 96.")
     ] = 32,
     address: Address = None,
+    work: Work = None,
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Start over; throw away what an interrupted run has left.")
     ] = False,
@@ -135,13 +152,13 @@ def video(
     Sound, subtitles, timing and luma stay as they are. Interrupted, the same command goes on where it stopped.
     """
     # Absolute: Ray's workers live in another folder, and FFmpeg takes what stands before a colon for a protocol.
-    source = source.absolute()
-    ending = f".color{source.suffix}" if still is None else ".color.png"
-    target = (output or source.with_name(f"{source.stem}{ending}")).absolute()
+    film_at, named = place_of(source), PurePath(source)
+    ending = f".color{named.suffix}" if still is None else ".color.png"
+    target = place_of(output) if output else join(parent(film_at), f"{named.stem}{ending}")
     wanted = {"labels": labels, "maps": label_maps, "compare": compare, "summary": summary}
-    besides = {kind: path.absolute() for kind, path in wanted.items() if path}
+    besides = {kind: place_of(path) for kind, path in wanted.items() if path}
     _check_paths(target, besides, {"--range": span, "--shots": shots, "--still": still})
-    if label_maps and label_maps.suffix.lower() != ".mkv":
+    if label_maps and PurePath(label_maps).suffix.lower() != ".mkv":
         raise UserError(f"--label-maps {label_maps}: only Matroska keeps their legend; let the name end in .mkv.")
     if full and not label_maps:
         raise UserError("--full is of --label-maps; give both.")
@@ -151,20 +168,21 @@ def video(
     if raft and (span or shots or still):
         raise UserError("--motion raft is of the whole film; leave it out to try a part.")
 
+    base = work_base(work)
     from ..pipeline.assemble import check_output, check_place, output_format
     from ..pipeline.film import open_film
     from .work import work_folder
 
     # A run that was stopped after it put the film in its place has left its folder. Whether it is this film
     # is seen below.
-    left = not fresh and work_folder(target).is_dir()
+    left = not fresh and work_folder(target, base).is_dir()
     for kind, path in {"film": target, **besides}.items():
-        if source.is_file():  # before the film is read from end to end
-            check_place(source, path, overwrite or left, film_format=kind != "summary" and still is None)
+        if isinstance(film_at, str) or film_at.is_file():  # before the film is read from end to end
+            check_place(film_at, path, overwrite or left, film_format=kind != "summary" and still is None)
     from ..pipeline.edits import gather
 
     sheet = gather(edits, palette, reference or [])
-    film = open_film(source)
+    film = open_film(film_at)
     strength = 0.0 if no_steady else steady
     look = Colours(size, strength, vivid, weights and weights.absolute(), device, sheet)
     if still is not None:
@@ -187,14 +205,14 @@ def video(
     from .film import Settings, colorize_film, finished
     from .progress import reporter
 
-    settings = Settings(**look._asdict(), raft=raft, workers=workers, chunk=chunk, address=address)
+    settings = Settings(**look._asdict(), raft=raft, workers=workers, chunk=chunk, address=address, work=base)
     if not (left and finished(film, target, encoding, settings, also)):
         check_output(film, target, encoding, overwrite)
         for path, its_encoding in also.values():
             if its_encoding:
                 check_output(film, path, its_encoding, overwrite, copy_streams=False)
             else:
-                check_place(source, path, overwrite, film_format=False)
+                check_place(film_at, path, overwrite, film_format=False)
     with reporter(film.frames, quiet) as progress:
         done = colorize_film(film, target, encoding, settings, also, progress, fresh, keep)
     if done.damaged:
@@ -230,20 +248,24 @@ class Colours(NamedTuple):
 OPTIONS = {"labels": "--labels", "maps": "--label-maps", "compare": "--compare", "summary": "--summary"}
 
 
-def _check_paths(target: Path, besides: dict[str, Path], parts: dict[str, str | None]) -> None:
+def _check_paths(target: Place, besides: dict[str, Place], parts: dict[str, str | None]) -> None:
     """Raise UserError where two files are one, or options exclude each other."""
-    seen = {target.resolve(): "the output"}
-    for kind, path in besides.items():
-        if seen.setdefault(path.resolve(), OPTIONS[kind]) != OPTIONS[kind]:
-            raise UserError(f"{OPTIONS[kind]} {path} is {seen[path.resolve()]}'s own path; give another.")
+    seen: dict[Place, str] = {}
+    for kind, path in {"": target, **besides}.items():
+        option, path = OPTIONS.get(kind, "the output"), path if isinstance(path, str) else path.resolve()
+        if path in seen:
+            raise UserError(f"{option} {path} is {seen[path]}'s own path; give another.")
+        seen[path] = option
     part = [option for option, value in parts.items() if value is not None]
     if len(part) > 1:
         raise UserError(f"{' and '.join(part)} exclude each other; give one.")
     if part and besides:
         raise UserError(f"{OPTIONS[next(iter(besides))]} is of the whole film; leave {part[0]} out.")
+    if part and isinstance(target, str):
+        raise UserError(f"{part[0]} writes to this machine; give a path with -o, not {target}.")
 
 
-def _still(film: Film, target: Path, when: str, look: Colours, overwrite: bool, quiet: bool) -> None:
+def _still(film: Film, target: Place, when: str, look: Colours, overwrite: bool, quiet: bool) -> None:
     from ..pipeline.direct import Look, still
 
     started = time.monotonic()
@@ -254,7 +276,7 @@ def _still(film: Film, target: Path, when: str, look: Colours, overwrite: bool, 
 
 def _excerpt(
     film: Film,
-    target: Path,
+    target: Place,
     span: str | None,
     shots: str | None,
     look: Colours,

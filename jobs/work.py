@@ -29,7 +29,8 @@ from pathlib import Path
 from typing import IO
 
 from ..pipeline.control import Control
-from ..pipeline.errors import OutputError, WorkError
+from ..pipeline.errors import OutputError, UserError, WorkError
+from ..pipeline.remote import Place, digest, upload
 from ..pipeline.writer import file_sha256, place, prune
 from .cluster import clear_session
 
@@ -47,12 +48,19 @@ PATIENCE = 90.0
 """Seconds to wait for a Writer that was given up: Ray ends a cut-off node's workers after about a minute."""
 
 
-def work_folder(output: Path) -> Path:
-    """Beside the output, so that renaming is atomic and free space is that of the output."""
-    name = output.name
+def work_folder(output: Place, base: Path | None = None) -> Path:
+    """Beside the output, so that renaming is atomic and free space is that of the output; or in the folder `base`.
+
+    Raises UserError if the output is a URL and there is no `base`.
+    """
+    name = Path(output).name
+    if base:
+        name = f"{hashlib.sha256(os.fsencode(output)).hexdigest()[:8]}-{name}"
+    elif isinstance(output, str):
+        raise UserError(f"{output}: give --work FOLDER as well, where the film is made before it is uploaded.")
     if len(name.encode()) > LONGEST_NAME:
         name = hashlib.sha256(name.encode()).hexdigest()
-    return output.with_name(f".semcolor-{name}")
+    return (base or Path(output).parent) / f".semcolor-{name}"
 
 
 @contextmanager
@@ -179,23 +187,35 @@ def seal(work: Path, results: dict[str, Path], facts: dict) -> None:
     _write_job(work, _job(work) | {"done": done, "facts": facts})
 
 
-def sealed(work: Path, targets: dict[str, Path]) -> dict:
+def sealed(work: Path, targets: dict[str, Place]) -> dict:
     """The facts noted by `seal`, if every target, by kind, stands in its place or lies finished in the folder,
     with its digest; else {}."""
     job = _job(work)
     done = job.get("done", {})
     whole = done.keys() == targets.keys() and all(
-        any(path.is_file() and file_sha256(path) == digest for path in (work / name, targets[kind]))
-        for kind, (name, digest) in done.items()
+        any(_sha256(where) == sha256 for where in (work / name, targets[kind])) for kind, (name, sha256) in done.items()
     )
     return job["facts"] if whole else {}
 
 
-def deliver(work: Path, targets: dict[str, Path]) -> None:
-    """Put the sealed films that are still in the folder in their places, each whole and at once."""
+def _sha256(where: Place) -> str:
+    """ "" where no file is."""
+    if isinstance(where, str):
+        return digest(where)
+    return file_sha256(where) if where.is_file() else ""
+
+
+def deliver(work: Path, targets: dict[str, Place]) -> None:
+    """Put the sealed films that are still in the folder in their places, each whole and at once.
+
+    What is uploaded stays in the folder as well, until all of it goes.
+    """
     for kind, (name, _) in _job(work)["done"].items():
         result, target = work / name, targets[kind]
         if not result.exists():  # a run before this one was stopped after renaming it
+            continue
+        if isinstance(target, str):
+            upload(result, target)
             continue
         try:
             place(result, target)

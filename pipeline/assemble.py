@@ -32,6 +32,7 @@ from .chunk import Chunk
 from .encode import WITHOUT_PTS, Encoding, PartEncoder, chroma_size
 from .errors import AssembleError, OutputError, SemcolorError
 from .film import KEPT_MATRICES, Film, display_matrix, matrix_tag
+from .remote import check_target, is_url, open_container
 from .writer import Part
 
 __all__ = ["assemble", "check_output", "check_place", "output_format"]
@@ -69,7 +70,7 @@ def check_output(
     """
     check_place(film.path, output, overwrite)
     if encoding:
-        _try_container(film, Path(output), output_format(output), encoding, copy_streams)
+        _try_container(film, os.fspath(output), output_format(output), encoding, copy_streams)
 
 
 def check_place(
@@ -79,6 +80,11 @@ def check_place(
 
     `film_format`: its suffix must name a film's container.
     """
+    if is_url(output):
+        check_target(source, os.fspath(output), overwrite)
+        if film_format:
+            output_format(output)
+        return
     output = Path(output)
     if output.exists() and os.path.exists(source) and os.path.samefile(output, source):
         raise OutputError(f"{output} is the input itself; choose another name with -o.")
@@ -145,7 +151,7 @@ def _join(
     `limit`: copy only so many packets of the source's other streams (for a trial).
     """
     with contextlib.ExitStack() as stack:
-        source = stack.enter_context(av.open(film.path, metadata_errors="replace"))
+        source = stack.enter_context(open_container(film.path))
         first = stack.enter_context(_open_part(files[0]))
         out: Any = av.open(
             str(target) if isinstance(target, Path) else target,
@@ -344,7 +350,7 @@ def _reopen(file: File, container: str) -> Any:
     return av.open(str(file) if isinstance(file, Path) else file, format=known)
 
 
-def _try_container(film: Film, output: Path, container: str, encoding: Encoding, copy_streams: bool) -> None:
+def _try_container(film: Film, output: str, container: str, encoding: Encoding, copy_streams: bool) -> None:
     frames = min(2, film.frames)
     part, result = io.BytesIO(), io.BytesIO()
     encoder = PartEncoder(part, encoding, int(film.pts[0]))
@@ -357,7 +363,7 @@ def _try_container(film: Film, output: Path, container: str, encoding: Encoding,
     luma = np.full((frames, encoding.height, encoding.width), grey, dtype)
     encoder.write(chunk, luma, None if encoding.pix_fmt == "gray" else np.full((frames, 2, ch, cw), grey, dtype))
     encoder.close()
-    suffix = output.suffix
+    suffix = Path(output).suffix
     try:
         copied = _join(film, [part], result, container, copy_streams, encoding, limit=64)
         _verify(film, pts, result, container, encoding, copied)

@@ -37,7 +37,11 @@ __all__ = [
 
 THREADS = 4
 PRESET = "veryfast"
-AVX_512F = 13  # OpenCV's CpuFeatures, which its Python module does not name
+AVX_512F = 13  # OpenCV's CV_CPU_AVX_512F, which has no name in Python
+STEADY_X264 = "asm=AVX2,FMA3,BMI2"
+"""With AVX-512, x264's macroblock tree reads what is no part of the picture unless its width is a multiple of 128:
+each run gives other bytes. Without, they are those of all machines with SSSE3 or better, at the same speed."""
+
 INTERLACED_DCT, INTERLACED_ME, GLOBAL_HEADER = 1 << 18, 1 << 29, 1 << 22  # AV_CODEC_FLAG_…
 
 WITHOUT_PTS = ("avi", "asf")
@@ -176,16 +180,14 @@ def _open(encoding: Encoding, context: Any) -> None:
     context.flags |= GLOBAL_HEADER  # parameter sets once, in the container: parts can be joined
     for name, value in encoding.tags.items():
         setattr(context, name, value)
-    # At widths like 448 or 720, x264's macroblock tree gives other bytes each time where it uses AVX-512. Without, they
-    # are the same, and those of other machines.
-    for_x264 = ["asm=avx2"] if cv2.checkHardwareSupport(AVX_512F) else []
+    x264 = [STEADY_X264] if cv2.checkHardwareSupport(AVX_512F) else []
     if encoding.field_order > 1:
         context.field_order = encoding.field_order
         if encoding.field_order in BOTTOM_FIRST:
-            for_x264.append("bff=1")  # it takes no other order from the frames
+            x264.append("bff=1")  # it takes no other order from the frames
         context.flags |= INTERLACED_DCT | INTERLACED_ME
-    if encoding.codec == "libx264" and for_x264:
-        context.options |= {"x264-params": ":".join(for_x264)}
+    if encoding.codec == "libx264" and x264:
+        context.options |= {"x264-params": ":".join(x264)}
     context.open()
 
 

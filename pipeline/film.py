@@ -20,6 +20,7 @@ from av.stream import Disposition
 from av.video.reformatter import ColorRange
 
 from .errors import InputError
+from .remote import is_url, open_container, open_file, size_of
 
 __all__ = ["Film", "display_matrix", "luma_format", "matrix_tag", "open_film", "stamped", "timecode"]
 
@@ -38,6 +39,7 @@ class Film:
     """What is known of a film without decoding it. Picklable; holds no open file."""
 
     path: str
+    """Of the file, or its URL."""
     container: str
     """FFmpeg's name of the source's container, for instance ``matroska,webm``."""
     stream: int
@@ -109,9 +111,9 @@ class Film:
     def fingerprint(self) -> str:
         """Digest of the source that changes with its content: size, both ends of the file, all time stamps."""
         digest = hashlib.sha256()
-        size = os.path.getsize(self.path)
+        size = size_of(self.path)
         digest.update(struct.pack("<q", size))
-        with open(self.path, "rb") as file:
+        with open_file(self.path) as file:
             digest.update(file.read(1 << 20))
             file.seek(max(0, size - (1 << 20)))
             digest.update(file.read())
@@ -126,22 +128,23 @@ def timecode(seconds: Fraction | float) -> str:
 
 
 def open_film(path: str | os.PathLike[str]) -> Film:
-    """Look at a film. Raises `InputError`, one sentence, for whatever cannot be colorized whole.
+    """Look at a film, at a path or a URL. Raises `InputError`, one sentence, for whatever cannot be colorized whole.
 
     A still picture is refused although FFmpeg opens one as a film of one frame: whoever passes a photo expects
     a photo back. A film of one frame inside a film's container is fine.
     """
     path = os.fspath(path)
-    if not os.path.exists(path):
-        raise InputError(f"{path}: no such file.")
-    if os.path.isdir(path):
-        raise InputError(f"{path} is a folder; give one film (a video file).")
-    if not os.access(path, os.R_OK):
-        raise InputError(f"{path} cannot be read: permission denied.")
-    if os.path.getsize(path) == 0:
+    if not is_url(path):
+        if not os.path.exists(path):
+            raise InputError(f"{path}: no such file.")
+        if os.path.isdir(path):
+            raise InputError(f"{path} is a folder; give one film (a video file).")
+        if not os.access(path, os.R_OK):
+            raise InputError(f"{path} cannot be read: permission denied.")
+    if size_of(path) == 0:
         raise InputError(f"{path} is empty (0 bytes).")
     try:
-        with av.open(path, metadata_errors="replace") as container:
+        with open_container(path) as container:
             return _look(path, container)
     except av.error.EOFError as error:
         raise InputError(f"{path} holds no frames.") from error
@@ -247,7 +250,7 @@ def _frame_table(path: str, index: int) -> tuple[np.ndarray, int]:
     """((frames,) int64 pts in display order, duration of the last frame or 0); raises if the file is cut off."""
     found: list[tuple[int | None, int]] = []
     end = 0.0  # seconds, over all streams
-    with av.open(path, metadata_errors="replace") as container:
+    with open_container(path) as container:
         stream = container.streams[index]
         promised = stream.frames if container.format.name.startswith("mov") else 0
         length = (container.duration or 0) / av.time_base if container.format.name.startswith("matroska") else 0.0
@@ -287,7 +290,7 @@ def _decoded_table(path: str, index: int) -> tuple[np.ndarray, int]:
     """As `_frame_table`, by decoding everything."""
     stamps: list[int] = []
     duration = 0
-    with av.open(path, metadata_errors="replace") as container:
+    with open_container(path) as container:
         stream = next(s for s in container.streams.video if s.index == index)
         stream.codec_context.thread_type = "AUTO"
         for frame, pts in stamped(container.decode(stream)):
@@ -321,8 +324,8 @@ def _cut_off(path: str) -> bool:
 
     Matroska: the Segment's size (RFC 8794, 9559); MP4: the boxes' sizes (ISO/IEC 14496-12, 4.2); AVI: RIFF chunks'.
     """
-    total = os.path.getsize(path)
-    with open(path, "rb") as file:
+    total = size_of(path)
+    with open_file(path) as file:
         head = file.read(12)
         if head[:4] == b"\x1a\x45\xdf\xa3":
             file.seek(4)

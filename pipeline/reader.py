@@ -25,6 +25,7 @@ from .chunk import CHUNK_SIZES, Chunk, Resume
 from .cuts import BEHIND, CutFinder
 from .errors import FilmError, InputError
 from .film import Film, stamped
+from .remote import open_container
 
 __all__ = ["FilmReader", "Picture", "chunk_size", "luma_sha256", "read_chunks", "thumb_size"]
 
@@ -162,7 +163,7 @@ class FilmReader:
         Raises `_Misplaced` when seeking came out after `first`, `FilmError` when a frame is missing.
         """
         film = self.film
-        with av.open(film.path, metadata_errors="replace") as container:
+        with open_container(film.path) as container:
             stream: Any = next(s for s in container.streams.video if s.index == film.stream)
             stream.codec_context.thread_type = "AUTO"
             number = 0

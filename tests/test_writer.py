@@ -17,7 +17,7 @@ import pytest
 from films import luma_planes, make_film, packets, shot, shots
 from semcolor.pipeline.assemble import assemble, check_output, output_format
 from semcolor.pipeline.chunk import Chunk, Resume
-from semcolor.pipeline.encode import Encoding, choose_encoding, chroma_size, labels_encoding
+from semcolor.pipeline.encode import Encoding, PartEncoder, choose_encoding, chroma_size, labels_encoding
 from semcolor.pipeline.errors import AssembleError, OutputError, WorkError
 from semcolor.pipeline.film import Film, open_film
 from semcolor.pipeline.reader import read_chunks
@@ -330,16 +330,6 @@ def test_encoding_is_repeatable(cut_film: Path, tmp_path: Path, codec: str) -> N
     assert content(tmp_path / "a") == content(tmp_path / "b")
 
 
-def test_x264_is_repeatable_at_widths_that_its_fastest_code_does_not_like(tmp_path: Path) -> None:
-    film = open_film(make_film(tmp_path / "a.mkv", shot("coffee", 60, (80, 112))))
-    encoding = choose_encoding(film)
-    for chunk in (16, 24, 48, 96):
-        writer = PartWriter(tmp_path / str(chunk), film, encoding)
-        for c, luma, chroma, state in painted(film, encoding, chunk):
-            writer.write(c, luma, chroma, state)
-    assert len({(tmp_path / str(chunk) / "part-000000000.nut").read_bytes() for chunk in (16, 24, 48, 96)}) == 1
-
-
 @pytest.mark.parametrize("missing", [(0,), (1,), (0, 2), (0, 1, 2)])
 def test_missing_parts_are_made_again(long_film: Path, tmp_path: Path, missing: tuple[int, ...]) -> None:
     film = open_film(long_film)
@@ -384,3 +374,19 @@ def test_parts_that_were_steered_otherwise_go(long_film: Path, tmp_path: Path) -
     assert standing(tmp_path) == writer.parts and asked[3:] == asked[:3]
     prune(tmp_path)
     assert [part.start for part in standing(tmp_path)] == [0, 570]
+
+
+def test_x264_gives_the_same_bytes_every_time(tmp_path: Path) -> None:
+    """Also where a row of macroblocks fills no register: its AVX-512 code then reads what happens to lie behind."""
+    film = open_film(make_film(tmp_path / "film.mkv", shots((40,), (64, 80))))
+    encoding = choose_encoding(film)
+    pictures = [(c, luma, chroma) for c, luma, chroma, _ in painted(film, encoding)]
+    seen = set()
+    for _ in range(10):
+        file = io.BytesIO()
+        encoder = PartEncoder(file, encoding, 0)
+        for picture in pictures:
+            encoder.write(*picture)
+        encoder.close()
+        seen.add(file.getvalue())
+    assert len(seen) == 1
