@@ -92,7 +92,7 @@ def _figures(f: dict[str, Any]) -> str:
         f"| … CIEDE2000 change beyond 16 pixels of the region, mean (worst photo) "
         f"| {control['outside_mean']:.2f} ({control['outside_worst']:.2f}) |",
     ]
-    for name, s in f["faces"].items():
+    for name, s in f["skin"].items():
         lines.append(
             f"| skin, {name}: median hue error, mean chroma by the truth's | {s['hue_error']:.1f}°, {s['chroma']:.2f} |"
         )
