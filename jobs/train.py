@@ -1,7 +1,7 @@
 """`semcolor-train`: the training command; with --workers, several processes or machines through Ray Train."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -30,7 +30,8 @@ def train_together(job: dict, workers: int, gpu: bool, address: str | None = Non
     from ray.train import FailureConfig, RunConfig, ScalingConfig
     from ray.train.torch import TorchTrainer
 
-    ray.init(address, include_dashboard=False, log_to_driver=True, ignore_reinit_error=True)
+    # Without an address Ray would join whatever cluster the temp folder names.
+    ray.init(address or "local", include_dashboard=False, log_to_driver=True, ignore_reinit_error=True)
     trainer = TorchTrainer(
         _worker,
         train_loop_config=job,
@@ -56,6 +57,9 @@ def _command(
     fixed: Annotated[int, typer.Option(min=0, max=7, help="Encoder stages that do not learn.")] = Settings.fixed,
     seed: Annotated[int, typer.Option(help="Of samples and new weights.")] = 1,
     device: Annotated[str, typer.Option(help="cpu, cuda, or auto.")] = "auto",
+    precision: Annotated[
+        Literal["auto", "float32", "bfloat16"], typer.Option(help="Of the convolutions; auto: what the hardware likes.")
+    ] = "auto",
     workers: Annotated[int, typer.Option(min=1, help="Processes that train together, one a GPU, by Ray Train.")] = 1,
     address: Annotated[str | None, typer.Option(metavar="HOST:PORT", help="A Ray cluster for --workers.")] = None,
     test: Annotated[list[str] | None, typer.Option(help="Sources whose test photos are reported.  [all]")] = None,
@@ -88,7 +92,7 @@ def _command(
         if source not in folder.sources("test"):
             raise typer.BadParameter(f"{source} has no test photos.", param_hint="--test")
     given = {"minutes": minutes, "steps": steps, "batch": batch, "size": size, "rate": rate, "fixed": fixed}
-    settings = Settings(**given, seed=seed)
+    settings = Settings(**given, seed=seed, precision=precision)
     job = {
         "data": [path.absolute() for path in data],
         "out": out.absolute(),

@@ -29,6 +29,7 @@ class Settings:
     batch: int = 32  # samples a step and worker
     size: int = 128  # side of the crops, pixels
     seed: int = 1
+    precision: str = "auto"  # of the convolutions: float32, bfloat16, or what the hardware does best
     rate: float = 1.5e-3  # of the decoders; the encoder's is `encoder` times that
     encoder: float = 0.15
     fixed: int = 3  # stages of the encoder that keep their weights: edges and textures are the same in all pictures

@@ -56,7 +56,8 @@ class Trainer:
         self.settings, self.device = settings, device
         # Channels last is for tensor cores; plain memory trains a quarter faster on a CPU (measured).
         self.layout = torch.channels_last if device.type == "cuda" else torch.contiguous_format
-        self.dtype = getattr(torch, pick_precision(device.type))
+        precision = settings.precision if settings.precision != "auto" else pick_precision(device.type)
+        self.dtype = getattr(torch, precision)
         self.model = (start or Colorizer(imagenet_encoder())).to(device, memory_format=self.layout).train()
         self.model.encoder.stem.requires_grad_(settings.fixed == 0)
         for stage in self.model.encoder.stages[: settings.fixed]:
