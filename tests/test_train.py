@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 import torch
 from semcolor.models import WEIGHTS, weights
-from semcolor.models.colorizer import Colorizer
 from semcolor.models.data import DataFolder, batches
 from semcolor.models.encoder import Encoder
 from semcolor.models.evaluate import evaluate_tests
