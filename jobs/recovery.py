@@ -34,6 +34,9 @@ PAUSES = (1.0, 15.0)
 """Seconds before the second and the third one: Ray may take ten or more to see that a node is gone, and until then
 puts new actors there."""
 
+STRAYS = 10
+"""Workers that were put on such nodes before the same part: the part had no try, and is not to blame."""
+
 
 @dataclass
 class Outcome:
@@ -53,7 +56,7 @@ def finish_parts(job: Job, parts: Sequence[Part], events: EventLog, progress: Pr
     """
     from ray.exceptions import RayError
 
-    outcome, failures = Outcome(list(parts)), 0
+    outcome, failures, strays = Outcome(list(parts)), 0, 0
     while _frames(outcome.parts) < job.film.frames:
         before = _frames(outcome.parts)
         run = Run(job, outcome.parts, events)
@@ -67,7 +70,12 @@ def finish_parts(job: Job, parts: Sequence[Part], events: EventLog, progress: Pr
                 raise cause from None
             if not _passing(cause):
                 raise SemcolorError(f"{_sentence(cause, job.work)}; {_kept(now)}") from error
-            failures = 1 if now > before else failures + 1
+            if now > before:
+                failures = strays = 0
+            if strays < STRAYS and _stray(cause):
+                strays += 1
+            else:
+                failures += 1
             events("lost", what=brief(cause), frame=now, written=run.done, failures=failures, details=str(cause))
             if failures == TRIES:
                 raise SemcolorError(f"{brief(cause)}, {TRIES} times at the same place; {_kept(now)}") from error
@@ -77,7 +85,7 @@ def finish_parts(job: Job, parts: Sequence[Part], events: EventLog, progress: Pr
             _log.warning("%s: going on, %d frames are kept.", brief(cause), now)
             if _of_memory(cause):  # fewer at once need less, and change no byte
                 job = replace(job, workers=max(1, job.workers // 2))
-            time.sleep(PAUSES[failures - 1])
+            time.sleep(PAUSES[max(failures, 1) - 1])
             events("restarted", frame=now, workers=job.workers)
         else:
             outcome.stages, outcome.queues = run.stages, run.queues
@@ -141,6 +149,13 @@ def _of_memory(error: BaseException) -> bool:
     """Ray's, NumPy's or torch's."""
     names = {kind.__name__ for kind in type(error).__mro__}
     return bool(names & {"OutOfMemoryError", "MemoryError"}) or "running low on memory" in str(error)
+
+
+def _stray(error: BaseException) -> bool:
+    """A worker never ran, for Ray put it on a node that was gone already. It knows so from then on."""
+    from ray.exceptions import ActorDiedError
+
+    return isinstance(error, ActorDiedError) and "node has died" in str(error) and "never ran" in str(error)
 
 
 def _sentence(error: BaseException, work: Path) -> str:

@@ -10,16 +10,18 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import psutil
 import pytest
 from semcolor.jobs import film as jobs_film
-from semcolor.jobs import work
+from semcolor.jobs import recovery, work
 from semcolor.jobs.recovery import TRIES
 from semcolor.jobs.video import run
-from semcolor.pipeline.errors import WorkError
+from semcolor.pipeline.errors import SemcolorError, WorkError
 
 FAST = ["--size", "64", "--workers", "1", "--codec", "ffv1", "--chunk", "16", "--quiet"]
 
@@ -206,6 +208,36 @@ def test_a_part_that_kills_its_workers_again_and_again_stops_the_film(colorize, 
         ("started", 0),
         ("failed", None),
     ]
+
+
+@pytest.mark.parametrize(("ran", "stops"), [(False, False), (True, True)])
+def test_workers_put_on_a_lost_node_are_no_failure_of_the_part(monkeypatch, tmp_path, ran, stops):
+    """Ray sees late that a node is gone: the part itself has had no try."""
+    from ray.core.generated.common_pb2 import ActorDiedErrorContext
+    from ray.exceptions import ActorDiedError
+
+    died = ActorDiedErrorContext(
+        error_message="The actor died because its node has died.", never_started=not ran, actor_id=bytes(16)
+    )
+    attempts: list[int] = []
+
+    class Run:
+        done, stages, queues = 0, {}, {}
+
+        def __init__(self, *_: object) -> None:
+            attempts.append(len(attempts))
+
+        def go(self, progress: object) -> None:
+            if len(attempts) <= TRIES + 1:
+                raise ActorDiedError(died)
+
+    monkeypatch.setattr(recovery, "Run", Run)
+    monkeypatch.setattr(recovery, "PAUSES", (0.0, 0.0))
+    job: Any = SimpleNamespace(film=SimpleNamespace(frames=10), work=tmp_path, workers=1)
+    ending = pytest.raises(SemcolorError, match=f"{TRIES} times") if stops else nullcontext()
+    with ending:
+        recovery.finish_parts(job, [], lambda *_, **__: None, lambda *_: None)  # type: ignore[arg-type]
+    assert len(attempts) == (TRIES if stops else TRIES + 2)
 
 
 @pytest.mark.skipif(not hasattr(psutil.Process, "rlimit"), reason="limits of another process are Linux's")
