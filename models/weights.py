@@ -8,7 +8,8 @@ from typing import Any
 
 import torch
 from safetensors import safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
+from safetensors.torch import save as serialise
 
 from . import CARD, WEIGHTS, WeightsError
 from .colorizer import Colorizer
@@ -26,7 +27,7 @@ def save(model: Colorizer, path: Path, card: dict[str, Any]) -> None:
 
         tensors |= draw(tensors)
     partial = path.with_suffix(".partial")
-    save_file(tensors, partial, metadata={CARD: json.dumps(card)})
+    partial.write_bytes(serialise(tensors, {CARD: json.dumps(card)}))  # `save_file` would hide it from other users
     partial.replace(path)
 
 
