@@ -1,5 +1,6 @@
 """`semcolor-train`: the training command; with --workers, several processes or machines through Ray Train."""
 
+import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -77,6 +78,10 @@ def _command(
         device = "cuda" if has_cuda() else "cpu"
     elif device not in ("cpu", "cuda") or (device == "cuda" and not has_cuda()):
         raise typer.BadParameter(f"{device} is not available here.", param_hint="--device")
+    if workers > 1 and " " in sys.executable:  # they would die before they begin, for ever
+        raise typer.BadParameter(
+            f"Ray starts none where Python's path has a space: {sys.executable}", param_hint="--workers"
+        )
     if size % 32:
         raise typer.BadParameter("must be a multiple of 32.", param_hint="--size")
     try:

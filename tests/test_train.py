@@ -106,6 +106,18 @@ def test_fixed_stages_keep_their_weights(folder, no_download):
     assert not any(n.startswith("encoder.stages.5.") and n.endswith("weight") for n in still)
 
 
+def test_workers_that_could_never_start_are_told_at_once(folder, tmp_path):
+    python = tmp_path / "a folder" / "python"
+    python.parent.mkdir()
+    python.symlink_to(sys.executable)
+    code = f"import sys; sys.executable = {str(python)!r}; from semcolor.jobs.train import main; main()"
+    command = [sys.executable, "-c", code, str(folder.roots[0]), "--out", str(tmp_path / "run"), "--workers", "2"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    said = " ".join(done.stderr.replace("│", " ").split())  # out of its frame
+    assert done.returncode == 2 and "path has a space" in said
+    assert not (tmp_path / "run").exists()
+
+
 @pytest.fixture
 def one_thread():
     """As Ray's workers have: sums are rounded in the same order."""
@@ -115,6 +127,7 @@ def one_thread():
     torch.set_num_threads(threads)
 
 
+@pytest.mark.skipif(" " in sys.executable, reason="Ray Train starts no workers where Python's path has a space")
 def test_two_workers_train_together(folder, tmp_path, one_thread):
     """Ray Train, gloo, two processes: one step of theirs is one step on the mean of both gradients."""
     pytest.importorskip("ray.train", reason="ray[train] is not installed", exc_type=ImportError)
