@@ -16,18 +16,20 @@ from .colorizer import Colorizer
 from .cpu import COLOR, CONSTANTS, UNDERSTAND
 
 
-def save(model: Colorizer, path: Path, card: dict[str, Any]) -> None:
-    """Write `model` in half precision with `card` (recipe, figures) in the metadata, whole or not at all.
-
-    The file also gets the graphs for CPUs, unless this machine trains without OpenVINO.
-    """
+def packed(model: Colorizer, metadata: dict[str, str] | None = None) -> bytes:
+    """A weights file: the tensors in half precision, and the graphs for CPUs unless OpenVINO is not installed here."""
     tensors = {name: t.detach().to("cpu", torch.float16).contiguous() for name, t in model.state_dict().items()}
     if find_spec("openvino"):
         from .graphs import draw
 
         tensors |= draw(tensors)
+    return serialise(tensors, metadata)
+
+
+def save(model: Colorizer, path: Path, card: dict[str, Any]) -> None:
+    """Write `model` with `card` (recipe, figures) in the metadata, whole or not at all."""
     partial = path.with_suffix(".partial")
-    partial.write_bytes(serialise(tensors, {CARD: json.dumps(card)}))  # `save_file` would hide it from other users
+    partial.write_bytes(packed(model, {CARD: json.dumps(card)}))  # safetensors' own would hide it from other users
     partial.replace(path)
 
 
