@@ -9,8 +9,10 @@ rendered or per-frame processed video (Bonneel et al., "Blind Video Temporal Con
 et al., "A Survey of Temporal Antialiasing Techniques", 2020), with visibility in place of colour clamping, because
 here the new frame is the unsteady one.
 
-Colours that differ in hue cancel each other in a mean, so how far the frames are from grey is averaged beside them,
-and what is shown is brought back towards it: steady, but not washed out.
+A mean of frames has less contrast in its colours than the frames: where they differ they cancel each other. How much
+more each frame has is averaged too, one number, and what is shown is stretched by it away from a point half way
+between grey and the picture's mean colour: steady, but not washed out. That this is the same everywhere matters: where
+readings differ most, a stronger colour would most often be a stronger mistake.
 
 The first frame does not decide alone: a shot begins with a pass backwards over its first `LOOKAHEAD` frames.
 
@@ -34,12 +36,8 @@ __all__ = ["LOOKAHEAD", "Steadier"]
 LOOKAHEAD = 12
 """Frames at a shot's beginning that decide together on its first."""
 
-MEMORY = 48.0
-"""Most frames that the past may stand for: about two seconds."""
-
-FRESH = 3.0
-"""Frames that the first sight of a pixel stands for, since its surroundings correct it (`_shared`); falls to 1 at
-MEMORY."""
+MEMORY = 24.0
+"""Most frames that the past may stand for: about a second."""
 
 STEP = 0.4
 FOUNDED = 24.0
@@ -47,11 +45,11 @@ FOUNDED = 24.0
 pop, and by a quarter of that unless the difference lasts; with fewer behind it, the bound is larger by their square."""
 
 PERSISTENCE = 12.0
-DRIFT = 5.0
+DRIFT = 2.0
 """Frames that differ from the past by DRIFT ab units on an average over about PERSISTENCE of them halve its memory,
 by twice that they make it a fifth: a change that lasts is followed within about a second, flicker is not."""
 
-SHARE = 8.0
+SHARE = 1.0
 NEAR = 2.0
 """The error that a new pixel's surroundings share is believed by SHARE / (1 + SHARE); they reach as far as a
 Gaussian of standard deviation NEAR, in units of 8 pixels of network size."""
@@ -70,10 +68,12 @@ OTHER = 0.6
 MARGIN = 0.1
 """How much more probable another label must be before it takes a pixel over."""
 
-VIVID = 1.17
-"""Most by which a mean of colours is moved away from grey, towards where the colours themselves were on average."""
+KEPT = 0.98
+STRETCH = 1.1
+"""The contrast of a mean of colours is raised to KEPT of that of the colours themselves, noise being contrast too, and
+by STRETCH at most."""
 
-STATE_VERSION = 2
+STATE_VERSION = 3
 
 
 @dataclass
@@ -81,7 +81,7 @@ class _Past:
     """What the shot has shown so far, as seen in its latest frame."""
 
     ab: np.ndarray  # (2, h/2, w/2) float32
-    chroma: np.ndarray  # (h/2, w/2) float32: how far from grey the frames were on average
+    contrast: np.ndarray  # () float32: that of the frames' colours by that of the mean, on average
     weight: np.ndarray  # (h/2, w/2) float32, 0..MEMORY: frames that stand behind it
     drift: np.ndarray  # (2, h/4, w/4) float32: what the frames' difference from it is on average
     labels: np.ndarray  # (h/4, w/4, L) float32: probabilities * 255
@@ -89,7 +89,8 @@ class _Past:
 
     def shown(self) -> np.ndarray:
         """(2, h/2, w/2) float32: the colour of a frame."""
-        return self.ab * np.clip(self.chroma / np.maximum(length(*self.ab), np.float32(0.01)), 1, VIVID)
+        fixed = _mean(self.ab) / 2
+        return fixed + (self.ab - fixed) * np.clip(self.contrast * np.float32(KEPT), 1, np.float32(STRETCH))
 
 
 class Steadier:
@@ -168,8 +169,8 @@ class Steadier:
         planes = [halve(plane) for plane in cv2.split(flow)]
         where, small_where = sources(flow), sources(cv2.merge(planes) * np.float32(0.5))
         size, small = ab.shape[:0:-1], labels.shape[:0:-1]  # (width, height) of chroma and of labels
-        # One remap of four channels takes less time than four of one.
-        *linear, chroma, weight = cv2.split(remap(cv2.merge([*past.ab, past.chroma, past.weight]), where))
+        # One remap of three channels takes less time than three of one.
+        *linear, weight = cv2.split(remap(cv2.merge([*past.ab, past.weight]), where))
         # Visibility 0.8 and above is whole, 0.4 and below none.
         seen = visible.astype(np.float32) * np.float32(1 / 204)
         weight *= np.clip(2 * seen - 1, 0, 1) * np.float32(self.strength)
@@ -210,9 +211,10 @@ class Steadier:
         step = (gap - shared * young) * rate
         bound = STEP * np.minimum(hurry / 4, 1) * np.square(np.maximum(FOUNDED / np.maximum(weight, 1e-3), 1))
         step *= bound / np.maximum(bound, length(*step))
-        chroma += (length(*ab) - chroma) * rate
-        weight = np.minimum(weight + worth * (1 + (FRESH - 1) * young), np.float32(MEMORY))
-        return _Past(prior + step, chroma, weight, drift, new, held), shown
+        weight = np.minimum(weight + worth, np.float32(MEMORY))
+        steady = prior + step
+        contrast = past.contrast + (_spread(ab) / _spread(steady) - past.contrast) * rate.mean()
+        return _Past(steady, contrast, weight, drift, new, held), shown
 
     def state(self) -> bytes:
         """What is remembered, for `restore`: a NumPy archive without pickles, the same bytes for the same past."""
@@ -260,6 +262,16 @@ def _shared(gap: np.ndarray, weight: np.ndarray) -> np.ndarray:
     return np.stack([_resize(plane, (width, height)) for plane in spread])
 
 
+def _mean(ab: np.ndarray) -> np.ndarray:
+    """(2, H, W) float32 -> (2, 1, 1): the picture's mean colour."""
+    return ab.mean((1, 2), keepdims=True)
+
+
+def _spread(ab: np.ndarray) -> np.float32:
+    """Contrast of colours (2, H, W) float32: their mean distance from the picture's mean colour, at least a tenth."""
+    return np.maximum(length(*(ab - _mean(ab))).mean(), np.float32(0.1))
+
+
 def _blur(picture: np.ndarray) -> np.ndarray:
     return cv2.GaussianBlur(picture, (0, 0), NEAR, borderType=cv2.BORDER_REPLICATE)
 
@@ -274,7 +286,7 @@ def _begin(ab: np.ndarray, labels: np.ndarray) -> tuple[_Past, np.ndarray]:
     """A past of one frame, and the labels to show."""
     ab = ab.astype(np.float32)
     weight, drift = np.ones(ab.shape[1:], np.float32), np.zeros((2, *labels.shape[1:]), np.float32)
-    return _Past(ab, length(*ab), weight, drift, _pixels(labels), labels.argmax(0).astype(np.uint8)), labels
+    return _Past(ab, np.float32(1), weight, drift, _pixels(labels), labels.argmax(0).astype(np.uint8)), labels
 
 
 def _pixels(labels: np.ndarray) -> np.ndarray:
