@@ -14,6 +14,7 @@ from motions import disc
 from semcolor import pipeline
 from semcolor.flow import Motion
 from semcolor.models.labels import INDEX, NAMES
+from semcolor.pipeline.compose import PlaneFormat, chroma_planes, reachable
 from semcolor.pipeline.control import Control, Order, Transfer, chroma_of, member
 from semcolor.pipeline.edits import Sheet, read_palette, read_sheet
 from semcolor.pipeline.errors import InputError, UserError
@@ -211,11 +212,20 @@ def test_colours_change_inside_the_mask_alone_and_the_later_order_wins(tmp_path)
     control = _control(tmp_path, mask, *orders)
     ab = np.full((4, 2, 16, 16), 7, np.float16)
     labels = np.repeat((_labels("sky")[None] * 255).astype(np.uint8), 4, 0)
-    done = control.finish(0, ab, labels).astype(np.float32)
+    done = np.stack([painted.flat() for painted in control.finish(0, ab, labels)])
     inside = done[..., 8:].mean((2, 3))
     assert np.allclose(inside, [red, (7, 7), blue, (0, 0)], atol=0.3)
     assert np.allclose(done[..., :8].mean((2, 3)), blue, atol=0.3)
-    assert np.array_equal(control.finish(4, ab, labels), ab)
+    assert control.finish(4, ab, labels) is ab
+    # At four times the size: to the pixel.
+    luma, thumb = np.full((64, 64), 120, np.uint8), np.full((32, 32), 121, np.uint8)
+    fmt = PlaneFormat("bt601", 8, False)
+    planes = [chroma_planes(frame, thumb, luma, (64, 64), fmt) for frame in control.finish(0, ab, labels)]
+    asked = [reachable(colour, fmt)[:, 120] for colour in (red, blue)]
+    for plane, wanted in ((planes[0][:, :, 36:], asked[0]), (planes[0][:, :, :28], asked[1]), (planes[2], asked[1])):
+        assert (plane == fmt.chroma(wanted)[:, None, None]).all()
+    assert np.array_equal(planes[1][:, :, 36:], chroma_planes(ab[1], thumb, luma, (64, 64), fmt)[:, :, 36:])
+    assert (planes[3][:, :, 36:] == 128).all()
 
 
 def test_the_past_is_forgotten_where_a_label_edit_begins_and_ends(tmp_path):
@@ -235,9 +245,8 @@ def test_a_transfer_moves_means_and_spreads(tmp_path):
     ab = (rng.normal(0, 4, (1, 2, 64, 64)) + 10).astype(np.float16)
     transfer = Transfer(0, 1, {INDEX["sky"]: ((10, 10), (-5, -20), (0.5, 2.0))})
     labels = (_labels("sky", (32, 32))[None] * 255).astype(np.uint8)
-    a, b = (
-        _control(tmp_path, np.zeros((64, 64), np.uint8), transfers=(transfer,)).finish(0, ab, labels)[0].astype(float)
-    )
+    control = _control(tmp_path, np.zeros((64, 64), np.uint8), transfers=(transfer,))
+    a, b = control.finish(0, ab, labels)[0].flat()
     assert abs(a.mean() + 5) < 0.5 and abs(b.mean() + 20) < 0.5
     assert abs(a.std() - 2) < 0.3 and abs(b.std() - 8) < 0.5
 
