@@ -20,6 +20,7 @@ RADIUS = 2  # of the guided filter, in pixels of the ab map
 EPSILON = 2e-3  # luma variance (0..1 squared) below which an edge is not trusted: grain stays out of chroma
 BORDER = 1  # radius for a region's border, which is known better than the network's colours
 SHARP = 2.0  # how much steeper a border is drawn than it comes out of the filter
+LEAST = 1 / 256  # of a colour, that is seen: a label's share is hardly ever nought
 LUMAS, TURNS = 256, 720  # of `reachable`: lumas, and directions from neutral in which the gamut's edge is tried
 HUE = 2.0  # what a difference in hue counts there, against one in chroma: about as in CIE94 for a vivid colour
 SMOOTH = 4.0  # standard deviation, in lumas, of the smoothing along luma
@@ -66,6 +67,12 @@ class Layer:
     """(h/2, w/2) float32: how much of it each pixel gets, 0..1."""
     ab: tuple[float, float] | np.ndarray
     """CIE Lab: one colour, or (2, h/2, w/2) as the network painted it."""
+    bordered: bool = True
+    """Whether `within` is a region, which has a border, or a label's share, which may be in between anywhere."""
+
+    def shown(self, within: np.ndarray) -> np.ndarray:
+        """What comes of `within` or a part of it at any size."""
+        return np.clip(SHARP * within + np.float32(0.5 - 0.5 * SHARP) if self.bordered else within, 0, 1)
 
 
 @dataclass(frozen=True)
@@ -82,15 +89,8 @@ class Painted:
         result = self.ab.astype(np.float32)
         for layer in self.layers:
             wanted = layer.ab if isinstance(layer.ab, np.ndarray) else np.array(layer.ab)[:, None, None]
-            result = result + (wanted.astype(np.float32) - result) * _steep(layer.within)
+            result = result + (wanted.astype(np.float32) - result) * layer.shown(layer.within)
         return result
-
-
-_NOTHING = 0.5 - 0.5 / SHARP  # what is `_steep` to 0
-
-
-def _steep(within: np.ndarray) -> np.ndarray:
-    return np.clip(SHARP * within + np.float32(0.5 - 0.5 * SHARP), 0, 1)
 
 
 def _rgb_from_lab_at(f_y: np.ndarray, ab: np.ndarray) -> np.ndarray:
@@ -193,14 +193,14 @@ def chroma_planes(
     full = fmt.luma(samples)
     planes = _chroma(below, guide, full, fmt.matrix)
     for layer in layers:
-        border = _raised(layer.within[..., None], guide, full, BORDER)[..., 0]
-        x, y, width, height = cv2.boundingRect((border > _NOTHING).astype(np.uint8))
+        within = layer.shown(_raised(layer.within[..., None], guide, full, BORDER)[..., 0])
+        x, y, width, height = cv2.boundingRect((within > LEAST).astype(np.uint8))
         box = slice(y, y + height), slice(x, x + width)
         if isinstance(layer.ab, np.ndarray):
             wanted = _chroma(layer.ab, guide, full, fmt.matrix)[:, *box]
         else:
             wanted = np.stack([np.take(table, samples[box]) for table in reachable(layer.ab, fmt)])
-        planes[:, *box] += (wanted - planes[:, *box]) * _steep(border[box])
+        planes[:, *box] += (wanted - planes[:, *box]) * within[box]
     return fmt.chroma(planes)
 
 

@@ -135,7 +135,7 @@ class Control:
                     within = _enlarged(read[order.label], shape)
                 else:
                     within = self._mask(number, frame, shape).astype(np.float32) / 255
-                layers.append(Layer(within, ab if order.ab is None else order.ab))
+                layers.append(Layer(within, ab if order.ab is None else order.ab, bordered=order.label is None))
         return Painted(below.clip(-127, 127).astype(np.float16), tuple(layers))
 
     def digest(self, shot: int, first: int, stop: int) -> str:

@@ -50,6 +50,10 @@ MISTAKES = {
         {"edits": [{"frame": 1, "region": BOX, "action": {"colour": "red"}}]},
         "edits[0].action.colour: 'red'",
     ),
+    "no word": (
+        {"edits": [{"frame": 1, "region": BOX, "action": "grey"}]},
+        "edits[0].action: 'grey' is no action; write",
+    ),
     "no label": (
         {"edits": [{"frame": 1, "region": BOX, "action": {"label": "moon"}}]},
         "edits[0].action.label: 'moon'",
@@ -160,13 +164,33 @@ def test_ranges_and_places_that_do_not_fit_are_said(disc_film, tmp_path):
         ({"frame": 70, "region": BOX, "action": "keep"}, "edits[0].frame: there is no frame 70"),
         ({"time": 9, "region": BOX, "action": "keep"}, "edits[0].time: 0:00:09.000 is after"),
         ({"frame": 1, "region": {"box": [200, 0, 300, 50]}, "action": "keep"}, "edits[0].region: there is nothing"),
-        ({"range": {"shot": 2}, "region": {"label": "sky"}, "action": "keep"}, "no shot 2"),
+        (
+            {"range": {"shot": 2}, "region": {"label": "sky"}, "action": "keep"},
+            "edits[0].range: there is no shot 2",
+        ),
+        ({"frame": 1, "region": {"point": [5, 200]}, "action": "keep"}, "edits[0].region.point: lies outside"),
     ]
     for edit, expected in cases:
         with pytest.raises(UserError) as caught:
             _plan(film, {"edits": [edit]}, tmp_path)
         assert expected in str(caught.value)
         assert not list(tmp_path.glob("*.zip"))
+    with pytest.raises(UserError) as caught:
+        _plan(film, {"edits": [edit for edit, _ in cases]}, tmp_path)
+    assert [f"edits[{n}]" in str(caught.value) for n in range(len(cases))] == [True] * len(cases), "all at once"
+
+
+def test_a_colour_is_followed_only_to_the_frames_that_are_looked_at(disc_film, tmp_path):
+    path, masks = disc_film
+    film = open_film(path)
+    place = {"frame": 40, "region": {"box": _disc_box(masks, 20)}}
+    edits = [place | {"action": {"colour": "#8a3324"}}, place | {"action": {"label": "flower"}}]
+    sheet = Sheet.model_validate({"edits": edits})
+    control = plan(film, sheet, 128, lambda: None, tmp_path, "x", (20, 50), (44, 46))  # type: ignore[arg-type]
+    there = [{n for n in range(60) if control._mask(order, n, (64, 96)).any()} for order in (0, 1)]
+    assert there == [{44, 45}, set(range(20, 50))]
+    whole = _plan(film, {"edits": edits}, tmp_path, "whole")
+    assert all(np.array_equal(control._mask(0, n, (64, 96)), whole._mask(0, n, (64, 96))) for n in (44, 45))
 
 
 def _control(tmp_path: Path, mask: np.ndarray, *orders: Order, transfers: tuple[Transfer, ...] = ()) -> Control:
