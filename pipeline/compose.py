@@ -199,7 +199,7 @@ def chroma_planes(
         if isinstance(layer.ab, np.ndarray):
             wanted = _chroma(layer.ab, guide, full, fmt.matrix)[:, *box]
         else:
-            wanted = np.stack([np.take(table, samples[box]) for table in reachable(layer.ab, fmt)])
+            wanted = np.stack([np.take(table, samples[box], mode="clip") for table in reachable(layer.ab, fmt)])
         planes[:, *box] += (wanted - planes[:, *box]) * within[box]
     return fmt.chroma(planes)
 

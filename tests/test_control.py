@@ -14,6 +14,7 @@ from motions import disc
 from semcolor import pipeline
 from semcolor.flow import Motion
 from semcolor.models.labels import INDEX, NAMES
+from semcolor.pipeline.chunk import Chunk
 from semcolor.pipeline.compose import PlaneFormat, chroma_planes, reachable
 from semcolor.pipeline.control import Control, Order, Transfer, chroma_of, member
 from semcolor.pipeline.edits import Sheet, read_palette, read_sheet
@@ -24,6 +25,7 @@ from semcolor.pipeline.overlay import overlay
 from semcolor.pipeline.plan import plan
 from semcolor.pipeline.reader import read_chunks
 from semcolor.pipeline.shots import numbered_shots, shot_around
+from semcolor.pipeline.summary import count
 
 
 def _sheet(tmp_path: Path, content: object) -> Path:
@@ -250,6 +252,9 @@ def test_colours_change_inside_the_mask_alone_and_the_later_order_wins(tmp_path)
         assert (plane == fmt.chroma(wanted)[:, None, None]).all()
     assert np.array_equal(planes[1][:, :, 36:], chroma_planes(ab[1], thumb, luma, (64, 64), fmt)[:, :, 36:])
     assert (planes[3][:, :, 36:] == 128).all()
+    chunk = Chunk(0, 0, 0, 0, True, pts=(0, 1, 2, 3), durations=(1,) * 4, interlaced=(False,) * 4)
+    sums = np.array(count(chunk, np.stack([thumb] * 4), control.finish(0, ab, labels), labels)["sums"])[:, INDEX["sky"]]
+    assert np.allclose(sums[3:] / sums[0], (np.sum([red, (7, 7), blue, (0, 0)], 0) / 4 + blue) / 2, atol=1.5)
 
 
 def test_the_past_is_forgotten_where_a_label_edit_begins_and_ends(tmp_path):
