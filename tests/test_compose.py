@@ -113,7 +113,7 @@ def test_an_asked_colour_is_reached_or_come_near_to_at_each_luma(colour, fmt):
     rgb = _to_rgb(luma, chroma, fmt.matrix)
     assert chroma.shape == (2, luma.size) and rgb.min() > -1e-4 and rgb.max() < 1 + 1e-4
     assert not chroma[:, [0, -1]].any(), "black and white carry no colour"
-    wide = np.broadcast_to(np.float32(ab)[:, None, None], (2, 1, luma.size))
+    wide = np.broadcast_to(np.array(ab, np.float32)[:, None, None], (2, 1, luma.size))
     exact = chroma_at_luma(wide, luma[None], fmt.matrix, steps=8)
     scaled = fit_gamut(exact.copy(), luma[None], fmt.matrix)[:, 0]
     error, before = (np.hypot(*(_lab(luma[None], c[:, None], fmt.matrix)[0, :, 1:] - ab).T) for c in (chroma, scaled))
