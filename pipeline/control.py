@@ -2,7 +2,8 @@
 
     amend    between the two networks: label edits, so that the colour is painted from them
     forget   before steadying: where a label edit begins or ends inside a shot, the past holds no longer
-    finish   after steadying: references, palette, and edits of colour; they are as steady as masks and labels are
+    finish   after steadying: references, and above them palette and edits of colour, which `compose` paints at full
+             size; they are as steady as masks and labels are
 
 Each depends on the frame alone, so nothing changes with how a film was cut into chunks.
 """
@@ -21,6 +22,7 @@ import cv2
 import numpy as np
 
 from ..flow import Motion
+from .compose import Layer, Painted
 from .errors import WorkError
 
 __all__ = ["Control", "Order", "Transfer", "chroma_of", "member", "weights"]
@@ -52,6 +54,9 @@ class Transfer:
     stop: int
     changes: dict[int, tuple[tuple[float, float], tuple[float, float], tuple[float, float]]]
     """Label → mean a, b of the film, of the reference, and by how much differences from the mean are stretched."""
+
+    def holds(self, frame: int) -> bool:
+        return self.first <= frame < self.stop
 
 
 @dataclass(frozen=True)
@@ -101,33 +106,37 @@ class Control:
         return replace(motion, backward_visible=seen[0], forward_visible=seen[1])
 
     def finish(self, start: int, ab: np.ndarray, labels: np.ndarray) -> np.ndarray:
-        """Steady chroma as the references, the palette and the edits want it, of the frames `start` …
+        """Steady chroma as the references want it, and over it what the palette and the edits ask for.
 
-        ab (N, 2, h/2, w/2) float16, labels (N, 62, h/4, w/4) uint8. Returns the like of `ab`.
+        ab (N, 2, h/2, w/2) float16, labels (N, 62, h/4, w/4) uint8, of the frames `start` …. Returns an array that has
+        for each frame what `compose.chroma_planes` takes: (N,) objects, `Painted`; or `ab` if nothing holds in any.
         """
-        return np.stack([self._finish(start + n, *both) for n, both in enumerate(zip(ab, labels, strict=True))])
-
-    def _finish(self, frame: int, ab: np.ndarray, labels: np.ndarray) -> np.ndarray:
-        orders = [(n, o) for n, o in enumerate(self.orders) if o.holds(frame) and o.relabel is None]
-        transfers = [transfer for transfer in self.transfers if transfer.first <= frame < transfer.stop]
-        if not orders and not transfers:
+        frames = range(start, start + len(ab))
+        if not any(t.holds(frame) for t in (*self.orders, *self.transfers) for frame in frames):
             return ab
-        network = painted = ab.astype(np.float32)
-        read = weights(labels)
-        for transfer in transfers:
-            before = painted
-            for label, (mean, wanted, stretch) in transfer.changes.items():
-                old, new, factor = (np.array(x, np.float32)[:, None, None] for x in (mean, wanted, stretch))
-                within = _enlarged(read[label], ab.shape[1:])
-                painted = painted + (new + (before - old) * factor - before) * within
-        for number, order in orders:
-            if order.label is not None:
-                within = _enlarged(read[order.label], ab.shape[1:])
-            else:
-                within = self._mask(number, frame, ab.shape[1:]).astype(np.float32) / 255
-            wanted = network if order.ab is None else np.array(order.ab, np.float32)[:, None, None]
-            painted = painted + (wanted - painted) * within
-        return painted.clip(-127, 127).astype(np.float16)
+        finished = np.empty(len(ab), object)
+        for n, frame in enumerate(frames):
+            finished[n] = self._finish(frame, ab[n], labels[n])
+        return finished
+
+    def _finish(self, frame: int, ab: np.ndarray, labels: np.ndarray) -> Painted:
+        shape, read = ab.shape[1:], weights(labels)
+        below = ab.astype(np.float32)
+        for transfer in self.transfers:
+            if transfer.holds(frame):
+                before = below
+                for label, (mean, wanted, stretch) in transfer.changes.items():
+                    old, new, factor = (np.array(x, np.float32)[:, None, None] for x in (mean, wanted, stretch))
+                    below = below + (new + (before - old) * factor - before) * _enlarged(read[label], shape)
+        layers = []
+        for number, order in enumerate(self.orders):
+            if order.holds(frame) and order.relabel is None:
+                if order.label is not None:
+                    within = _enlarged(read[order.label], shape)
+                else:
+                    within = self._mask(number, frame, shape).astype(np.float32) / 255
+                layers.append(Layer(within, ab if order.ab is None else order.ab, bordered=order.label is None))
+        return Painted(below.clip(-127, 127).astype(np.float16), tuple(layers))
 
     def digest(self, shot: int, first: int, stop: int) -> str:
         """Of all that steers the colours of frames `first` .. `stop` - 1; "" if nothing does.

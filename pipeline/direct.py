@@ -161,7 +161,9 @@ def _coloured(film: Film, look: Look, spans: Sequence[tuple[int, int]]) -> Itera
             if look.sheet != Sheet():
                 # What comes before the span is painted by the sheet as well: its colours are the span's past.
                 within = begin, min(stop + LOOKAHEAD, film.frames)
-                control = plan(film, look.sheet, look.size, lambda: painter.paint, Path(folder), str(number), within)
+                control = plan(
+                    film, look.sheet, look.size, lambda: painter.paint, Path(folder), str(number), within, (first, stop)
+                )
             yield from _span(film, look, painter.paint, control, begin, first, stop)
 
 

@@ -142,7 +142,9 @@ class Action(_Strict):
     @model_validator(mode="before")
     @classmethod
     def _word(cls, value: Any) -> Any:
-        return {value: True} if value in ("keep", "neutral") else value
+        if isinstance(value, str) and value not in ("keep", "neutral"):
+            raise ValueError(f'{value!r} is no action; write "keep", "neutral", {{"label": …}} or {{"colour": …}}')
+        return {value: True} if isinstance(value, str) else value
 
     @model_validator(mode="after")
     def _one(self) -> Action:

@@ -55,33 +55,43 @@ def plan(
     folder: Path,
     key: str,
     within: tuple[int, int] | None = None,
+    shown: tuple[int, int] | None = None,
 ) -> Control:
-    """Prepare a sheet for a film at network size `size`; for the frames within[0] .. within[1] - 1 only, if given.
+    """Prepare a sheet for a film at network size `size`; for the frames within[0] .. within[1] - 1 only, if given, of
+    which the frames shown[0] .. shown[1] - 1 are looked at and the others only remembered.
 
     The result is kept in `folder` under `key`, which stands for all that it depends on: the second time it is read.
     From that of another sheet, the places are taken that both have in common; so a folder is for one film, size and
     weights, and one result stays there. `painter` makes the networks, if a region or reference needs them. Raises
-    UserError for what does not fit the film.
+    UserError for what does not fit the film, with all such mistakes of the edits.
     """
     path = folder / f"masks-{key}.zip"
     if path.exists():
         return _read(path)[0]
     temporary = path.with_suffix(".tmp")
-    planner = _Planner(film, size, painter, within or (0, film.frames))
+    planner = _Planner(film, size, painter, within or (0, film.frames), shown or within or (0, film.frames))
     kept = {of: known for other in folder.glob("masks-*.zip") for of, known in _taken_over(other).items()}
     with zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
         orders = [Order(0, film.frames, INDEX[label], ab=chroma_of(c)) for label, c in sheet.palette.items()]
-        origins: list[str | None] = [None] * len(orders)
-        for number, edit in enumerate(sheet.edits):
-            where = edit.model_dump(mode="json", exclude={"note", "action"})
-            origin = json.dumps([where, planner.within])
-            origins.append(origin)
-            if known := kept.get(origin):
-                _copy(known, archive, len(orders))
-                order = known.order
+        asked = [
+            json.dumps([edit.model_dump(mode="json", exclude={"note", "action"}), planner.reach(edit)])
+            for edit in sheet.edits
+        ]
+        origins: list[str | None] = [*(None for _ in orders), *asked]
+        places, mistakes = [], []
+        for number, (edit, origin) in enumerate(zip(sheet.edits, asked, strict=True)):
+            try:
+                places.append(kept.get(origin) or planner.place(edit, f"edits[{number}]"))
+            except UserError as error:
+                mistakes.append(str(error).removesuffix("."))
+        if mistakes:
+            raise UserError("; ".join(mistakes) + ".")
+        for edit, found in zip(sheet.edits, places, strict=True):
+            if isinstance(found, _Known):
+                _copy(found, archive, len(orders))
             else:
-                order = planner.order(edit, f"edits[{number}]", archive, len(orders))
-            orders.append(replace(order, **_wanted(edit.action)))
+                planner.track(edit, found, archive, len(orders))
+            orders.append(replace(found.order, **_wanted(edit.action)))
         transfers = planner.transfers(sheet.references)
         control = Control(tuple(orders), tuple(transfers), path)
         plain = {"orders": list(map(asdict, orders)), "transfers": list(map(asdict, transfers)), "origins": origins}
@@ -110,6 +120,15 @@ def _read(path: Path) -> tuple[Control, list[str | None]]:
     return Control(tuple(orders), tuple(transfers), path), kept["origins"]
 
 
+class _Place(NamedTuple):
+    """Where an edit holds."""
+
+    order: Order
+    frame: int | None
+    """In which its region lies; None: everywhere."""
+    shot: tuple[int, int]
+
+
 class _Known(NamedTuple):
     """An order of an earlier result, and where its masks are."""
 
@@ -133,8 +152,15 @@ def _copy(known: _Known, archive: zipfile.ZipFile, number: int) -> None:
 
 
 class _Planner:
-    def __init__(self, film: Film, size: int, painter: Callable[[], Paint], within: tuple[int, int]) -> None:
-        self.film, self.size, self._painter, self.within = film, size, painter, within
+    def __init__(
+        self,
+        film: Film,
+        size: int,
+        painter: Callable[[], Paint],
+        within: tuple[int, int],
+        shown: tuple[int, int],
+    ) -> None:
+        self.film, self.size, self._painter, self.within, self.shown = film, size, painter, within, shown
         self._shot = 0, 0  # the last one asked for: edits of one shot often come together
         self._paint: Paint | None = None
 
@@ -143,48 +169,43 @@ class _Planner:
             self._paint = self._painter()
         return self._paint(thumbs)
 
-    def order(self, edit: edits.Edit, where: str, archive: zipfile.ZipFile, number: int) -> Order:
-        """Where the edit holds; its masks are put into the archive."""
+    def place(self, edit: edits.Edit, where: str) -> _Place:
+        """Where the edit holds. Raises UserError."""
         film, region = self.film, edit.region
         frame = None
         if edit.frame is not None or edit.time is not None:
             moment = edit.frame if edit.frame is not None else edit.time
             assert moment is not None
             frame = frame_at(film, moment, f"{where}.{'time' if edit.frame is None else 'frame'}")
+        self.check(region, f"{where}.region")
         shot = self.shot(frame) if frame is not None else (0, film.frames)
         first, stop = self.span(edit.range, f"{where}.range") if edit.range else shot
-        if region.label is None:
-            assert frame is not None
-            if first < shot[0] or stop > shot[1]:
-                raise UserError(
-                    f"{where}.range: frames {first} to {stop - 1} are not all in the shot of frame {frame} "
-                    f"({shot[0]} to {shot[1] - 1}), and a region is followed through its shot only; write an edit "
-                    f"for each shot, or use a label as region."
-                )
-            # One frame more than wanted, where the edit's end must be forgotten.
-            wanted = max(first, self.within[0]), min(stop + 1, shot[1], self.within[1])
-            if wanted[0] < wanted[1]:
-                self.track(region, frame, wanted, f"{where}.region", archive, number)
-        return Order(
-            first=first,
-            stop=stop,
-            label=None if region.label is None else INDEX[region.label],
-        )
+        if region.label is None and (first < shot[0] or stop > shot[1]):
+            raise UserError(
+                f"{where}.range: frames {first} to {stop - 1} are not all in the shot of frame {frame} "
+                f"({shot[0]} to {shot[1] - 1}), and a region is followed through its shot only; write an edit "
+                f"for each shot, or use a label as region."
+            )
+        return _Place(Order(first, stop, None if region.label is None else INDEX[region.label]), frame, shot)
 
-    def track(
-        self,
-        region: edits.Region,
-        frame: int,
-        wanted: tuple[int, int],
-        where: str,
-        archive: zipfile.ZipFile,
-        number: int,
-    ) -> None:
+    def reach(self, edit: edits.Edit) -> tuple[int, int]:
+        """The frames that an edit is needed in: labels are remembered, colours are not."""
+        return self.within if edit.action.label else self.shown
+
+    def track(self, edit: edits.Edit, place: _Place, archive: zipfile.ZipFile, number: int) -> None:
         """Put the masks of the wanted frames into the archive."""
+        order, frame, shot = place
+        if edit.region.label is not None or frame is None:
+            return
+        begin, end = self.reach(edit)
+        # One frame more than wanted, where the edit's end must be forgotten.
+        wanted = max(order.first, begin), min(order.stop + 1, shot[1], end)
+        if wanted[0] >= wanted[1]:
+            return
         first, stop = min(wanted[0], frame), max(wanted[1], frame + 1)
         with self.thumbs(first, stop) as thumbs:
             thumb = thumbs[frame - first]
-            for n, found in follow(thumbs, snap(self.mask(region, thumb, where), thumb), frame - first):
+            for n, found in follow(thumbs, snap(self.mask(edit.region, thumb), thumb), frame - first):
                 if wanted[0] <= first + n < wanted[1] and found.any():
                     archive.writestr(member(number, first + n), found.tobytes())
 
@@ -200,7 +221,7 @@ class _Planner:
             return frames_between(self.film, span.from_, span.to, where)
         number = parse_moment(span.shot)
         if isinstance(number, int):
-            return numbered_shots(self.film, {number}, self.size)[number]
+            return numbered_shots(self.film, {number}, self.size, f"{where}: ")[number]
         return self.shot(frame_at(self.film, span.shot, where))
 
     @contextmanager
@@ -216,16 +237,26 @@ class _Planner:
                     held[picture.number - first] = picture.thumb
             yield held
 
-    def mask(self, region: edits.Region, thumb: np.ndarray, where: str) -> np.ndarray:
-        """(h/2, w/2) uint8, 255 inside."""
-        height, width = thumb.shape[0] // 2, thumb.shape[1] // 2
-        mask = self.under(region.point, thumb, where) if region.point else self.drawn(region, (height, width))
-        if mask.max() < 128:
+    def check(self, region: edits.Region, where: str) -> None:
+        """Raise UserError if there is nothing of a region in the picture."""
+        width, height = self.film.width, self.film.height
+        if region.point:
+            if not (0 <= region.point[0] < width and 0 <= region.point[1] < height):
+                raise UserError(f"{where}.point: lies outside of the picture, {width}x{height} pixels.")
+        elif region.label is None and self.drawn(region, self.grid).max() < 128:
             raise UserError(
-                f"{where}: there is nothing of it in the picture of {self.film.width}x{self.film.height} pixels, "
-                f"or it is too small."
+                f"{where}: there is nothing of it in the picture of {width}x{height} pixels, or it is too small."
             )
-        return mask
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """(h/2, w/2)"""
+        height, width = thumb_size(self.film, self.size)
+        return height // 2, width // 2
+
+    def mask(self, region: edits.Region, thumb: np.ndarray) -> np.ndarray:
+        """(h/2, w/2) uint8, 255 inside."""
+        return self.under(region.point, thumb) if region.point else self.drawn(region, self.grid)
 
     def drawn(self, region: edits.Region, shape: tuple[int, int]) -> np.ndarray:
         height, width = (SUPERSAMPLED * side for side in shape)
@@ -243,12 +274,10 @@ class _Planner:
             cv2.fillPoly(canvas, [np.rint((np.array(corners) * scale - 0.5) * 16).astype(np.int32)], 255, shift=4)
         return cv2.resize(canvas, shape[::-1], interpolation=cv2.INTER_AREA)
 
-    def under(self, point: tuple[float, float], thumb: np.ndarray, where: str) -> np.ndarray:
+    def under(self, point: tuple[float, float], thumb: np.ndarray) -> np.ndarray:
         """The connected region of the label that is read at a point."""
-        height, width = thumb.shape[0] // 2, thumb.shape[1] // 2
+        height, width = self.grid
         x, y = int(point[0] / self.film.width * width), int(point[1] / self.film.height * height)
-        if not (0 <= x < width and 0 <= y < height):
-            raise UserError(f"{where}.point: lies outside of the picture, {self.film.width}x{self.film.height} pixels.")
         label = likeliest(self.paint(thumb[None])[1][0], (height, width))
         return cv2.floodFill(label, None, (x, y), 255)[1] // 255 * 255
 

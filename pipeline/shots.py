@@ -39,10 +39,10 @@ def shot_around(film: Film, frame: int, size: int = 256) -> tuple[int, int]:
     return first or 0, stop
 
 
-def numbered_shots(film: Film, numbers: set[int], size: int = 256) -> dict[int, tuple[int, int]]:
+def numbered_shots(film: Film, numbers: set[int], size: int = 256, where: str = "") -> dict[int, tuple[int, int]]:
     """Number of a shot (the first is 0) → (first frame, number after the last). Decodes the film up to the last one.
 
-    Raises UserError if there are not so many.
+    Raises UserError, which begins with `where`, if there are not so many.
     """
     found: dict[int, tuple[int, int]] = {}
     shot, first = 0, 0
@@ -56,7 +56,7 @@ def numbered_shots(film: Film, numbers: set[int], size: int = 256) -> dict[int, 
         found[shot] = first, film.frames
     missing = sorted(numbers - set(found))
     if missing:
-        raise UserError(f"there is no shot {missing[0]}; the film's last one is {shot} (the first is 0).")
+        raise UserError(f"{where}there is no shot {missing[0]}; the film's last one is {shot} (the first is 0).")
     return {number: found[number] for number in numbers}
 
 

@@ -6,7 +6,8 @@ import pytest
 import torch
 from semcolor.models.lab import lab_from_rgb
 from semcolor.models.labels import INDEX, NAMES
-from semcolor.pipeline.compose import PlaneFormat, chroma_at_luma, chroma_planes, fit_gamut
+from semcolor.pipeline.compose import Layer, Painted, PlaneFormat, chroma_at_luma, chroma_planes, fit_gamut, reachable
+from semcolor.pipeline.control import chroma_of
 from semcolor.pipeline.overlay import overlay, overlay_size
 from skimage import color, data
 
@@ -97,6 +98,56 @@ def test_colour_stops_at_the_edge_that_luma_draws():
     row = planes[1, 64]
     step = np.abs(np.diff(row)).max()
     assert step > 0.45 * (row.max() - row.min()), "no sharper than plain enlarging, which gives about a tenth"
+
+
+def _lab(luma: np.ndarray, chroma: np.ndarray, matrix: str) -> np.ndarray:
+    return color.rgb2lab(np.clip(_to_rgb(luma, chroma, matrix), 0, 1))
+
+
+@pytest.mark.parametrize("colour", ["#8a3324", "#6b7a3a", "#2f6fb0", "#e8a020", "#ef1d79", "#0000ff", "#ffff00"])
+@pytest.mark.parametrize("fmt", [PlaneFormat("bt601", 8, True), PlaneFormat("bt709", 10, True)], ids=lambda f: f.matrix)
+def test_an_asked_colour_is_reached_or_come_near_to_at_each_luma(colour, fmt):
+    ab = chroma_of(colour)
+    luma = fmt.luma(np.arange(1 << fmt.bits))
+    chroma = reachable(ab, fmt)
+    rgb = _to_rgb(luma, chroma, fmt.matrix)
+    assert chroma.shape == (2, luma.size) and rgb.min() > -1e-4 and rgb.max() < 1 + 1e-4
+    assert not chroma[:, [0, -1]].any(), "black and white carry no colour"
+    wide = np.broadcast_to(np.array(ab, np.float32)[:, None, None], (2, 1, luma.size))
+    exact = chroma_at_luma(wide, luma[None], fmt.matrix, steps=8)
+    scaled = fit_gamut(exact.copy(), luma[None], fmt.matrix)[:, 0]
+    error, before = (np.hypot(*(_lab(luma[None], c[:, None], fmt.matrix)[0, :, 1:] - ab).T) for c in (chroma, scaled))
+    free = (np.abs(exact[:, 0] - scaled) < 1e-6).all(0)
+    around = (32 << (fmt.bits - 8)) + 1  # it is smoothed along luma
+    free = np.convolve(free, np.ones(around), "same") == around
+    assert (error[free] < 0.5).all()
+    assert error.mean() < 1.01 * before.mean()
+    steps = 224 * np.hypot(*np.diff(chroma, axis=1)) * (1 << (fmt.bits - 8))
+    assert steps.max() < 8, "a smooth shade shows no contour"
+
+
+def test_a_region_gets_its_colour_to_the_pixel_and_nothing_else_does():
+    """A disc at four times the size of its mask: its edge is the luma's, which the mask does not know so well."""
+    y, x = np.mgrid[:256, :256]
+    disc = np.hypot(x - 127.5, y - 127.5) < 70
+    rng = np.random.default_rng(0)
+    luma = (np.where(disc, 90, 170) + rng.normal(0, 2, disc.shape)).round().astype(np.uint8)
+    thumb = cv2.resize(luma, (128, 128), interpolation=cv2.INTER_AREA)
+    mask = cv2.resize(disc.astype(np.float32), (64, 64), interpolation=cv2.INTER_AREA)
+    mask = cv2.GaussianBlur(mask, (0, 0), 0.7)
+    fmt, ab = PlaneFormat("bt601", 8, True), chroma_of("#8a3324")
+    below = np.full((2, 64, 64), -12, np.float16)
+    plain = chroma_planes(below, thumb, luma, disc.shape, fmt)
+    planes = chroma_planes(Painted(below, (Layer(mask, ab),)), thumb, luma, disc.shape, fmt)
+    kernel = np.ones((5, 5), np.uint8)  # two pixels to both sides
+    core, outside = cv2.erode(disc.astype(np.uint8), kernel) > 0, cv2.dilate(disc.astype(np.uint8), kernel) == 0
+    chroma = (planes.astype(np.float32) - 128) / 255
+    error = np.hypot(*(_lab(fmt.luma(luma), chroma, "bt601")[..., 1:] - ab).transpose(2, 0, 1))
+    assert error[core].mean() < 0.7 and error[core].max() < 2 and error[disc].mean() < 1.5
+    assert np.abs(planes.astype(int) - plain)[:, outside].mean() < 0.1
+    softer = np.clip(cv2.resize(mask, (256, 256)), 0, 1)[..., None]  # a mask only enlarged
+    painted = np.abs(planes.astype(int) - plain).sum(0) / np.abs(planes.astype(int) - plain).sum(0)[core].mean()
+    assert np.abs(painted - disc).mean() < 0.5 * np.abs(softer[..., 0] - disc).mean()
 
 
 def test_overlay_shows_each_label_in_place_and_its_name():

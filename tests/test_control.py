@@ -14,6 +14,8 @@ from motions import disc
 from semcolor import pipeline
 from semcolor.flow import Motion
 from semcolor.models.labels import INDEX, NAMES
+from semcolor.pipeline.chunk import Chunk
+from semcolor.pipeline.compose import PlaneFormat, chroma_planes, reachable
 from semcolor.pipeline.control import Control, Order, Transfer, chroma_of, member
 from semcolor.pipeline.edits import Sheet, read_palette, read_sheet
 from semcolor.pipeline.errors import InputError, UserError
@@ -23,6 +25,7 @@ from semcolor.pipeline.overlay import overlay
 from semcolor.pipeline.plan import plan
 from semcolor.pipeline.reader import read_chunks
 from semcolor.pipeline.shots import numbered_shots, shot_around
+from semcolor.pipeline.summary import count
 
 
 def _sheet(tmp_path: Path, content: object) -> Path:
@@ -48,6 +51,10 @@ MISTAKES = {
     "no colour": (
         {"edits": [{"frame": 1, "region": BOX, "action": {"colour": "red"}}]},
         "edits[0].action.colour: 'red'",
+    ),
+    "no word": (
+        {"edits": [{"frame": 1, "region": BOX, "action": "grey"}]},
+        "edits[0].action: 'grey' is no action; write",
     ),
     "no label": (
         {"edits": [{"frame": 1, "region": BOX, "action": {"label": "moon"}}]},
@@ -159,13 +166,33 @@ def test_ranges_and_places_that_do_not_fit_are_said(disc_film, tmp_path):
         ({"frame": 70, "region": BOX, "action": "keep"}, "edits[0].frame: there is no frame 70"),
         ({"time": 9, "region": BOX, "action": "keep"}, "edits[0].time: 0:00:09.000 is after"),
         ({"frame": 1, "region": {"box": [200, 0, 300, 50]}, "action": "keep"}, "edits[0].region: there is nothing"),
-        ({"range": {"shot": 2}, "region": {"label": "sky"}, "action": "keep"}, "no shot 2"),
+        (
+            {"range": {"shot": 2}, "region": {"label": "sky"}, "action": "keep"},
+            "edits[0].range: there is no shot 2",
+        ),
+        ({"frame": 1, "region": {"point": [5, 200]}, "action": "keep"}, "edits[0].region.point: lies outside"),
     ]
     for edit, expected in cases:
         with pytest.raises(UserError) as caught:
             _plan(film, {"edits": [edit]}, tmp_path)
         assert expected in str(caught.value)
         assert not list(tmp_path.glob("*.zip"))
+    with pytest.raises(UserError) as caught:
+        _plan(film, {"edits": [edit for edit, _ in cases]}, tmp_path)
+    assert [f"edits[{n}]" in str(caught.value) for n in range(len(cases))] == [True] * len(cases), "all at once"
+
+
+def test_a_colour_is_followed_only_to_the_frames_that_are_looked_at(disc_film, tmp_path):
+    path, masks = disc_film
+    film = open_film(path)
+    place = {"frame": 40, "region": {"box": _disc_box(masks, 20)}}
+    edits = [place | {"action": {"colour": "#8a3324"}}, place | {"action": {"label": "flower"}}]
+    sheet = Sheet.model_validate({"edits": edits})
+    control = plan(film, sheet, 128, lambda: None, tmp_path, "x", (20, 50), (44, 46))  # type: ignore[arg-type]
+    there = [{n for n in range(60) if control._mask(order, n, (64, 96)).any()} for order in (0, 1)]
+    assert there == [{44, 45}, set(range(20, 50))]
+    whole = _plan(film, {"edits": edits}, tmp_path, "whole")
+    assert all(np.array_equal(control._mask(0, n, (64, 96)), whole._mask(0, n, (64, 96))) for n in (44, 45))
 
 
 def _control(tmp_path: Path, mask: np.ndarray, *orders: Order, transfers: tuple[Transfer, ...] = ()) -> Control:
@@ -211,11 +238,23 @@ def test_colours_change_inside_the_mask_alone_and_the_later_order_wins(tmp_path)
     control = _control(tmp_path, mask, *orders)
     ab = np.full((4, 2, 16, 16), 7, np.float16)
     labels = np.repeat((_labels("sky")[None] * 255).astype(np.uint8), 4, 0)
-    done = control.finish(0, ab, labels).astype(np.float32)
+    done = np.stack([painted.flat() for painted in control.finish(0, ab, labels)])
     inside = done[..., 8:].mean((2, 3))
     assert np.allclose(inside, [red, (7, 7), blue, (0, 0)], atol=0.3)
     assert np.allclose(done[..., :8].mean((2, 3)), blue, atol=0.3)
-    assert np.array_equal(control.finish(4, ab, labels), ab)
+    assert control.finish(4, ab, labels) is ab
+    # At four times the size: to the pixel.
+    luma, thumb = np.full((64, 64), 120, np.uint8), np.full((32, 32), 121, np.uint8)
+    fmt = PlaneFormat("bt601", 8, False)
+    planes = [chroma_planes(frame, thumb, luma, (64, 64), fmt) for frame in control.finish(0, ab, labels)]
+    asked = [reachable(colour, fmt)[:, 120] for colour in (red, blue)]
+    for plane, wanted in ((planes[0][:, :, 36:], asked[0]), (planes[0][:, :, :28], asked[1]), (planes[2], asked[1])):
+        assert (plane == fmt.chroma(wanted)[:, None, None]).all()
+    assert np.array_equal(planes[1][:, :, 36:], chroma_planes(ab[1], thumb, luma, (64, 64), fmt)[:, :, 36:])
+    assert (planes[3][:, :, 36:] == 128).all()
+    chunk = Chunk(0, 0, 0, 0, True, pts=(0, 1, 2, 3), durations=(1,) * 4, interlaced=(False,) * 4)
+    sums = np.array(count(chunk, np.stack([thumb] * 4), control.finish(0, ab, labels), labels)["sums"])[:, INDEX["sky"]]
+    assert np.allclose(sums[3:] / sums[0], (np.sum([red, (7, 7), blue, (0, 0)], 0) / 4 + blue) / 2, atol=1.5)
 
 
 def test_the_past_is_forgotten_where_a_label_edit_begins_and_ends(tmp_path):
@@ -235,9 +274,8 @@ def test_a_transfer_moves_means_and_spreads(tmp_path):
     ab = (rng.normal(0, 4, (1, 2, 64, 64)) + 10).astype(np.float16)
     transfer = Transfer(0, 1, {INDEX["sky"]: ((10, 10), (-5, -20), (0.5, 2.0))})
     labels = (_labels("sky", (32, 32))[None] * 255).astype(np.uint8)
-    a, b = (
-        _control(tmp_path, np.zeros((64, 64), np.uint8), transfers=(transfer,)).finish(0, ab, labels)[0].astype(float)
-    )
+    control = _control(tmp_path, np.zeros((64, 64), np.uint8), transfers=(transfer,))
+    a, b = control.finish(0, ab, labels)[0].flat()
     assert abs(a.mean() + 5) < 0.5 and abs(b.mean() + 20) < 0.5
     assert abs(a.std() - 2) < 0.3 and abs(b.std() - 8) < 0.5
 
