@@ -81,7 +81,7 @@ class _Past:
     """What the shot has shown so far, as seen in its latest frame."""
 
     ab: np.ndarray  # (2, h/2, w/2) float32
-    contrast: np.ndarray  # () float32: that of the frames' colours by that of the mean, on average
+    contrast: np.floating  # float32: that of the frames' colours by that of the mean, on average
     weight: np.ndarray  # (h/2, w/2) float32, 0..MEMORY: frames that stand behind it
     drift: np.ndarray  # (2, h/4, w/4) float32: what the frames' difference from it is on average
     labels: np.ndarray  # (h/4, w/4, L) float32: probabilities * 255
