@@ -16,13 +16,12 @@ import numpy as np
 import pytest
 from films import luma_planes, make_film, packets, shot, shots
 from semcolor.pipeline.assemble import assemble, check_output, output_format
-from semcolor.pipeline.chunk import Chunk, Resume
+from semcolor.pipeline.chunk import PART_FRAMES, Chunk, Resume
 from semcolor.pipeline.encode import Encoding, PartEncoder, choose_encoding, chroma_size, labels_encoding
 from semcolor.pipeline.errors import AssembleError, OutputError, WorkError
 from semcolor.pipeline.film import Film, open_film
 from semcolor.pipeline.reader import read_chunks
 from semcolor.pipeline.writer import (
-    PART_FRAMES,
     PartWriter,
     committed,
     gaps,
