@@ -48,8 +48,10 @@ def connected(address: str | None, cpus: int, store_bytes: int, spill: Path) -> 
     for what does not fit; beside it, a link leads to Ray's own files, which go with the run.
     Raises UserError where the cluster does not answer, SemcolorError where none can be started here or Ray refuses.
     """
-    # Nobody is told that semcolor runs. Both must be set before Ray is imported.
+    # Nobody is told that semcolor runs, and of what is lost with a worker one word is enough. All of these must be set
+    # before Ray is imported.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_IGNORE_UNHANDLED_ERRORS", "1")
     if address is None:
         os.environ.setdefault("RAY_AUTH_MODE", "disabled")  # a private run needs no token in the home folder
     import ray
