@@ -1,6 +1,6 @@
 """One film through the cluster, from its settings to the finished files.
 
-    Reader ──▶ Artist × N ──▶ Steadier ──▶ Writer ──▶ assemble
+    Reader ──▶ Artist × N ──▶ Steadier ──▶ Writers ──▶ assemble
          └──▶ Surveyors ─────────▲
 
 Here is what a film is made with and what came of it; the actors and their loop are in `run`, what happens when a
