@@ -91,7 +91,7 @@ def _freely(shot: int, first: int, stop: int) -> str:
 class PartWriter:
     """Takes chunks in order, those of the gaps between the parts that are there; `gaps` says which are these.
 
-    Writers that share a folder are told by `skip_to` which parts are theirs, and `parts`, once it has been swept.
+    Several may share a folder that has been swept: each is given `parts`, and told by `skip_to` which are its own.
     """
 
     def __init__(
