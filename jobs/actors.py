@@ -133,7 +133,8 @@ class Steadier(_Timed):
     def __init__(self, strength: float, gaps: Sequence[Resume], control: Control | None = None) -> None:
         super().__init__()
         self._strength, self._control = strength, control
-        self._states = {gap.frame: gap.state for gap in gaps if gap.state}
+        self._states = {gap.frame: gap.state for gap in gaps}
+        self._next = -1
         self._motion_seconds = 0.0
 
     def open(self) -> None:
@@ -145,10 +146,14 @@ class Steadier(_Timed):
         """Steady colour, and the state where a part of the output may end with this chunk."""
         self._motion_seconds += motion[1]
         with self.busy():
+            # A chunk that was lost with its artist never comes, and what is after it must not be taken for its sequel.
+            if chunk.start not in (self._next, *self._states):
+                raise WorkError(f"chunk of frame {chunk.start} came where frame {self._next} is due.")
             if state := self._states.get(chunk.start):  # of an earlier run, or before a gap
                 self._estimate.restore(state)
             seen = self._control.forget(chunk.start, motion[0]) if self._control else motion[0]
             steady = self._estimate.blend(*colour, seen, chunk.shot_start, chunk.ends_shot)
+            self._next = chunk.stop
             return steady, self._estimate.state() if chunk.may_end_part and not chunk.ends_shot else b""
 
     def motion_seconds(self) -> float:
@@ -165,7 +170,8 @@ class Receipt:
 
 
 class Writer(_Timed):
-    """Joins chroma with the film's own luma and encodes. One to a film; chunks come in order."""
+    """Joins chroma with the film's own luma and encodes. One or a few to a film, each with parts of its own, whose
+    chunks come in order."""
 
     def __init__(
         self,
@@ -181,13 +187,12 @@ class Writer(_Timed):
         self._summary, self._control = summary, control
 
     def open(self, work: Path, identity: dict, known: Sequence[Part]) -> None:
-        """Go on beside the parts `known` in the folder `work`, once no Writer that was given up is at work there."""
+        """Go on beside the parts `known` in the folder `work`, which the driver has swept."""
         from ..pipeline.compose import PlaneFormat
         from ..pipeline.encode import chroma_size
         from ..pipeline.writer import PartWriter, standing
 
-        self._turn = writer_turn(work)  # until this process ends
-        # Before PartWriter sweeps away what it does not know.
+        self._turn = writer_turn(work, shared=True)  # until this process ends
         if not belongs(work, identity) or len(standing(work, known)) < len(known):
             raise WorkError(f"{work} is not the same folder on every node of the cluster; {SHARED}")
         steered = {"steered": self._control.digest} if self._control else {}
@@ -197,9 +202,16 @@ class Writer(_Timed):
         self._format = PlaneFormat(film.matrix, film.bits, film.full_range)
 
     def write(
-        self, chunk: Chunk, luma: np.ndarray, thumbs: Thumbs, colour: Colour, state: bytes, painted: Colour | None
+        self,
+        begin: int,
+        chunk: Chunk,
+        luma: np.ndarray,
+        thumbs: Thumbs,
+        colour: Colour,
+        state: bytes,
+        painted: Colour | None,
     ) -> Receipt:
-        """colour: steady; painted: as the network gave it, for a film to compare."""
+        """begin: the part's first frame; colour: steady; painted: as the network gave it, for a film to compare."""
         from ..pipeline.overlay import likeliest, overlay
         from ..pipeline.summary import count
 
@@ -217,6 +229,7 @@ class Writer(_Timed):
                 both = np.concatenate([self._chroma(luma, thumbs, painted[0]), chroma], -1)
                 also["compare"] = np.concatenate([luma, luma], -1), both
             note = count(chunk, thumbs[0], ab, labels) if self._summary else None
+            self._parts.skip_to(begin)
             part = self._parts.write(chunk, luma, chroma, state, also, note)
         return Receipt(len(chunk), (part.start, part.frames, self._bytes(part)) if part else None)
 

@@ -10,22 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from ..pipeline.errors import UserError
-from .command import (
-    Address,
-    Codec,
-    Crf,
-    Device,
-    Preset,
-    Quiet,
-    Size,
-    Steady,
-    Version,
-    Vivid,
-    Weights,
-    Work,
-    ended,
-    work_base,
-)
+from . import command
 
 if TYPE_CHECKING:
     from .ledger import Job, Ledger
@@ -60,18 +45,18 @@ def batch(
             "{parent} (the source's folder).",
         ),
     ],
-    size: Size = 256,
-    codec: Codec = "libx264",
-    crf: Crf = 16,
-    preset: Preset = "veryfast",
+    size: command.Size = 256,
+    codec: command.Codec = "libx264",
+    crf: command.Crf = 16,
+    preset: command.Preset = "veryfast",
     labels: Annotated[
         str | None,
         typer.Option(metavar="TEMPLATE", help="Also write films of what the network understood; relative to WHERE."),
     ] = None,
-    steady: Steady = 1.0,
-    weights: Weights = None,
-    vivid: Vivid = 1.0,
-    device: Device = "auto",
+    steady: command.Steady = 1.0,
+    weights: command.Weights = None,
+    vivid: command.Vivid = 1.0,
+    device: command.Device = "auto",
     workers: Annotated[
         int | None,
         typer.Option(min=1, help="Networks at once for one film.  [default: one; the last films take what is free]"),
@@ -79,8 +64,8 @@ def batch(
     retries: Annotated[
         int, typer.Option(min=0, help="Further tries for a film whose work failed; a bad film is not tried again.")
     ] = 2,
-    address: Address = None,
-    work: Work = None,
+    address: command.Address = None,
+    work: command.Work = None,
     state: Annotated[
         str | None,
         typer.Option(
@@ -93,8 +78,8 @@ def batch(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be done and about how long it takes.")
     ] = False,
-    quiet: Quiet = False,
-    version: Version = False,
+    quiet: command.Quiet = False,
+    version: command.Version = False,
 ) -> int:
     """Colorize many films, several at once. `semcolor-batch status FOLDER` says how far they are.
 
@@ -124,7 +109,7 @@ def batch(
     except ValidationError as error:
         raise UserError(" ".join(f"--{mistake}" for mistake in told(error))) from None
     target = target_of(output)
-    base = work_base(work)
+    base = command.work_base(work)
     ledger = Ledger(state_folder(target, state, base))
     request = read_request(sources, defaults)
     if dry_run:
@@ -225,9 +210,9 @@ def run(arguments: list[str] | None = None) -> int:
     """The command's exit code: 0 all done, 1 some failed, and else as `command.ended` says."""
     arguments = sys.argv[1:] if arguments is None else arguments
     if arguments[:1] == ["status"]:
-        code, message = ended(status_app, arguments[1:], f"{NAME} status")
+        code, message = command.ended(status_app, arguments[1:], f"{NAME} status")
     else:
-        code, message = ended(app, arguments, NAME)
+        code, message = command.ended(app, arguments, NAME)
     for line in message.splitlines():
         print(f"{NAME}: {line}", file=sys.stderr)
     return code

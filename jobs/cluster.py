@@ -6,14 +6,16 @@ import signal
 import socket
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 
 from ..pipeline.errors import SemcolorError, UserError
 
 PREFIX = "semcolor-"  # of the folder for Ray's own files
 STORE_MB = (256, 2048)  # least and most of the embedded object store
+SHELL_AGE = 600.0  # seconds; Ray's own files are there a moment after its folder
 
 
 def cores() -> int:
@@ -46,8 +48,10 @@ def connected(address: str | None, cpus: int, store_bytes: int, spill: Path) -> 
     for what does not fit; beside it, a link leads to Ray's own files, which go with the run.
     Raises UserError where the cluster does not answer, SemcolorError where none can be started here or Ray refuses.
     """
-    # Nobody is told that semcolor runs. Both must be set before Ray is imported.
+    # Nobody is told that semcolor runs, and of what is lost with a worker one word is enough. All of these must be set
+    # before Ray is imported.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_IGNORE_UNHANDLED_ERRORS", "1")
     if address is None:
         os.environ.setdefault("RAY_AUTH_MODE", "disabled")  # a private run needs no token in the home folder
     import ray
@@ -60,37 +64,48 @@ def connected(address: str | None, cpus: int, store_bytes: int, spill: Path) -> 
     if address:
         _reach(address)
     quiet = {"log_to_driver": False, "logging_level": "ERROR", "configure_logging": True}
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     with _session(spill) if address is None else nullcontext() as session:
-        if address is None:
-            low, high = (mb << 20 for mb in STORE_MB)
-            try:
-                ray.init(
-                    # Not "auto": that would join whatever cluster the environment or the temp folder names.
-                    address="local",
-                    num_cpus=cpus,
-                    include_dashboard=False,
-                    object_store_memory=min(max(store_bytes, low), high),
-                    object_spilling_directory=str(spill),
-                    _temp_dir=str(session),
-                    **quiet,
-                )
-            except Exception as error:  # Ray's own is a bare one, for instance where the machine is too busy
-                raise SemcolorError(f"Ray does not start on this machine: {error}") from error
-        else:
-            try:
-                ray.init(address=address, **quiet)
-            except (ConnectionError, ValueError, RuntimeError) as error:
-                raise UserError(f"--address {address}: no Ray cluster answers there ({error}).") from error
-            except Exception as error:  # of no narrower kind, for instance a token that is refused
-                raise SemcolorError(f"--address {address}: Ray cannot be joined: {error}") from error
-        if threading.current_thread() is threading.main_thread():
-            for number, handler in handlers.items():  # Ray's own end the process without unwinding
-                signal.signal(number, handler)
+        with _own_handlers():
+            if address is None:
+                low, high = (mb << 20 for mb in STORE_MB)
+                try:
+                    ray.init(
+                        # Not "auto": that would join whatever cluster the environment or the temp folder names.
+                        address="local",
+                        num_cpus=cpus,
+                        include_dashboard=False,
+                        object_store_memory=min(max(store_bytes, low), high),
+                        object_spilling_directory=str(spill),
+                        _temp_dir=str(session),
+                        **quiet,
+                    )
+                except Exception as error:  # Ray's own is a bare one, for instance where the machine is too busy
+                    raise SemcolorError(f"Ray does not start on this machine: {error}") from error
+            else:
+                try:
+                    ray.init(address=address, **quiet)
+                except (ConnectionError, ValueError, RuntimeError) as error:
+                    raise UserError(f"--address {address}: no Ray cluster answers there ({error}).") from error
+                except Exception as error:  # of no narrower kind, for instance a token that is refused
+                    raise SemcolorError(f"--address {address}: Ray cannot be joined: {error}") from error
         try:
             yield
         finally:
             ray.shutdown()
+
+
+@contextmanager
+def _own_handlers() -> Iterator[None]:
+    """Ray, as it starts, sets handlers that end the process without unwinding, with exit codes of its own."""
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    except SystemExit as end:
+        raise SystemExit(128 + signal.SIGTERM if end.code == signal.SIGTERM else end.code) from None
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
 
 
 @contextmanager
@@ -101,6 +116,7 @@ def _session(spill: Path) -> Iterator[Path]:
     later runs where.
     """
     clear_session(spill)
+    _clear_shells()
     session = Path(tempfile.mkdtemp(prefix=PREFIX, dir="/tmp"))
     spill.with_name(f"{spill.name}.{session.name}").symlink_to(session)
     try:
@@ -118,3 +134,14 @@ def clear_session(spill: Path) -> list[Path]:
         shutil.rmtree(Path("/tmp") / link.name.removeprefix(f"{spill.name}."), ignore_errors=True)
     shutil.rmtree(spill, ignore_errors=True)
     return links
+
+
+def _clear_shells() -> None:
+    """Remove folders of Ray's, of whatever film, that hold nothing but folders: such are left where runs are killed in
+    quick succession, when the last one has ended before the first one's last worker, which makes its folder anew."""
+    for folder in Path("/tmp").glob(f"{PREFIX}*"):
+        with suppress(OSError):  # somebody else's, or gone by now
+            stat = folder.lstat()
+            old = stat.st_uid == os.getuid() and time.time() - stat.st_mtime > SHELL_AGE
+            if old and all(path.is_dir() and not path.is_symlink() for path in folder.rglob("*")):
+                shutil.rmtree(folder)

@@ -123,7 +123,7 @@ def _trial(job: Job, device: str) -> Trial:
     wish, film = job.wish, open_film(job.source)
     encoding = choose_encoding(film, wish.codec, wish.crf, wish.preset, output_format(job.output))
     artist = actors.Artist(device, actors.precision(device), Path(wish.weights) if wish.weights else None, wish.vivid)
-    steadier, writer = actors.Steadier(wish.steady, ()), actors.Writer(film, encoding, {})
+    steadier, writer = actors.Steadier(wish.steady, [Resume()]), actors.Writer(film, encoding, {})
     reader = actors.Reader(film, FRAMES, wish.size, [Resume()])
     with tempfile.TemporaryDirectory() as folder:
         identity = {"trial": True}
@@ -142,7 +142,7 @@ def _trial(job: Job, device: str) -> Trial:
         began, state = time.perf_counter(), b""
         if wish.steady:
             colour, state = steadier.blend(chunk, colour, actors.Surveyor(None, device).measure(thumbs))
-        writer.write(chunk, luma, thumbs, colour, state, None)
+        writer.write(0, chunk, luma, thumbs, colour, state, None)
         others += time.perf_counter() - began
     frames, pixels = len(chunk), film.width * film.height
     return Trial(job.source, frames, network / frames / thumbs[0][0].size, others / frames / pixels, network + others)

@@ -1,6 +1,6 @@
 """One film through the cluster, from its settings to the finished files.
 
-    Reader ──▶ Artist × N ──▶ Steadier ──▶ Writer ──▶ assemble
+    Reader ──▶ Artist × N ──▶ Steadier ──▶ Writers ──▶ assemble
          └──▶ Surveyors ─────────▲
 
 Here is what a film is made with and what came of it; the actors and their loop are in `run`, what happens when a
@@ -26,13 +26,12 @@ from ..pipeline.edits import identity as sheet_identity
 from ..pipeline.encode import Encoding
 from ..pipeline.errors import UserError
 from ..pipeline.film import Film
-from ..pipeline.reader import chunk_size, thumb_size
 from ..pipeline.remote import Place
 from ..pipeline.summary import LEGEND, summarise
 from ..pipeline.writer import Part, file_sha256, notes, standing
 from .cluster import connected, cores
 from .recovery import ask_precision, finish_parts
-from .run import Job, window
+from .run import Job, chunk_bytes, window, writers
 from .work import EventLog, belongs, claimed, deliver, drop_touched, keep_or_clear, seal, sealed, work_folder
 
 
@@ -268,11 +267,10 @@ def _workers(settings: Settings) -> tuple[str, int]:
 
 
 def _store_bytes(film: Film, settings: Settings) -> int:
-    """Shared memory for a full window of chunks: luma, thumbs, colour, labels and motion."""
-    chunk = chunk_size(film, settings.chunk)
-    h, w = thumb_size(film, settings.size)
-    frame = film.width * film.height * (1 if film.bits == 8 else 2) + h * w * 14  # about, per thumb pixel
-    return 2 * frame * chunk * window(settings.workers or cores())
+    """Shared memory for a full window of chunks, with as much to spare."""
+    artists = settings.workers or cores()
+    most = writers(artists, "cpu" if settings.device == "cpu" else "cuda")
+    return 2 * chunk_bytes(film, settings) * window(artists, most, film, settings)
 
 
 def _where(job: Job) -> dict:

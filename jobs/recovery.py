@@ -58,25 +58,26 @@ def finish_parts(job: Job, parts: Sequence[Part], events: EventLog, progress: Pr
 
     outcome, failures, strays = Outcome(list(parts)), 0, 0
     while _frames(outcome.parts) < job.film.frames:
-        before = _frames(outcome.parts)
+        before = _place(outcome.parts)
         run = Run(job, outcome.parts, events)
         try:
             run.go(progress)
         except RayError as error:
             cause = _cause(error)
             outcome.parts = standing(job.work, outcome.parts)
-            now = _frames(outcome.parts)
+            now, place = _frames(outcome.parts), _place(outcome.parts)
+            written = max(now, run.done)
             if isinstance(cause, SemcolorError):
                 raise cause from None
             if not _passing(cause):
                 raise SemcolorError(f"{_sentence(cause, job.work)}; {_kept(now)}") from error
-            if now > before:
+            if place > before:
                 failures = strays = 0
             if strays < STRAYS and _stray(cause):
                 strays += 1
             else:
                 failures += 1
-            events("lost", what=brief(cause), frame=now, written=run.done, failures=failures, details=str(cause))
+            events("lost", what=brief(cause), frame=now, written=written, failures=failures, details=str(cause))
             if failures == TRIES:
                 raise SemcolorError(f"{brief(cause)}, {TRIES} times at the same place; {_kept(now)}") from error
             if now == job.film.frames:
@@ -125,6 +126,14 @@ def brief(error: BaseException) -> str:
 
 def _frames(parts: Sequence[Part]) -> int:
     return sum(part.frames for part in parts)
+
+
+def _place(parts: Sequence[Part]) -> int:
+    """First frame that is missing: other Writers' parts after it may have been committed meanwhile."""
+    frame = 0
+    for part in parts:
+        frame = part.stop if part.start == frame else frame
+    return frame
 
 
 def _cause(error: Any) -> BaseException:

@@ -15,13 +15,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..pipeline.chunk import PART_FRAMES, Chunk, ends_part
 from ..pipeline.control import Control
 from ..pipeline.encode import Encoding
 from ..pipeline.errors import SemcolorError
 from ..pipeline.film import Film
-from ..pipeline.writer import Part, gaps
+from ..pipeline.reader import chunk_size, thumb_size
+from ..pipeline.writer import Part, gaps, sweep
 from . import actors
-from .work import EventLog
+from .cluster import cores
+from .work import EventLog, writer_turn
 
 if TYPE_CHECKING:
     from .film import Progress, Settings
@@ -30,6 +33,15 @@ _log = logging.getLogger(__name__)
 
 AHEAD = 3
 """Chunks in flight beyond one for each artist, at least: being read, steadied, written. See `window`."""
+
+ARTISTS_A_WRITER = {"cpu": 4, "cuda": 2}
+"""What these paint one Writer can about encode, on one core."""
+
+MOST_WRITERS = 3
+"""The Reader decodes about as much as three of them encode."""
+
+FURTHER_BYTES = 512 << 20
+"""At most, of the chunks in flight for the sake of each Writer but the first."""
 
 ARTISTS_A_SURVEYOR = 4
 """On CPUs. Motion takes a tenth of the time that painting takes, so that no artist waits for it."""
@@ -63,17 +75,18 @@ class Job:
 
 @dataclass
 class _Desk:
-    """An artist that has loaded its networks, and the chunks that lie before it."""
+    """A Writer, or an artist that has loaded its networks, and the chunks that lie before it."""
 
-    artist: Any
-    surveyor: Any
-    """Shared with other desks; None where motion is not wanted."""
+    worker: Any
+    surveyor: Any = None
+    """An artist's, shared with other desks; None where motion is not wanted."""
     queue: deque = field(default_factory=deque)
+    """References that are ready when a chunk is done."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Passage:
-    """References of what becomes of a chunk."""
+    """References of what becomes of a chunk; None for what is no longer wanted."""
 
     colour: Any
     motion: Any
@@ -90,6 +103,8 @@ class Run:
         self._actors: list[Any] = []
         self._loading: dict[Any, Any] = {}  # reference that is ready when the networks are loaded → artist
         self._desks: list[_Desk] = []
+        self._writers: list[_Desk] = []
+        self._part: tuple[int, _Desk] | None = None  # the open one's first frame, and where it is written
         self._samples: list[dict[str, int]] = []
         self.done = sum(part.frames for part in parts)
         """Frames that have been written, in committed parts or in the open one."""
@@ -134,9 +149,13 @@ class Run:
             self._loading[artist.open.remote()] = artist
         self._reader = self._one(actors.Reader, with_files, job.film, settings.chunk, settings.size, self._gaps)
         self._steadier = self._one(actors.Steadier, aside, settings.steady, self._gaps, job.control)
-        self._writer = self._one(actors.Writer, with_files, job.film, job.encoding, job.also, job.summary, job.control)
-        opened = self._writer.open.remote(job.work, job.identity, self._parts)
-        return [self._reader.open.remote(), self._steadier.open.remote(), opened]
+        with writer_turn(job.work):  # once no Writer that was given up is at work there
+            sweep(job.work, self._parts)
+        for _ in range(writers(job.workers, job.device)):
+            hired = (job.film, job.encoding, job.also, job.summary, job.control)
+            self._writers.append(_Desk(self._one(actors.Writer, with_files, *hired)))
+        opened = [desk.worker.open.remote(job.work, job.identity, self._parts) for desk in self._writers]
+        return [self._reader.open.remote(), self._steadier.open.remote(), *opened]
 
     def _one(self, actor: type, options: dict, *arguments: object) -> Any:
         """Start an actor that ends with the run."""
@@ -153,7 +172,7 @@ class Run:
         flight: deque[_Passage] = deque()
         ended, shots = False, self._gaps[0].shot + 1
         while flight or not ended:
-            most = window(max(1, len(self._desks)))
+            most = window(max(1, len(self._desks)), len(self._writers), self._job.film, self._job.settings)
             while not ended and len(reads) + len(flight) < most and len(reads) < 2:
                 reads.append(self._reader.read.options(num_returns=3).remote())
             waiting = ([reads[0][0]] if reads else []) + ([flight[0].receipt] if flight else [])
@@ -166,7 +185,7 @@ class Run:
                     reads.clear()
                 else:
                     shots = chunk.shot + 1
-                    flight.append(self._hand_on(head, luma, thumbs))
+                    flight.append(self._hand_on(chunk, head, luma, thumbs))
                     self._sample(flight, len(reads))
             elif flight:
                 receipt: actors.Receipt = ray.get(flight.popleft().receipt)
@@ -220,35 +239,35 @@ class Run:
             self._events("waiting", kind=kind)
             _log.warning("all %ss are taken by others, or networks load slowly: waiting.", name)
 
-    def _hand_on(self, chunk: Any, luma: Any, thumbs: Any) -> _Passage:
-        """The way of a chunk, all by reference."""
+    def _hand_on(self, chunk: Chunk, head: Any, luma: Any, thumbs: Any) -> _Passage:
+        """The way of a chunk, all by reference; `head` is its own."""
         self._admit()
-        desk = self._free_desk()
-        colour = steady = desk.artist.paint.remote(chunk, thumbs)
+        desk = _freest(self._desks)
+        colour = steady = desk.worker.paint.remote(head, thumbs)
         desk.queue.append(colour)
         motion, state = None, b""
         if desk.surveyor:
             motion = desk.surveyor.measure.remote(thumbs)
-            steady, state = self._steadier.blend.options(num_returns=2).remote(chunk, colour, motion)
+            steady, state = self._steadier.blend.options(num_returns=2).remote(head, colour, motion)
         alone = colour if "compare" in self._job.also else None
-        written = self._writer.write.remote(chunk, luma, thumbs, steady, state, alone)
+        begin, writer = self._part = self._part or (chunk.start, _freest(self._writers))
+        written = writer.worker.write.remote(begin, head, luma, thumbs, steady, state, alone)
+        writer.queue.append(written)
+        if ends_part(chunk, begin, self._job.film.frames):
+            self._part = None
         return _Passage(colour, motion, steady, written)
 
-    def _free_desk(self) -> _Desk:
-        """The one with the fewest chunks before it."""
-        import ray
-
-        for desk in self._desks:
-            while desk.queue and ray.wait([desk.queue[0]], timeout=0, fetch_local=False)[0]:
-                desk.queue.popleft()
-        return min(self._desks, key=lambda desk: len(desk.queue))
-
     def _sample(self, flight: Sequence[_Passage], reads: int) -> None:
-        """Where the chunks in flight are."""
+        """Where the chunks in flight are. What the next stage is through with is let go of."""
         import ray
 
         refs = {ref for p in flight for ref in (p.colour, p.motion, p.steady, p.receipt) if ref is not None}
         ready = set(ray.wait(list(refs), num_returns=len(refs), timeout=0, fetch_local=False)[0]) | {None}
+        for p in flight:
+            if p.steady in ready:
+                p.colour = p.motion = None
+            if p.receipt in ready:  # it may wait long for those of other Writers' chunks
+                p.steady = None
         self._samples.append(
             {
                 "reading": reads,
@@ -265,18 +284,45 @@ class Run:
 
         asked = {
             "reading": [self._reader.seconds.remote()],
-            "painting": [desk.artist.seconds.remote() for desk in self._desks],
+            "painting": [desk.worker.seconds.remote() for desk in self._desks],
             "motion": [self._steadier.motion_seconds.remote()],
             "steadying": [self._steadier.seconds.remote()],
-            "composing and encoding": [self._writer.seconds.remote()],
+            "composing and encoding": [desk.worker.seconds.remote() for desk in self._writers],
         }
         self.stages = {stage: sum(ray.get(refs)) for stage, refs in asked.items()}
 
 
-def window(artists: int) -> int:
-    """Chunks in flight. Each artist has one more before it than the one it paints: as receipts come in order, it
-    would have to wait for the stages after it otherwise."""
-    return artists + max(artists, AHEAD)
+def _freest(desks: Sequence[_Desk]) -> _Desk:
+    """The one with the fewest chunks before it."""
+    import ray
+
+    for desk in desks:
+        while desk.queue and ray.wait([desk.queue[0]], timeout=0, fetch_local=False)[0]:
+            desk.queue.popleft()
+    return min(desks, key=lambda desk: len(desk.queue))
+
+
+def writers(artists: int, device: str) -> int:
+    """How many encode parts of the film at once, on the driver's node."""
+    return min(-(-artists // ARTISTS_A_WRITER[device]), MOST_WRITERS, max(1, cores() // 2))
+
+
+def window(artists: int, writers: int, film: Film, settings: Settings) -> int:
+    """Chunks in flight.
+
+    Each artist has one more before it than the one it paints: as receipts come in order, it would have to wait for the
+    stages after it otherwise. Each Writer but the first needs the film to be half a part further on.
+    """
+    part = -(-PART_FRAMES // (2 * chunk_size(film, settings.chunk)))
+    further = (writers - 1) * min(part, FURTHER_BYTES // chunk_bytes(film, settings))
+    return artists + max(artists, AHEAD + further)
+
+
+def chunk_bytes(film: Film, settings: Settings) -> int:
+    """Shared memory that a chunk and all that becomes of it take, about: luma, thumbs, colour, labels and motion."""
+    h, w = thumb_size(film, settings.size)
+    frame = film.width * film.height * (1 if film.bits == 8 else 2) + h * w * 14
+    return frame * chunk_size(film, settings.chunk)
 
 
 def resources(device: str, raft: bool = False) -> dict[str, float]:

@@ -15,22 +15,7 @@ from ..models import is_weights
 from ..pipeline.chunk import CHUNK_SIZES
 from ..pipeline.errors import UserError
 from ..pipeline.remote import Place, join, parent, place_of
-from .command import (
-    Address,
-    Codec,
-    Crf,
-    Device,
-    Preset,
-    Quiet,
-    Size,
-    Steady,
-    Version,
-    Vivid,
-    Weights,
-    Work,
-    ended,
-    work_base,
-)
+from . import command
 
 if TYPE_CHECKING:
     from ..pipeline.edits import Sheet
@@ -74,10 +59,10 @@ def video(
         str | None,
         typer.Option("--output", "-o", metavar="PATH", help="The colour film.  [default: INPUT with .color added]"),
     ] = None,
-    size: Size = 256,
-    codec: Codec = "libx264",
-    crf: Crf = 16,
-    preset: Preset = "veryfast",
+    size: command.Size = 256,
+    codec: command.Codec = "libx264",
+    crf: command.Crf = 16,
+    preset: command.Preset = "veryfast",
     labels: Annotated[
         str | None, typer.Option(metavar="PATH", help="Also write a film of what the network understood.")
     ] = None,
@@ -108,7 +93,7 @@ def video(
     still: Annotated[
         str | None, typer.Option(metavar="WHEN", help="Only the frame at 12.5s, or frame 300: a PNG or JPEG.")
     ] = None,
-    steady: Steady = 1.0,
+    steady: command.Steady = 1.0,
     no_steady: Annotated[bool, typer.Option("--no-steady", help="Paint each frame alone; --steady 0.")] = False,
     motion: Annotated[Literal["dis", "raft"], typer.Option(help="What measures motion; RAFT wants a GPU.")] = "dis",
     motion_weights: Annotated[
@@ -117,17 +102,17 @@ def video(
     compare: Annotated[
         str | None, typer.Option(metavar="PATH", help="Also write a film of both, each frame alone | steady.")
     ] = None,
-    weights: Weights = None,
-    vivid: Vivid = 1.0,
-    device: Device = "auto",
+    weights: command.Weights = None,
+    vivid: command.Vivid = 1.0,
+    device: command.Device = "auto",
     workers: Annotated[
         int | None, typer.Option(min=1, help="Networks at once.  [default: one a GPU, or one a CPU core]")
     ] = None,
     chunk: Annotated[
         int, typer.Option(callback=_chunk_size, help="Frames handed on together: 16, 24, 32, 48 or 96.")
     ] = 32,
-    address: Address = None,
-    work: Work = None,
+    address: command.Address = None,
+    work: command.Work = None,
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Start over; throw away what an interrupted run has left.")
     ] = False,
@@ -135,7 +120,7 @@ def video(
         bool, typer.Option("--keep", help="Keep the work, so that other edits repaint only the shots they touch.")
     ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an output that exists.")] = False,
-    quiet: Quiet = False,
+    quiet: command.Quiet = False,
     list_labels: Annotated[
         bool, typer.Option("--list-labels", callback=_list_labels, is_eager=True, help="Print the labels and leave.")
     ] = False,
@@ -145,7 +130,7 @@ def video(
             "--edits-schema", callback=_edits_schema, is_eager=True, help="Print the JSON Schema of edits and leave."
         ),
     ] = False,
-    version: Version = False,
+    version: command.Version = False,
 ) -> None:
     """Colorize a black-and-white film.
 
@@ -168,7 +153,7 @@ def video(
     if raft and (span or shots or still):
         raise UserError("--motion raft is of the whole film; leave it out to try a part.")
 
-    base = work_base(work)
+    base = command.work_base(work)
     from ..pipeline.assemble import check_output, check_place, output_format
     from ..pipeline.film import open_film
     from .work import work_folder
@@ -316,7 +301,7 @@ def _raft_weights(motion: str, weights: Path | None) -> Path | None:
 
 def run(arguments: list[str] | None = None) -> int:
     """The command's exit code; see `command.ended`."""
-    code, message = ended(app, arguments, NAME)
+    code, message = command.ended(app, arguments, NAME)
     if message:
         print(f"{NAME}: {message}", file=sys.stderr)
     return code

@@ -1,7 +1,8 @@
 """The work folder of an output: whose work is in it, who may use it, and what happened there.
 
     lock            held by the run (the driver): one run at a time works on an output
-    writer.lock     held by whoever changes the parts: a Writer that was given up may live on for a while
+    writer.lock     held by whoever changes the parts: by a run's Writers together, of which one that was given up may
+                    live on for a while, or by a driver that removes some
     job.json        what the parts belong to (work of another identity is never continued), and, noted before they
                     are renamed into their places, the finished films' digests
     part-*          see `pipeline.writer`
@@ -127,20 +128,22 @@ def _empty(work: Path, but: tuple[str, ...] = ()) -> None:
             path.unlink()
 
 
-def writer_turn(work: Path, patience: float | None = None) -> IO[str]:
+def writer_turn(work: Path, patience: float | None = None, shared: bool = False) -> IO[str]:
     """The right to change the parts, until the returned file is closed or the process ends, however it ends.
+
+    `shared` with other Writers: it is the right to add some.
 
     Raises WorkError if another process keeps it for `patience` seconds (PATIENCE), or if this machine does not see
     the folder.
     """
     end = time.monotonic() + (PATIENCE if patience is None else patience)
     try:
-        lock = (work / "writer.lock").open("a")
+        lock = (work / "writer.lock").open("a+")  # NFS wants to read what is shared, to write what is not
     except FileNotFoundError:
         raise WorkError(f"{work} is not there on every node of the cluster; {SHARED}") from None
     while True:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(lock, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
             return lock
         except BlockingIOError:
             if time.monotonic() > end:

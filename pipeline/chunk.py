@@ -10,10 +10,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["CHUNK_SIZES", "PART_STEP", "Chunk", "Resume"]
+__all__ = ["CHUNK_SIZES", "PART_STEP", "Chunk", "Resume", "ends_part"]
 
 PART_STEP = 96
 """Inside a shot, a part of the output may end at multiples of this many frames only."""
+
+PART_FRAMES = 240
+"""Frames that a part must hold to close inside a shot."""
+
+SHOT_FRAMES = 48
+"""Frames that it must hold to close where a shot ends: so most shots have a part of their own, made again alone."""
 
 CHUNK_SIZES = (16, 24, 32, 48, 96)
 """Permitted numbers of frames in a chunk: divisors of `PART_STEP`, at least 16."""
@@ -54,6 +60,12 @@ class Chunk:
     def may_end_part(self) -> bool:
         """A part of the output may end with this chunk: the temporal state is wanted here."""
         return self.ends_shot or (self.shot_start + len(self)) % PART_STEP == 0
+
+
+def ends_part(chunk: Chunk, begin: int, frames: int) -> bool:
+    """Whether the part whose first frame is `begin` ends with this chunk, in a film of so many frames."""
+    enough = SHOT_FRAMES if chunk.ends_shot else PART_FRAMES
+    return chunk.stop == frames or (chunk.may_end_part and chunk.stop - begin >= enough)
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,11 @@
 """Encode a film in parts and commit each part durably, so that a run can go on from the last one.
 
 A part is a NUT file (exact time stamps) that ends where a shot ends or, if the shot is long, at a multiple of
-`PART_STEP` frames of it. Where that is depends on the film's cuts alone, so a part that is missing among others can be
-made again. Beside it lie the temporal stage's state at its end and, written last, a receipt (JSON) with the digests of
-all of them: a part without a valid receipt does not exist. Every file is written under a temporary name, synced and
-renamed. Writing a part again gives the same bytes.
+`PART_STEP` frames of it. Where that is depends on the film's cuts alone (`chunk.ends_part`), so a part that is missing
+among others can be made again, and several writers can make different parts at once. Beside it lie the temporal stage's
+state at its end and, written last, a receipt (JSON) with the digests of all of them: a part without a valid receipt
+does not exist. Every file is written under a temporary name, synced and renamed. Writing a part again gives the same
+bytes.
 """
 
 from __future__ import annotations
@@ -19,14 +20,13 @@ from typing import Any
 
 import numpy as np
 
-from .chunk import Chunk, Resume
+from .chunk import Chunk, Resume, ends_part
 from .encode import Encoding, PartEncoder
 from .errors import WorkError
 from .film import Film
 from .reader import luma_sha256
 
 __all__ = [
-    "PART_FRAMES",
     "Part",
     "PartWriter",
     "Pictures",
@@ -39,13 +39,8 @@ __all__ = [
     "prune",
     "resume_point",
     "standing",
+    "sweep",
 ]
-
-PART_FRAMES = 240
-"""Frames that a part must hold to close inside a shot."""
-
-SHOT_FRAMES = 48
-"""Frames that it must hold to close where a shot ends: so most shots have a part of their own, made again alone."""
 
 
 Pictures = dict[str, tuple[np.ndarray, ...]]
@@ -96,7 +91,7 @@ def _freely(shot: int, first: int, stop: int) -> str:
 class PartWriter:
     """Takes chunks in order, those of the gaps between the parts that are there; `gaps` says which are these.
 
-    One writer at a time in a folder. What is in the folder and in none of the parts is removed.
+    Several may share a folder that has been swept: each is given `parts`, and told by `skip_to` which are its own.
     """
 
     def __init__(
@@ -109,7 +104,7 @@ class PartWriter:
         steered: Steered = _freely,
     ) -> None:
         """`also`: how further films are encoded, by kind: `labels` (the overlay), `compare` (side by side), `maps`;
-        `parts`: those that stand, if this is known; otherwise what is `committed`."""
+        `parts`: those that stand, if this is known; otherwise what is `committed`, and all else is removed."""
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.film = film
@@ -117,7 +112,8 @@ class PartWriter:
         self.parts = committed(self.folder) if parts is None else list(parts)
         if any(set(self.encodings) - set(part.files) for part in self.parts):
             raise WorkError(f"{self.folder} holds parts without a further film that is asked for; start over.")
-        _sweep(self.folder, self.parts)
+        if parts is None:
+            sweep(self.folder, self.parts)
         self._steered = steered
         self._begin = self._next = self._after(0)
         self._first_shot = 0
@@ -166,9 +162,7 @@ class PartWriter:
             self._pts += chunk.pts
             self._damaged += chunk.damaged
             self._next = chunk.stop
-            enough = SHOT_FRAMES if chunk.ends_shot else PART_FRAMES
-            last = chunk.stop == self.film.frames
-            if last or (chunk.may_end_part and self._next - self._begin >= enough):
+            if ends_part(chunk, self._begin, self.film.frames):
                 return self._close(chunk, b"" if chunk.ends_shot else state, luma_sha256(luma[-1]))
             if self._after(self._next) != self._next:
                 raise WorkError(f"{self.folder} holds a part that begins where none ends; start over.")
@@ -176,6 +170,13 @@ class PartWriter:
             self.abort()
             raise
         return None
+
+    def skip_to(self, frame: int) -> None:
+        """The part that begins with `frame` is next: others make those before it. WorkError if another one is open."""
+        if frame != self._begin:
+            if self._open:
+                raise WorkError(f"the part of frame {frame} came while that of frame {self._begin} is open.")
+            self._begin = self._next = frame
 
     def abort(self) -> None:
         """Give up the open part: what is committed stays, and the next chunk is again the open part's first."""
@@ -335,7 +336,7 @@ def notes(folder: str | os.PathLike[str], parts: Sequence[Part]) -> list[Any]:
     return [note for part in parts for note in json.loads((Path(folder) / part.files["notes"]).read_text())]
 
 
-def _sweep(folder: Path, parts: list[Part]) -> None:
+def sweep(folder: Path, parts: Sequence[Part]) -> None:
     """Remove files of parts that were never committed."""
     kept = {name for part in parts for name in part.files.values()}
     kept |= {f"part-{part.start:09}.json" for part in parts}

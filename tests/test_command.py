@@ -19,7 +19,8 @@ import pytest
 import torch
 from films import PHOTOS, luma_planes, make_film, packets, shot, shots
 from semcolor import __version__
-from semcolor.jobs import demo
+from semcolor.jobs import cluster, demo
+from semcolor.jobs import run as jobs_run
 from semcolor.jobs.cluster import connected
 from semcolor.jobs.film import work_folder
 from semcolor.jobs.video import run
@@ -117,16 +118,17 @@ def test_variable_frame_rate_is_kept(vfr_film, colorize):
     assert len(set(np.diff([float(t) for t in _pts(output)]).round(3))) == 3
 
 
-def test_same_bytes_whatever_the_chunks_and_workers(cut_film, colorize):
-    """40, 25, 100 and 50 frames a shot: chunks end inside, at, and long after 96 frames."""
-    ways = [("32", "2"), ("24", "1"), ("48", "3"), ("16", "2")]
+def test_same_bytes_whatever_the_chunks_and_workers(cut_film, colorize, monkeypatch):
+    """40, 25, 100 and 50 frames a shot: chunks end inside, at, and long after 96 frames. Three parts."""
+    ways = [("32", "2", 1), ("24", "1", 1), ("48", "3", 2), ("16", "2", 3)]
     results = []
-    for chunk, workers in ways:
+    for chunk, workers, writers in ways:
+        monkeypatch.setattr(jobs_run, "writers", lambda *_, writers=writers: writers)
         output = colorize(cut_film, "--codec", "ffv1", "--chunk", chunk, "--workers", workers, name=f"{chunk}.mkv")
         results.append(packets(output, "video"))
     assert len(results[0]) == 215
     for way, result in zip(ways[1:], results[1:], strict=True):
-        assert result == results[0], f"chunk {way[0]} with {way[1]} workers"
+        assert result == results[0], f"chunk {way[0]} with {way[1]} artists and {way[2]} Writers"
 
 
 def test_a_cut_resets_the_state(tmp_path, colorize):
@@ -359,6 +361,34 @@ def test_interrupted_it_leaves_no_half_film_and_goes_on(signum, code, long_film,
     assert run([str(long_film), "-o", str(output), *again]) == 0
     assert "of them by an earlier run" in capsys.readouterr().out
     assert packets(output, "video") == packets(whole, "video")
+
+
+def test_sigterm_while_ray_starts_is_a_sigterm(short_film, tmp_path):
+    process = _start(short_film, tmp_path / "out.mkv")
+    family = psutil.Process(process.pid)
+    _wait(lambda: any("gcs_server" in _name(child) for child in family.children()), 60)
+    children = family.children(recursive=True)
+    process.terminate()
+    assert process.communicate(timeout=60)[1] == "" and process.returncode == 143
+    assert not psutil.wait_procs(children, timeout=30)[1] and not list(tmp_path.iterdir())
+
+
+def test_empty_shells_of_killed_runs_go(tmp_path, monkeypatch):
+    """A folder of Ray's that is young, or holds anything, may be at work."""
+    prefix = f"{cluster.PREFIX}test-{os.getpid()}-"
+    monkeypatch.setattr(cluster, "PREFIX", prefix)
+    shell, young, full = (Path("/tmp") / f"{prefix}{name}" for name in ("shell", "young", "full"))
+    for folder in (shell, young, full):
+        (folder / "session" / "logs").mkdir(parents=True)
+    (full / "session" / "latest").symlink_to(tmp_path)
+    for folder in (shell, full):
+        os.utime(folder, (0, 0))
+    try:
+        with cluster._session(tmp_path / "spill"):
+            assert not shell.exists() and young.exists() and full.exists()
+    finally:
+        shutil.rmtree(young)
+        shutil.rmtree(full)
 
 
 def test_demo_lays_grey_labels_colour_and_truth_side_by_side(tmp_path, capfd):

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -19,9 +20,13 @@ import psutil
 import pytest
 from semcolor.jobs import film as jobs_film
 from semcolor.jobs import recovery, work
+from semcolor.jobs import run as jobs_run
+from semcolor.jobs.actors import Steadier
 from semcolor.jobs.recovery import TRIES
 from semcolor.jobs.video import run
+from semcolor.pipeline.chunk import Chunk, Resume
 from semcolor.pipeline.errors import SemcolorError, WorkError
+from semcolor.pipeline.film import open_film
 
 FAST = ["--size", "64", "--workers", "1", "--codec", "ffv1", "--chunk", "16", "--quiet"]
 
@@ -172,6 +177,54 @@ def test_a_lost_worker_is_replaced(colorize, whole, tmp_path, events, capfd):
     assert capfd.readouterr().out == "", "Ray's own words about it are kept away"
 
 
+def test_a_part_that_is_lost_is_made_again_before_a_later_one_that_stands(
+    colorize, whole, tmp_path, events, monkeypatch
+):
+    """Of two Writers one stands still in the first part until the other has committed the second, and dies."""
+    output = tmp_path / "out.mkv"
+    first, second = (work.work_folder(output) / name for name in ("part-000000000.nut.tmp", "part-000000250.json"))
+    monkeypatch.setattr(jobs_run, "writers", lambda *_: 2)
+    monkeypatch.setattr(jobs_run, "window", lambda *_: 40)
+
+    def kill() -> None:
+        _wait(first.exists)
+        (writer,) = (w for w in _workers("Writer") if str(first) in [file.path for file in w.open_files()])
+        writer.suspend()
+        _wait(second.exists)
+        writer.kill()
+
+    with Meanwhile(kill):
+        assert colorize(output) == 0
+    assert output.read_bytes() == whole and list(tmp_path.iterdir()) == [output]
+    kept = [(line["event"], line["frame"]) for line in events.lines if line["event"] in ("lost", "restarted")]
+    assert kept == [("lost", 150), ("restarted", 150)]
+    assert [line["start"] for line in events.lines if line["event"] == "part committed"] == [0]
+
+
+def test_what_follows_a_lost_chunk_is_not_taken_for_its_sequel():
+    """Else another Writer could commit a part that was steadied without it."""
+    chunk = Chunk(2, 0, 64, 64, False, (0,), (0,), (False,))
+    none: Any = None
+    steadier = Steadier(1, [Resume(), Resume(frame=96)])
+    steadier.open()
+    with pytest.raises(WorkError, match="frame 64 came"):
+        steadier.blend(chunk, none, (none, 0.0))
+
+
+@pytest.mark.parametrize(("artists", "count"), [(1, 1), (2, 1), (4, 1), (8, 2), (16, 3), (99, 3)])
+def test_writers_are_as_many_as_there_is_work_for(monkeypatch, artists, count, parts_film):
+    monkeypatch.setattr(jobs_run, "cores", lambda: 16)
+    assert jobs_run.writers(artists, "cpu") == count
+    film, settings = open_film(parts_film), jobs_film.Settings()
+    assert jobs_run.window(artists, 1, film, settings) == artists + max(artists, 3), "no more than for one"
+    frames = 32 * (jobs_run.window(artists, count, film, settings) - artists)
+    assert frames >= (count - 1) * 120, "the film is read far enough for all of them"
+    monkeypatch.setattr(jobs_run, "cores", lambda: 2)
+    assert jobs_run.writers(artists, "cpu") == jobs_run.writers(artists, "cuda") == 1
+    huge = replace(film, width=16000, height=16000)
+    assert jobs_run.window(1, 3, huge, settings) == jobs_run.window(1, 1, huge, settings), "memory is bounded"
+
+
 def test_a_part_that_kills_its_workers_again_and_again_stops_the_film(colorize, tmp_path, events, monkeypatch, capfd):
     """And --fresh begins anew."""
 
@@ -238,6 +291,32 @@ def test_workers_put_on_a_lost_node_are_no_failure_of_the_part(monkeypatch, tmp_
     with ending:
         recovery.finish_parts(job, [], lambda *_, **__: None, lambda *_: None)  # type: ignore[arg-type]
     assert len(attempts) == (TRIES if stops else TRIES + 2)
+
+
+def test_parts_of_other_writers_do_not_excuse_the_one_that_fails(monkeypatch, tmp_path):
+    from ray.exceptions import ActorDiedError
+
+    attempts: list[int] = []
+
+    class Run:
+        done, stages, queues = 0, {}, {}
+
+        def __init__(self, *_: object) -> None:
+            attempts.append(len(attempts))
+
+        def go(self, progress: object) -> None:
+            raise ActorDiedError
+
+    def standing(*_: object) -> list[Any]:
+        return [SimpleNamespace(start=10 * n, frames=10, stop=10 * n + 10) for n in range(1, len(attempts) + 1)]
+
+    monkeypatch.setattr(recovery, "Run", Run)
+    monkeypatch.setattr(recovery, "standing", standing)
+    monkeypatch.setattr(recovery, "PAUSES", (0.0, 0.0))
+    job: Any = SimpleNamespace(film=SimpleNamespace(frames=1000), work=tmp_path, workers=1)
+    with pytest.raises(SemcolorError, match=f"{TRIES} times at the same place; 30 frames are done"):
+        recovery.finish_parts(job, [], lambda *_, **__: None, lambda *_: None)  # type: ignore[arg-type]
+    assert len(attempts) == TRIES
 
 
 @pytest.mark.skipif(not hasattr(psutil.Process, "rlimit"), reason="limits of another process are Linux's")

@@ -91,6 +91,16 @@ def test_one_writer_at_a_time(folder, tmp_path, monkeypatch):
         writer_turn(tmp_path / "elsewhere")
 
 
+def test_a_run_s_writers_share_their_turn(folder):
+    turns = [writer_turn(folder, shared=True, patience=0) for _ in range(2)]
+    for turn in turns:
+        with pytest.raises(WorkError, match="still writes"):
+            writer_turn(folder, patience=0)
+        turn.close()
+    with writer_turn(folder, patience=0), pytest.raises(WorkError, match="still writes"):
+        writer_turn(folder, shared=True, patience=0)
+
+
 @pytest.mark.parametrize("placed", [(), ("film",), ("film", "labels")])
 def test_a_run_killed_while_it_puts_films_in_place_is_finished_by_the_next(folder, tmp_path, placed):
     (folder / "labels.mp4").write_bytes(b"labels")

@@ -16,13 +16,12 @@ import numpy as np
 import pytest
 from films import luma_planes, make_film, packets, shot, shots
 from semcolor.pipeline.assemble import assemble, check_output, output_format
-from semcolor.pipeline.chunk import Chunk, Resume
+from semcolor.pipeline.chunk import PART_FRAMES, Chunk, Resume, ends_part
 from semcolor.pipeline.encode import Encoding, PartEncoder, choose_encoding, chroma_size, labels_encoding
 from semcolor.pipeline.errors import AssembleError, OutputError, WorkError
 from semcolor.pipeline.film import Film, open_film
 from semcolor.pipeline.reader import read_chunks
 from semcolor.pipeline.writer import (
-    PART_FRAMES,
     PartWriter,
     committed,
     gaps,
@@ -30,6 +29,7 @@ from semcolor.pipeline.writer import (
     prune,
     resume_point,
     standing,
+    sweep,
 )
 
 
@@ -176,6 +176,52 @@ def test_parts_do_not_depend_on_chunks(long_film: Path, tmp_path: Path) -> None:
         results.append({n: b for n, b in content(tmp_path / str(chunk)).items() if n.endswith((".nut", ".state"))})
     assert results[0] == results[1] == results[2]
     assert results[0]["part-000000000.state"] == b"after 288" and results[0]["part-000000288.state"] == b""
+
+
+@pytest.mark.parametrize("count", [2, 3])
+def test_several_writers_make_the_same_parts(long_film: Path, tmp_path: Path, count: int) -> None:
+    film = open_film(long_film)
+    encoding = choose_encoding(film)
+    alone = PartWriter(tmp_path / "alone", film, encoding)
+    several = [PartWriter(tmp_path / "several", film, encoding, parts=[]) for _ in range(count)]
+    queues: list[list] = [[] for _ in several]
+    part, begin = 0, 0
+    for c, luma, chroma, state in painted(film, encoding):
+        alone.write(c, luma, chroma, state)
+        queues[part % count].append((begin, (c, luma, chroma, state)))
+        if ends_part(c, begin, film.frames):
+            part, begin = part + 1, c.stop
+    assert part == len(alone.parts) == 3
+    while any(queues):  # all at once, the later ones before the earlier ones
+        for writer, queue in reversed(list(zip(several, queues, strict=True))):
+            if queue:
+                start, chunk = queue.pop(0)
+                writer.skip_to(start)
+                writer.write(*chunk)
+    assert content(tmp_path / "several") == content(tmp_path / "alone")
+    assert committed(tmp_path / "several") == alone.parts
+
+
+def test_a_part_is_begun_at_its_beginning_and_ended_before_the_next(long_film: Path, tmp_path: Path) -> None:
+    film = open_film(long_film)
+    encoding = choose_encoding(film)
+    chunks = list(painted(film, encoding))
+    writer = PartWriter(tmp_path, film, encoding, parts=[])
+    writer.skip_to(0)
+    with pytest.raises(WorkError, match="frame 32 came where frame 0 is due"):
+        writer.write(*chunks[1])
+    writer.write(*chunks[0])
+    with pytest.raises(WorkError, match="is open"):
+        writer.skip_to(288)
+    writer.abort()
+    writer.skip_to(288)
+    for chunk in (c for c in chunks if 288 <= c[0].start < 570):
+        writer.write(*chunk)
+    (tmp_path / "part-000000000.nut.tmp").touch()
+    PartWriter(tmp_path, film, encoding, parts=writer.parts)
+    assert (tmp_path / "part-000000000.nut.tmp").exists(), "another's"
+    sweep(tmp_path, writer.parts)
+    assert {path.name.split(".")[0] for path in tmp_path.iterdir()} == {"part-000000288"}
 
 
 @pytest.mark.parametrize("stop", [1, 10, 15, 19])
