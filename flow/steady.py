@@ -65,8 +65,12 @@ QUIET = 0.4
 OTHER = 0.6
 """What ODD times the average is for colours, for labels: share of the probability that has gone to other labels."""
 
-MARGIN = 0.1
-"""How much more probable another label must be before it takes a pixel over."""
+SURE = 8.0
+"""A label is known after fewer frames than a colour: of those that stand behind a pixel each counts so many times, up
+to MEMORY in all."""
+
+MARGIN, KNOWN = 0.1, 0.05
+"""How much more probable another label must be before it takes over a pixel that so many frames have shown."""
 
 KEPT = 0.98
 STRETCH = 1.1
@@ -195,10 +199,10 @@ class Steadier:
         changed = np.minimum(_sum(np.abs(new)) * np.float32(0.5 / 255), 1)  # 0 the same labels .. 1 all others
         weight *= _resize(1 / (1 + edge * np.square(np.square(changed * np.float32(1 / OTHER)))), size)
         small_weight = _resize(weight, small)
-        new *= (1 / (1 + small_weight))[..., None]
+        new *= (1 / (1 + np.minimum(small_weight * np.float32(SURE), np.float32(MEMORY))))[..., None]
         new += old
         held = cv2.remap(past.held, small_where, None, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
-        shown, held = _hold(new, held, small_weight >= 1)
+        shown, held = _hold(new, held, small_weight >= KNOWN)
 
         # Where the frame reads the picture otherwise than the past did, its colour is doubtful.
         worth = 1 - 0.75 * _resize(changed, size)
