@@ -45,11 +45,11 @@ FOUNDED = 24.0
 pop, and by a quarter of that unless the difference lasts; with fewer behind it, the bound is larger by their square."""
 
 PERSISTENCE = 12.0
-DRIFT = 2.0
+DRIFT = 2.5
 """Frames that differ from the past by DRIFT ab units on an average over about PERSISTENCE of them halve its memory,
 by twice that they make it a fifth: a change that lasts is followed within about a second, flicker is not."""
 
-SHARE = 1.0
+SHARE = 2.0
 NEAR = 2.0
 """The error that a new pixel's surroundings share is believed by SHARE / (1 + SHARE); they reach as far as a
 Gaussian of standard deviation NEAR, in units of 8 pixels of network size."""
@@ -72,7 +72,7 @@ to MEMORY in all."""
 MARGIN, KNOWN = 0.1, 0.05
 """How much more probable another label must be before it takes over a pixel that so many frames have shown."""
 
-KEPT = 0.98
+KEPT = 0.97
 STRETCH = 1.1
 """The contrast of a mean of colours is raised to KEPT of that of the colours themselves, noise being contrast too, and
 by STRETCH at most."""
