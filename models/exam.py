@@ -142,6 +142,19 @@ def robustness(model: Colorizer, folder: DataFolder, sources: tuple[str, ...] = 
     return results
 
 
+def gain(model: Colorizer, folder: DataFolder, photos: list[Photo]) -> dict:
+    """Colour ratio with labels as read, and with what is known of them put in: of all photos and by source."""
+    errors: dict[str, np.ndarray] = {}  # CIEDE2000 summed over photos: read, given, grey
+    for source in sorted({photo.source for photo in photos}):
+        mine = [photo for photo in photos if photo.source == source]
+        read, _ = evaluate(looks(model, folder, mine), folder)
+        given, _ = evaluate(looks(model, folder, mine, given=True), folder)
+        errors[source] = len(mine) * np.array([read.ciede2000, given.ciede2000, read.ciede2000_grey])
+    pairs = {source: (total[:2] / total[2]).tolist() for source, total in errors.items()}
+    total = np.sum(list(errors.values()), 0)
+    return {"photos": len(photos), "read": total[0] / total[2], "given": total[1] / total[2], "sources": pairs}
+
+
 @torch.no_grad()
 def bars(model: Colorizer, photos: list[Photo]) -> float:
     """Mean |a|, |b| (the larger) inside letterbox and pillarbox bars, 4 pixels from the picture's edge on."""
@@ -199,15 +212,14 @@ def exam(model: Colorizer, folder: DataFolder, sources: tuple[str, ...] = SOURCE
     results = evaluate_tests(model, folder, folder.sources("test"), mean_of=list(sources))
     tests = {source: folder.photos("test", [source]) for source in sources}
     mixed = [photo for group in zip(*tests.values(), strict=False) for photo in group]
-    some = [p for s in folder.sources("test") for p in folder.photos("test", [s])[:each]]
     # What people drew is right; what a network saw in the colours is right about outlines and often wrong about names.
+    some = [p for s in folder.sources("test") for p in folder.photos("test", [s])[:each]]
     for kind, labelled in {
         "given": [p for p in some if p.label_path],
         "given_voc": [p for p in some if p.voc_path and not p.label_path],
     }.items():
-        plain, _ = evaluate(looks(model, folder, labelled), folder)
-        given, _ = evaluate(looks(model, folder, labelled, given=True), folder)
-        results[kind] = {"photos": plain.photos, "read": plain.ratio, "given": given.ratio}
+        if labelled:
+            results[kind] = gain(model, folder, labelled)
     table, enough = chroma_by_label(folder, folder.photos("train"))
     results["control"] = control(model, mixed, table, enough)
     results["skin"] = faces(model, folder)
