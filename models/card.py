@@ -96,6 +96,8 @@ def _figures(f: dict[str, Any]) -> str:
         f"| a region's label repainted ({control['photos']} photos): way to the new label's usual chroma, median "
         f"| {control['way_median']:.2f} |",
         f"| … photos where it is at least half the way | {_percent(control['way_at_least_half'])} |",
+        f"| … where between the old label's and the new one's it is then, median (photos with at least half) "
+        f"| {control['place_median']:.2f} ({_percent(control['place_at_least_half'])}) |",
         f"| … CIEDE2000 change beyond 16 pixels of the region, mean (worst photo) "
         f"| {control['outside_mean']:.2f} ({control['outside_worst']:.2f}) |",
     ]

@@ -53,11 +53,13 @@ def control(model: Colorizer, photos: list[Photo], table: Tensor, enough: Tensor
     """Repaint one region's label in each of `count` photos and see what moves.
 
     `way`: how far the region's mean chroma moves along the line from the old label's usual chroma to the new one's
-    (1 = all of it); `outside`: mean CIEDE2000 change beyond MARGIN network pixels of the region. table, enough: of
-    `chroma_by_label`. New names are drawn (fixed seed) among those at least 10 units away at the region's lightness.
+    (1 = all of it); `place`: where on that line it is afterwards (0 the old label's, 1 the new one's), which is another
+    thing where the picture was paler or duller than is usual; `outside`: mean CIEDE2000 change beyond MARGIN network
+    pixels of the region. table, enough: of `chroma_by_label`. New names are drawn (fixed seed) among those at least 10
+    units away at the region's lightness.
     """
     rng = np.random.default_rng(0)
-    ways, outside, cases = [], [], []
+    ways, places, outside, cases = [], [], [], []
     for photo in photos:
         if len(ways) == count:
             break
@@ -82,6 +84,7 @@ def control(model: Colorizer, photos: list[Photo], table: Tensor, enough: Tensor
         moved = (after - before)[0][:, inside].mean(1)
         line = ends[name] - start
         ways.append(float(moved @ line / line.dot(line)))
+        places.append(float((after[0][:, inside].mean(1) - start) @ line / line.dot(line)))
         near = cv2.dilate(inside.numpy().astype(np.uint8), np.ones((MARGIN + 1, MARGIN + 1), np.uint8)) > 0
         pair = [torch.cat([truth[:1], ab[0]]) for ab in (before, after)]
         change = ciede2000(*pair)[torch.from_numpy(~near)]
@@ -93,6 +96,8 @@ def control(model: Colorizer, photos: list[Photo], table: Tensor, enough: Tensor
         "way_median": float(np.median(ways)),
         "way_mean": float(np.mean(ways)),
         "way_at_least_half": float(np.mean(np.array(ways) >= 0.5)),
+        "place_median": float(np.median(places)),
+        "place_at_least_half": float(np.mean(np.array(places) >= 0.5)),
         "outside_mean": float(np.mean(outside)),
         "outside_worst": float(np.max(outside)),
         "cases": sorted({f"{a} → {b}" for a, b in cases}),

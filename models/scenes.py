@@ -4,7 +4,8 @@ Blue and smooth above is sky, blue below the horizon of a sea picture is water, 
 snow, saturated green is a plant, smooth green below is grass, and what stays grey under a mountain's sky is mountain,
 nearer rock. In photos of other sources only green tells: what is green is a plant, and a background that is clearly
 of another colour is none. By Indian roads what may be a building, a tree or a wall is no wall: walls have a value of
-their own there, and a name that two values share would be read wherever it is unclear which of them it is. Colour never contradicts a label map. A pixel that no rule names keeps what is allowed.
+their own there, and a name that two values share would be read wherever it is unclear which of them it is. Colour
+never contradicts a label map. A pixel that no rule names keeps what is allowed.
 """
 
 import cv2
