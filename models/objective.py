@@ -36,7 +36,7 @@ class Settings:
     label: float = 1.0  # weight of the label loss
     corrected: float = 0.5  # share of samples whose labels are corrected by what is known before colouring
     repainted: float = 0.375  # share of samples coloured once more with a region's label changed
-    follow: float = 2.0  # weight of what these cost where the colour does not follow
+    follow: float = 1.5  # weight of what these cost where the colour does not follow
     moved: float = 0.125  # share of samples seen once more a few pixels further
     colourful: float = 0.2  # what falling short of the truth's colourfulness costs, in tens of CIEDE2000 units
     skin: float = 2.0  # weight of a skin pixel's colour error
