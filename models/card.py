@@ -51,6 +51,12 @@ def _percent(x: float | None) -> str:
     return "–" if x is None else f"{100 * x:.0f} %"
 
 
+def _sources(pairs: dict[str, list[float]]) -> str:
+    if len(pairs) < 2:
+        return ""
+    return " (" + ", ".join(f"{source} {a:.3f} → {b:.3f}" for source, (a, b) in pairs.items()) + ")"
+
+
 def _figures(f: dict[str, Any]) -> str:
     """The section of figures from what `exam` measured."""
     sources = [name for name, entry in f.items() if isinstance(entry, dict) and "photos" in entry and "ratio" in entry]
@@ -83,12 +89,15 @@ def _figures(f: dict[str, Any]) -> str:
         "| --- | --- |",
         *(
             f"| colour ratio with labels as read → with {whose} put in ({f[kind]['photos']} photos) "
-            f"| {f[kind]['read']:.3f} → {f[kind]['given']:.3f} |"
+            f"| {f[kind]['read']:.3f} → {f[kind]['given']:.3f}{_sources(f[kind]['sources'])} |"
             for kind, whose in (("given", "those that people drew"), ("given_voc", "a VOC network's guesses"))
+            if kind in f
         ),
         f"| a region's label repainted ({control['photos']} photos): way to the new label's usual chroma, median "
         f"| {control['way_median']:.2f} |",
         f"| … photos where it is at least half the way | {_percent(control['way_at_least_half'])} |",
+        f"| … where between the old label's and the new one's it is then, median (photos with at least half) "
+        f"| {control['place_median']:.2f} ({_percent(control['place_at_least_half'])}) |",
         f"| … CIEDE2000 change beyond 16 pixels of the region, mean (worst photo) "
         f"| {control['outside_mean']:.2f} ({control['outside_worst']:.2f}) |",
     ]

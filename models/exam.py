@@ -53,11 +53,13 @@ def control(model: Colorizer, photos: list[Photo], table: Tensor, enough: Tensor
     """Repaint one region's label in each of `count` photos and see what moves.
 
     `way`: how far the region's mean chroma moves along the line from the old label's usual chroma to the new one's
-    (1 = all of it); `outside`: mean CIEDE2000 change beyond MARGIN network pixels of the region. table, enough: of
-    `chroma_by_label`. New names are drawn (fixed seed) among those at least 10 units away at the region's lightness.
+    (1 = all of it); `place`: where on that line it is afterwards (0 the old label's, 1 the new one's), which is another
+    thing where the picture was paler or duller than is usual; `outside`: mean CIEDE2000 change beyond MARGIN network
+    pixels of the region. table, enough: of `chroma_by_label`. New names are drawn (fixed seed) among those at least 10
+    units away at the region's lightness.
     """
     rng = np.random.default_rng(0)
-    ways, outside, cases = [], [], []
+    ways, places, outside, cases = [], [], [], []
     for photo in photos:
         if len(ways) == count:
             break
@@ -82,6 +84,7 @@ def control(model: Colorizer, photos: list[Photo], table: Tensor, enough: Tensor
         moved = (after - before)[0][:, inside].mean(1)
         line = ends[name] - start
         ways.append(float(moved @ line / line.dot(line)))
+        places.append(float((after[0][:, inside].mean(1) - start) @ line / line.dot(line)))
         near = cv2.dilate(inside.numpy().astype(np.uint8), np.ones((MARGIN + 1, MARGIN + 1), np.uint8)) > 0
         pair = [torch.cat([truth[:1], ab[0]]) for ab in (before, after)]
         change = ciede2000(*pair)[torch.from_numpy(~near)]
@@ -93,6 +96,8 @@ def control(model: Colorizer, photos: list[Photo], table: Tensor, enough: Tensor
         "way_median": float(np.median(ways)),
         "way_mean": float(np.mean(ways)),
         "way_at_least_half": float(np.mean(np.array(ways) >= 0.5)),
+        "place_median": float(np.median(places)),
+        "place_at_least_half": float(np.mean(np.array(places) >= 0.5)),
         "outside_mean": float(np.mean(outside)),
         "outside_worst": float(np.max(outside)),
         "cases": sorted({f"{a} → {b}" for a, b in cases}),
@@ -140,6 +145,19 @@ def robustness(model: Colorizer, folder: DataFolder, sources: tuple[str, ...] = 
             pairs.append((figures.ratio, figures.colourfulness))
         results[name] = dict(zip(("ratio", "colourfulness"), np.mean(pairs, 0).tolist(), strict=True))
     return results
+
+
+def gain(model: Colorizer, folder: DataFolder, photos: list[Photo]) -> dict:
+    """Colour ratio with labels as read, and with what is known of them put in: of all photos and by source."""
+    errors: dict[str, np.ndarray] = {}  # CIEDE2000 summed over photos: read, given, grey
+    for source in sorted({photo.source for photo in photos}):
+        mine = [photo for photo in photos if photo.source == source]
+        read, _ = evaluate(looks(model, folder, mine), folder)
+        given, _ = evaluate(looks(model, folder, mine, given=True), folder)
+        errors[source] = len(mine) * np.array([read.ciede2000, given.ciede2000, read.ciede2000_grey])
+    pairs = {source: (total[:2] / total[2]).tolist() for source, total in errors.items()}
+    total = np.sum(list(errors.values()), 0)
+    return {"photos": len(photos), "read": total[0] / total[2], "given": total[1] / total[2], "sources": pairs}
 
 
 @torch.no_grad()
@@ -199,15 +217,14 @@ def exam(model: Colorizer, folder: DataFolder, sources: tuple[str, ...] = SOURCE
     results = evaluate_tests(model, folder, folder.sources("test"), mean_of=list(sources))
     tests = {source: folder.photos("test", [source]) for source in sources}
     mixed = [photo for group in zip(*tests.values(), strict=False) for photo in group]
-    some = [p for s in folder.sources("test") for p in folder.photos("test", [s])[:each]]
     # What people drew is right; what a network saw in the colours is right about outlines and often wrong about names.
+    some = [p for s in folder.sources("test") for p in folder.photos("test", [s])[:each]]
     for kind, labelled in {
         "given": [p for p in some if p.label_path],
         "given_voc": [p for p in some if p.voc_path and not p.label_path],
     }.items():
-        plain, _ = evaluate(looks(model, folder, labelled), folder)
-        given, _ = evaluate(looks(model, folder, labelled, given=True), folder)
-        results[kind] = {"photos": plain.photos, "read": plain.ratio, "given": given.ratio}
+        if labelled:
+            results[kind] = gain(model, folder, labelled)
     table, enough = chroma_by_label(folder, folder.photos("train"))
     results["control"] = control(model, mixed, table, enough)
     results["skin"] = faces(model, folder)

@@ -81,16 +81,19 @@ def gamut_loss(ab: Tensor) -> Tensor:
 
 
 def correct(labels: Tensor, allowed: Tensor, share: float) -> Tensor:
-    """Predicted probabilities with what is known put in, for a share of the samples.
+    """Predicted probabilities with what is known put in where another name was read, for a share of the samples.
 
-    So that the colour follows the label that is given, also where the network would have read another. Where it gave
-    what is allowed hardly any probability, its opinion on which of several names it is counts little: all share evenly.
+    So that the colour follows the label that is given, also where the network would have read another. What was read
+    rightly stays as it is: how sure the reading is says something too, and whoever corrects a map by hand leaves it
+    alone. Where the network gave what is allowed hardly any probability, its opinion on which of several names it is
+    counts little: all share evenly.
     """
     count = allowed.sum(1, keepdim=True)
     masked = labels * allowed + DOUBT * allowed / count
     masked = masked / masked.sum(1, keepdim=True)
+    wrong = (count > 0) & ~allowed.gather(1, labels.argmax(1, keepdim=True))
     chosen = torch.rand(len(labels), 1, 1, 1).to(labels.device) < share
-    return torch.where(chosen & (count < len(NAMES)), masked, labels)
+    return torch.where(chosen & wrong, masked, labels)
 
 
 @dataclass(frozen=True)

@@ -33,10 +33,10 @@ class Settings:
     rate: float = 1.5e-3  # of the decoders; the encoder's is `encoder` times that
     encoder: float = 0.15
     fixed: int = 3  # stages of the encoder that keep their weights: edges and textures are the same in all pictures
-    label: float = 0.75  # weight of the label loss
+    label: float = 1.0  # weight of the label loss
     corrected: float = 0.5  # share of samples whose labels are corrected by what is known before colouring
     repainted: float = 0.375  # share of samples coloured once more with a region's label changed
-    follow: float = 1.0  # weight of what these cost where the colour does not follow
+    follow: float = 1.5  # weight of what these cost where the colour does not follow
     moved: float = 0.125  # share of samples seen once more a few pixels further
     colourful: float = 0.2  # what falling short of the truth's colourfulness costs, in tens of CIEDE2000 units
     skin: float = 2.0  # weight of a skin pixel's colour error

@@ -3,7 +3,9 @@
 Blue and smooth above is sky, blue below the horizon of a sea picture is water, white in a glacier's foreground is
 snow, saturated green is a plant, smooth green below is grass, and what stays grey under a mountain's sky is mountain,
 nearer rock. In photos of other sources only green tells: what is green is a plant, and a background that is clearly
-of another colour is none. Colour never contradicts a label map. A pixel that no rule names keeps what is allowed.
+of another colour is none. By Indian roads what may be a building, a tree or a wall is no wall: walls have a value of
+their own there, and a name that two values share would be read wherever it is unclear which of them it is. Colour
+never contradicts a label map. A pixel that no rule names keeps what is allowed.
 """
 
 import cv2
@@ -14,6 +16,7 @@ from .labels import INDEX, NAMES
 SEA, FOREST, MOUNTAIN, GLACIER, STREET, BUILDINGS = (
     f"scenes_{scene}" for scene in ("sea", "forest", "mountain", "glacier", "street", "buildings")
 )
+ROADS = "idd"
 PLANTS = np.isin(np.arange(len(NAMES)), [INDEX["tree"], INDEX["grass"]])
 
 
@@ -48,6 +51,10 @@ def tell_by_colour(rgb: np.ndarray, allowed: np.ndarray, source: str) -> np.ndar
         other = cv2.medianBlur(((lightness > 30) & ((a > 3) | (b < -3))).astype(np.uint8), 5).astype(bool) & ~plant
         told[other] = True
         told[other[..., None] & PLANTS] = False
+
+    if source == ROADS:
+        allowed = allowed.copy()
+        allowed[allowed[..., INDEX["building"]] & ~allowed.all(-1), INDEX["wall"]] = False
 
     narrowed = allowed & told
     return np.where(narrowed.any(-1, keepdims=True), narrowed, allowed)

@@ -253,6 +253,17 @@ def test_scenes_are_told_by_colour():
     assert np.array_equal(grey, allowed)
 
 
+def test_a_name_that_two_values_share_is_taken_from_the_wider_one():
+    rgb = np.full((4, 4, 3), 90, np.uint8)
+    allowed = np.zeros((4, 4, 62), bool)
+    allowed[0, :, [INDEX["building"], INDEX["wall"], INDEX["tree"]]] = True
+    allowed[1, :, [INDEX["wall"], INDEX["fence"]]] = True
+    allowed[2:] = True
+    told = tell_by_colour(rgb, allowed, "idd")
+    assert np.array_equal(told[1:], allowed[1:])
+    assert not told[0, :, INDEX["wall"]].any() and told[0].sum() == 8
+
+
 def test_what_is_clearly_of_another_colour_is_no_plant():
     rgb = np.zeros((40, 60, 3), np.uint8)
     rgb[:, :20], rgb[:, 20:40], rgb[:, 40:] = (60, 140, 50), (170, 90, 70), (120, 120, 120)  # leaves, brick, grey

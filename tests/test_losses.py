@@ -30,12 +30,14 @@ def test_label_loss_is_the_probability_of_the_allowed():
 
 
 def test_correction_puts_in_what_is_known():
-    labels = torch.full((1, 62, 1, 2), 1 / 62)
-    allowed = torch.ones(1, 62, 1, 2, dtype=torch.bool)
-    allowed[:, :, :, 0] = False
-    allowed[:, 7, :, 0] = True
+    labels = torch.full((1, 62, 1, 3), 0.4 / 61)
+    labels[:, 5] = 0.6
+    allowed = torch.zeros(1, 62, 1, 3, dtype=torch.bool)
+    allowed[:, 7, :, 0] = True  # read as 5, but it is 7
+    allowed[:, :, :, 1] = True  # nothing is known
+    allowed[:, 5, :, 2] = True  # read rightly: as sure as it was
     fixed = correct(labels, allowed, 1.0)
-    assert fixed[0, 7, 0, 0] == 1 and torch.allclose(fixed[..., 1], labels[..., 1])
+    assert fixed[0, 7, 0, 0] == 1 and torch.equal(fixed[..., 1:], labels[..., 1:])
     assert torch.equal(correct(labels, allowed, 0.0), labels)
 
 
