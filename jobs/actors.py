@@ -23,6 +23,7 @@ from .work import SHARED, belongs, writer_turn
 
 if TYPE_CHECKING:
     from ..flow import Estimator, Motion
+    from ..pipeline.compose import Painted
     from ..pipeline.control import Control
     from ..pipeline.encode import Encoding
     from ..pipeline.film import Film
@@ -233,7 +234,7 @@ class Writer(_Timed):
             part = self._parts.write(chunk, luma, chroma, state, also, note)
         return Receipt(len(chunk), (part.start, part.frames, self._bytes(part)) if part else None)
 
-    def _chroma(self, luma: np.ndarray, thumbs: Thumbs, ab: np.ndarray) -> np.ndarray:
+    def _chroma(self, luma: np.ndarray, thumbs: Thumbs, ab: np.ndarray | list[Painted]) -> np.ndarray:
         """(N, 2, ch, cw): Cb and Cr as they are encoded."""
         from ..pipeline.compose import chroma_planes
 

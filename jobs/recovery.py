@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..pipeline.errors import SemcolorError
-from ..pipeline.writer import Part, standing
+from ..pipeline.writer import Part, first_missing, standing
 from . import actors
 from .run import Job, Run
 from .work import EventLog
@@ -58,14 +58,14 @@ def finish_parts(job: Job, parts: Sequence[Part], events: EventLog, progress: Pr
 
     outcome, failures, strays = Outcome(list(parts)), 0, 0
     while _frames(outcome.parts) < job.film.frames:
-        before = _place(outcome.parts)
+        before = first_missing(outcome.parts)  # other Writers' parts may be committed after it meanwhile
         run = Run(job, outcome.parts, events)
         try:
             run.go(progress)
         except RayError as error:
             cause = _cause(error)
             outcome.parts = standing(job.work, outcome.parts)
-            now, place = _frames(outcome.parts), _place(outcome.parts)
+            now, place = _frames(outcome.parts), first_missing(outcome.parts)
             written = max(now, run.done)
             if isinstance(cause, SemcolorError):
                 raise cause from None
@@ -126,14 +126,6 @@ def brief(error: BaseException) -> str:
 
 def _frames(parts: Sequence[Part]) -> int:
     return sum(part.frames for part in parts)
-
-
-def _place(parts: Sequence[Part]) -> int:
-    """First frame that is missing: other Writers' parts after it may have been committed meanwhile."""
-    frame = 0
-    for part in parts:
-        frame = part.stop if part.start == frame else frame
-    return frame
 
 
 def _cause(error: Any) -> BaseException:

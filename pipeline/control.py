@@ -105,19 +105,16 @@ class Control:
                             array[frame - start] *= outside
         return replace(motion, backward_visible=seen[0], forward_visible=seen[1])
 
-    def finish(self, start: int, ab: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    def finish(self, start: int, ab: np.ndarray, labels: np.ndarray) -> np.ndarray | list[Painted]:
         """Steady chroma as the references want it, and over it what the palette and the edits ask for.
 
-        ab (N, 2, h/2, w/2) float16, labels (N, 62, h/4, w/4) uint8, of the frames `start` …. Returns an array that has
-        for each frame what `compose.chroma_planes` takes: (N,) objects, `Painted`; or `ab` if nothing holds in any.
+        ab (N, 2, h/2, w/2) float16, labels (N, 62, h/4, w/4) uint8, of the frames `start` …. Returns for each frame
+        what `compose.chroma_planes` takes; `ab` itself if nothing holds in any.
         """
         frames = range(start, start + len(ab))
         if not any(t.holds(frame) for t in (*self.orders, *self.transfers) for frame in frames):
             return ab
-        finished = np.empty(len(ab), object)
-        for n, frame in enumerate(frames):
-            finished[n] = self._finish(frame, ab[n], labels[n])
-        return finished
+        return [self._finish(frame, *both) for frame, *both in zip(frames, ab, labels, strict=True)]
 
     def _finish(self, frame: int, ab: np.ndarray, labels: np.ndarray) -> Painted:
         shape, read = ab.shape[1:], weights(labels)

@@ -23,7 +23,7 @@ from ..flow import LOOKAHEAD, Steadier, estimate
 from ..models import has_cuda
 from .assemble import assemble, check_output, check_place, output_format
 from .chunk import Chunk, Resume
-from .compose import PlaneFormat, chroma_planes, picture
+from .compose import Painted, PlaneFormat, chroma_planes, picture
 from .control import Control
 from .edits import Sheet
 from .encode import Encoding, choose_encoding, chroma_size
@@ -65,8 +65,8 @@ class Frames:
     """(N, H, W), the film's own samples."""
     thumbs: np.ndarray
     """(N, h, w) uint8 luma at network size."""
-    ab: np.ndarray
-    """(N, 2, h/2, w/2) float16, CIE Lab."""
+    ab: np.ndarray | list[Painted]
+    """(N, 2, h/2, w/2) float16, CIE Lab, or as `Control.finish` gives it."""
     labels: np.ndarray
     """(N, 62, h/4, w/4) uint8 probabilities * 255."""
 

@@ -26,7 +26,7 @@ LEAST = 0.0005
 """Share of a shot below which a label is not listed."""
 
 
-def count(chunk: Chunk, thumbs: np.ndarray, ab: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
+def count(chunk: Chunk, thumbs: np.ndarray, ab: np.ndarray | list[Painted], labels: np.ndarray) -> dict[str, Any]:
     """One chunk's sums, for JSON.
 
     thumbs (N, h, w) uint8; ab (N, 2, h/2, w/2) or as `Control.finish` gives it; labels (N, 62, h/4, w/4) uint8

@@ -33,6 +33,7 @@ __all__ = [
     "commit",
     "committed",
     "file_sha256",
+    "first_missing",
     "gaps",
     "notes",
     "place",
@@ -115,7 +116,7 @@ class PartWriter:
         if parts is None:
             sweep(self.folder, self.parts)
         self._steered = steered
-        self._begin = self._next = self._after(0)
+        self._begin = self._next = first_missing(self.parts)
         self._first_shot = 0
         self._pts: list[int] = []
         self._damaged: list[int] = []
@@ -164,7 +165,7 @@ class PartWriter:
             self._next = chunk.stop
             if ends_part(chunk, self._begin, self.film.frames):
                 return self._close(chunk, b"" if chunk.ends_shot else state, luma_sha256(luma[-1]))
-            if self._after(self._next) != self._next:
+            if first_missing(self.parts, self._next) != self._next:
                 raise WorkError(f"{self.folder} holds a part that begins where none ends; start over.")
         except BaseException:
             self.abort()
@@ -211,15 +212,9 @@ class PartWriter:
         temporary.write_text(json.dumps(asdict(part)))
         commit(temporary, self._path("receipt"))
         self.parts = sorted([*self.parts, part], key=lambda part: part.start)
-        self._begin = self._next = self._after(part.stop)
+        self._begin = self._next = first_missing(self.parts, part.stop)
         self._pts, self._damaged, self._notes, self._open = [], [], [], {}
         return part
-
-    def _after(self, frame: int) -> int:
-        """The first frame from there on that is in no part."""
-        for part in self.parts:
-            frame = part.stop if part.start == frame else frame
-        return frame
 
     def _path(self, kind: str, ending: str = "") -> Path:
         plain = {"film": ".nut", "state": ".state", "notes": ".notes", "receipt": ".json"}
@@ -308,6 +303,13 @@ def resume_point(folder: str | os.PathLike[str], parts: list[Part] | None = None
     """Where a run goes on: after the last committed part, with its state. Frame 0 in a new folder."""
     parts = committed(folder) if parts is None else parts
     return _behind(Path(folder), parts[-1]) if parts else Resume()
+
+
+def first_missing(parts: Sequence[Part], frame: int = 0) -> int:
+    """The first frame from `frame` on, where a part may begin, that is in none of the parts, given in order."""
+    for part in parts:
+        frame = part.stop if part.start == frame else frame
+    return frame
 
 
 def gaps(folder: str | os.PathLike[str], parts: Sequence[Part], frames: int) -> list[Resume]:

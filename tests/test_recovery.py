@@ -263,6 +263,30 @@ def test_a_part_that_kills_its_workers_again_and_again_stops_the_film(colorize, 
     ]
 
 
+def _runs_that_end(monkeypatch, error: Exception, failing: int = sys.maxsize) -> list[int]:
+    """The first `failing` runs end with `error`, the others well; the list grows with each."""
+    attempts: list[int] = []
+
+    class Run:
+        done, stages, queues = 0, {}, {}
+
+        def __init__(self, *_: object) -> None:
+            attempts.append(len(attempts))
+
+        def go(self, progress: object) -> None:
+            if len(attempts) <= failing:
+                raise error
+
+    monkeypatch.setattr(recovery, "Run", Run)
+    monkeypatch.setattr(recovery, "PAUSES", (0.0, 0.0))
+    return attempts
+
+
+def _finish_parts(folder: Path, frames: int) -> None:
+    job: Any = SimpleNamespace(film=SimpleNamespace(frames=frames), work=folder, workers=1)
+    recovery.finish_parts(job, [], lambda *_, **__: None, lambda *_: None)  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize(("ran", "stops"), [(False, False), (True, True)])
 def test_workers_put_on_a_lost_node_are_no_failure_of_the_part(monkeypatch, tmp_path, ran, stops):
     """Ray sees late that a node is gone: the part itself has had no try."""
@@ -272,50 +296,24 @@ def test_workers_put_on_a_lost_node_are_no_failure_of_the_part(monkeypatch, tmp_
     died = ActorDiedErrorContext(
         error_message="The actor died because its node has died.", never_started=not ran, actor_id=bytes(16)
     )
-    attempts: list[int] = []
-
-    class Run:
-        done, stages, queues = 0, {}, {}
-
-        def __init__(self, *_: object) -> None:
-            attempts.append(len(attempts))
-
-        def go(self, progress: object) -> None:
-            if len(attempts) <= TRIES + 1:
-                raise ActorDiedError(died)
-
-    monkeypatch.setattr(recovery, "Run", Run)
-    monkeypatch.setattr(recovery, "PAUSES", (0.0, 0.0))
-    job: Any = SimpleNamespace(film=SimpleNamespace(frames=10), work=tmp_path, workers=1)
+    attempts = _runs_that_end(monkeypatch, ActorDiedError(died), failing=TRIES + 1)
     ending = pytest.raises(SemcolorError, match=f"{TRIES} times") if stops else nullcontext()
     with ending:
-        recovery.finish_parts(job, [], lambda *_, **__: None, lambda *_: None)  # type: ignore[arg-type]
+        _finish_parts(tmp_path, 10)
     assert len(attempts) == (TRIES if stops else TRIES + 2)
 
 
 def test_parts_of_other_writers_do_not_excuse_the_one_that_fails(monkeypatch, tmp_path):
     from ray.exceptions import ActorDiedError
 
-    attempts: list[int] = []
-
-    class Run:
-        done, stages, queues = 0, {}, {}
-
-        def __init__(self, *_: object) -> None:
-            attempts.append(len(attempts))
-
-        def go(self, progress: object) -> None:
-            raise ActorDiedError
+    attempts = _runs_that_end(monkeypatch, ActorDiedError())
 
     def standing(*_: object) -> list[Any]:
         return [SimpleNamespace(start=10 * n, frames=10, stop=10 * n + 10) for n in range(1, len(attempts) + 1)]
 
-    monkeypatch.setattr(recovery, "Run", Run)
     monkeypatch.setattr(recovery, "standing", standing)
-    monkeypatch.setattr(recovery, "PAUSES", (0.0, 0.0))
-    job: Any = SimpleNamespace(film=SimpleNamespace(frames=1000), work=tmp_path, workers=1)
     with pytest.raises(SemcolorError, match=f"{TRIES} times at the same place; 30 frames are done"):
-        recovery.finish_parts(job, [], lambda *_, **__: None, lambda *_: None)  # type: ignore[arg-type]
+        _finish_parts(tmp_path, 1000)
     assert len(attempts) == TRIES
 
 
