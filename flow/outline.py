@@ -21,18 +21,14 @@ REACH = 0.02
 THICK = 0.6
 """Share of how thick the region or its surroundings are hereabouts that it may be off, where that is less."""
 
-CONTRAST = 60.0
-"""Difference in luma (levels squared) between neighbours that a walker crosses 2.7 times more seldom than none."""
+CONTRAST = 20.0
+"""Difference in luma (levels squared) between neighbours that a walker crosses half as easily as none."""
 
-SEAM = np.float32(1e-3)
-"""How easily the hardest edge is crossed, against none."""
-
-BELIEF = 0.26
+BELIEF = 0.18
 """Chance of a step to stop and believe what was drawn, times the reach in pixels squared."""
 
-BLUR, ROUNDS, OVER = 0.7, 30, np.float32(1.85)
-"""Standard deviation (pixels) of the smoothing that keeps grain from being edges; rounds of successive over-relaxation
-for each pixel of reach, and how far it goes."""
+ROUNDS, OVER = 30, np.float32(1.85)
+"""Rounds of successive over-relaxation for each pixel of reach, and how far it goes."""
 
 
 def snap(drawn: np.ndarray, thumb: np.ndarray) -> np.ndarray:
@@ -45,10 +41,10 @@ def snap(drawn: np.ndarray, thumb: np.ndarray) -> np.ndarray:
     height, width = thumb.shape
     reach = REACH * height
     share = drawn.astype(np.float32) / 255
-    open_ = ~(_sure(share >= 0.5, reach) | _sure(share < 0.5, reach))
-    inside = np.where(open_, share, share >= 0.5).astype(np.float32)
-    y, x = np.nonzero(open_)
-    ease = np.stack([side[y, x] for side in _ease(cv2.GaussianBlur(thumb.astype(np.float32), (0, 0), BLUR))])
+    doubtful = ~(_sure(share >= 0.5, reach) | _sure(share < 0.5, reach))
+    inside = np.where(doubtful, share, share >= 0.5).astype(np.float32)
+    y, x = np.nonzero(doubtful)
+    ease = np.stack([side[y, x] for side in _ease(thumb.astype(np.float32))])
     belief = np.float32(BELIEF / reach**2)
     total = ease.sum(0) + belief
     ease, prior = ease / total, belief / total * share[y, x]
@@ -57,7 +53,8 @@ def snap(drawn: np.ndarray, thumb: np.ndarray) -> np.ndarray:
     wide = width + 2
     flat = np.ascontiguousarray(np.pad(inside, 1)).ravel()
     at = (y + 1) * wide + x + 1
-    fields = [(at[f], at[f] + np.array([[-1], [1], [-wide], [wide]]), ease[:, f], prior[f]) for f in ((x + y) % 2 == 0, (x + y) % 2 == 1)]
+    beside = np.array([[-1], [1], [-wide], [wide]])
+    fields = [(at[f], at[f] + beside, ease[:, f], prior[f]) for f in ((x + y) % 2 == 0, (x + y) % 2 == 1)]
     for _ in range(max(1, round(ROUNDS * reach))):
         for here, around, weight, believed in fields:
             flat[here] += OVER * ((flat[around] * weight).sum(0) + believed - flat[here])
@@ -75,7 +72,9 @@ def _sure(inside: np.ndarray, reach: float) -> np.ndarray:
 
 
 def _ease(luma: np.ndarray) -> list[np.ndarray]:
-    """How easily a walker gets from each pixel (h, w) to its left, right, upper and lower neighbour; 0 off the edge."""
-    across, down = (np.exp(-np.square(np.diff(luma, axis=axis)) / np.float32(CONTRAST)) + SEAM for axis in (1, 0))
-    sides = ((across, ((0, 0), (1, 0))), (across, ((0, 0), (0, 1))), (down, ((1, 0), (0, 0))), (down, ((0, 1), (0, 0))))
-    return [np.pad(ease, margin) for ease, margin in sides]
+    """How easily a walker gets from each pixel (h, w) left, right, up and down: 0 out of the picture, at most 1."""
+    across, down = (1 / (1 + np.square(np.diff(luma, axis=axis)) / np.float32(CONTRAST)) for axis in (1, 0))
+    before, after = (1, 0), (0, 1)
+    return [np.pad(across, ((0, 0), side)) for side in (before, after)] + [
+        np.pad(down, (side, (0, 0))) for side in (before, after)
+    ]

@@ -89,7 +89,7 @@ def test_thin_things_are_not_lost():
     picture[20:140, 100:108] = 60
     drawn, truth = (np.zeros(SIZE, np.uint8) for _ in range(2))
     drawn[20:140, 102:110], truth[20:140, 100:108] = 255, 255
-    assert _iou(snap(drawn, picture), halve(truth)) > 0.8 > 0.6 > _iou(halve(drawn), halve(truth))
+    assert _iou(snap(drawn, picture), halve(truth)) > 0.98 > 0.7 > _iou(halve(drawn), halve(truth))
 
 
 def test_a_box_stays_a_box_but_for_sides_near_an_edge():
