@@ -25,7 +25,7 @@ import numpy as np
 from .motion import equalise, one_thread
 from .warp import halve, length, remap, sources
 
-__all__ = ["follow", "snap"]
+__all__ = ["follow"]
 
 ANCHOR = 20
 """Frames after which the present frame becomes the anchor."""
@@ -61,9 +61,6 @@ APART = 0.6
 """Difference from the region's own motion, pixels a frame, that makes half sure that a pixel is not of it: it covers
 the region, and the past says nothing of it."""
 
-RADIUS, CONTRAST = 2, 40.0
-"""Of `snap`: how far a border looks for an edge (pixels), and variance of luma (levels squared) that makes one."""
-
 
 def follow(thumbs: np.ndarray, mask: np.ndarray, at: int) -> Iterator[tuple[int, np.ndarray]]:
     """Where a region of one frame is in the frames around it.
@@ -87,20 +84,6 @@ def follow(thumbs: np.ndarray, mask: np.ndarray, at: int) -> Iterator[tuple[int,
             # What is nearly sure is quite so, lest a colour shimmer inside the region.
             yield frame, np.rint(np.clip(1.5 * present - 0.25, 0, 1) * 255).astype(np.uint8)
     yield at, mask
-
-
-def snap(mask: np.ndarray, thumb: np.ndarray) -> np.ndarray:
-    """A mask whose border is drawn to the luma edges nearby (guided filter of He, Sun and Tang, 2013).
-
-    mask (h/2, w/2) uint8, 255 inside; thumb (h, w) uint8 luma. Returns the like of `mask`.
-    """
-    guide, inside = halve(thumb).astype(np.float32), mask.astype(np.float32) / 255
-    window = (2 * RADIUS + 1, 2 * RADIUS + 1)
-    mean, share = cv2.blur(guide, window), cv2.blur(inside, window)
-    slope = cv2.blur(guide * inside, window) - mean * share
-    slope /= cv2.blur(guide * guide, window) - mean * mean + np.float32(CONTRAST)
-    drawn = cv2.blur(slope, window) * guide + cv2.blur(share - slope * mean, window)
-    return np.rint(np.clip(2 * drawn - 0.5, 0, 1) * 255).astype(np.uint8)
 
 
 class _Follower:

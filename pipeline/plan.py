@@ -16,7 +16,8 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 
-from ..flow.track import follow, snap
+from ..flow.outline import snap
+from ..flow.track import follow
 from ..models.labels import INDEX, NAMES
 from . import edits
 from .chunk import Resume
@@ -35,7 +36,7 @@ Paint = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 """`Painter.paint`."""
 
 SUPERSAMPLED = 4
-"""Regions are drawn so many times as fine as their masks in each direction."""
+"""Regions are drawn so many times as fine as they are wanted in each direction."""
 
 SAMPLES = 24
 """Frames of a range on which the network's own colours are measured, before a reference's are put in their place."""
@@ -205,7 +206,7 @@ class _Planner:
         first, stop = min(wanted[0], frame), max(wanted[1], frame + 1)
         with self.thumbs(first, stop) as thumbs:
             thumb = thumbs[frame - first]
-            for n, found in follow(thumbs, snap(self.mask(edit.region, thumb), thumb), frame - first):
+            for n, found in follow(thumbs, self.mask(edit.region, thumb), frame - first):
                 if wanted[0] <= first + n < wanted[1] and found.any():
                     archive.writestr(member(number, first + n), found.tobytes())
 
@@ -256,7 +257,7 @@ class _Planner:
 
     def mask(self, region: edits.Region, thumb: np.ndarray) -> np.ndarray:
         """(h/2, w/2) uint8, 255 inside."""
-        return self.under(region.point, thumb) if region.point else self.drawn(region, self.grid)
+        return snap(self.under(region.point, thumb) if region.point else self.drawn(region, thumb.shape), thumb)
 
     def drawn(self, region: edits.Region, shape: tuple[int, int]) -> np.ndarray:
         height, width = (SUPERSAMPLED * side for side in shape)
@@ -275,8 +276,8 @@ class _Planner:
         return cv2.resize(canvas, shape[::-1], interpolation=cv2.INTER_AREA)
 
     def under(self, point: tuple[float, float], thumb: np.ndarray) -> np.ndarray:
-        """The connected region of the label that is read at a point."""
-        height, width = self.grid
+        """The connected region of the label that is read at a point, (h, w) uint8."""
+        height, width = thumb.shape
         x, y = int(point[0] / self.film.width * width), int(point[1] / self.film.height * height)
         label = likeliest(self.paint(thumb[None])[1][0], (height, width))
         return cv2.floodFill(label, None, (x, y), 255)[1] // 255 * 255
