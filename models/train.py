@@ -120,7 +120,8 @@ class Trainer:
 
     def _bursts(self, loss: float, norm: float) -> bool:
         """Whether a step would do harm, by its loss and its gradient's norm."""
-        if self.usual_loss and not (loss <= BURST * self.usual_loss and math.isfinite(norm)):
+        high = self.usual_loss and loss > BURST * self.usual_loss
+        if high or not math.isfinite(loss) or not math.isfinite(norm):
             return True
         self.usual_loss += (loss - self.usual_loss) * max(0.02, 1 / (self.steps + 1))
         return False
