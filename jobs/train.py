@@ -52,6 +52,9 @@ def _command(
     start: Annotated[
         Path | None, typer.Option(help="Weights to go on from.  [default: an ImageNet encoder, the rest new]")
     ] = None,
+    averaged: Annotated[
+        bool, typer.Option("--averaged", help="In the end, take the mean of --start's weights and what they became.")
+    ] = False,
     batch: Annotated[int, typer.Option(min=1, help="Samples a step and worker.")] = 32,
     size: Annotated[int, typer.Option(min=64, help="Side of the crops, a multiple of 32.")] = 128,
     rate: Annotated[float, typer.Option(min=0, help="Learning rate of the decoders.")] = Settings.rate,
@@ -82,6 +85,8 @@ def _command(
         raise typer.BadParameter(
             f"Ray starts none where Python's path has a space: {sys.executable}", param_hint="--workers"
         )
+    if averaged and not start:
+        raise typer.BadParameter("needs --start.", param_hint="--averaged")
     if size % 32:
         raise typer.BadParameter("must be a multiple of 32.", param_hint="--size")
     try:
@@ -97,7 +102,7 @@ def _command(
         if source not in folder.sources("test"):
             raise typer.BadParameter(f"{source} has no test photos.", param_hint="--test")
     given = {"minutes": minutes, "steps": steps, "batch": batch, "size": size, "rate": rate, "fixed": fixed}
-    settings = Settings(**given, seed=seed, precision=precision)
+    settings = Settings(**given, seed=seed, precision=precision, averaged=averaged)
     job = {
         "data": [path.absolute() for path in data],
         "out": out.absolute(),

@@ -34,13 +34,14 @@ SemanticNet (62 labels) and ColorNet (a, b of CIE Lab). Loaded strictly; recipe 
 Begun from {start}.
 
 AdamW, cosine schedule from {rate:g} ({encoder:g} times that for the encoder, whose first {fixed} stages keep their
-weights); an exponential mean of the weights ({ema}) is what is kept.
+weights); an exponential mean of the weights ({ema}) is what is kept{averaged}.
+{bursts} steps whose loss burst were left out.
 Losses (`models/losses.py`): CIEDE2000 at the truth's lightness, skin counting {skin:g} times; what the picture's
 colourfulness falls short of the truth's; chroma beyond what any colour has; −log of the allowed labels' summed
-probability; a region whose label was changed takes the new label's usual colour ({repainted:.0%} of the samples) and
-nothing else moves; the picture some pixels further, a little brighter and with other grain keeps its colours
-({moved:.1%}). Inputs are aged like film (`models/degrade.py`). For {corrected:.0%} of the samples ColorNet is shown
-labels corrected by what is known.
+probability, and where few are allowed that one of them wins; a region whose label was changed takes the new label's
+usual colour ({repainted:.0%} of the samples) and nothing else moves; the picture some pixels further, a little brighter
+and with other grain keeps its colours ({moved:.1%}). Inputs are aged like film (`models/degrade.py`). For
+{corrected:.0%} of the samples ColorNet is shown labels corrected by what is known.
 After training the chroma was multiplied by {vividness:g}: the most, from 1 on, that costs no more than half a hundredth
 on the photos set aside and leaves skin there at most 1.15 times as colourful as it is.
 
@@ -126,6 +127,7 @@ def write_card(path: Path) -> None:
     """The card of the weights at `path`, beside it as README.md. Raises WeightsError."""
     card, readme = weights.card(path), path.with_name("README.md")
     recipe = {"hardware": card["recipe"]["device"], "command": COMMAND.format(**card["recipe"]), **card["recipe"]}
+    recipe["averaged"] = ", and averaged with those that it began from" if recipe["averaged"] else ""
     recipe |= {"millions": recipe["parameters"] / 1e6, "megabytes": path.stat().st_size / 1e6}
     text = INTRODUCTION.format(file=path.name, sha256=weights.digest(path), **recipe)
     old = readme.read_text() if readme.exists() else ""

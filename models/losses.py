@@ -13,6 +13,7 @@ from torch import Tensor
 
 from .labels import INDEX, NAMES
 
+FEW = 7  # names that a value of a label map means at most where one of them must win, in `label_loss`
 DOUBT = 0.05  # probability that a reading must have to count as much as an even share, in `correct`
 GAMUT = 110.0  # |a| and |b| of sRGB colours end here
 
@@ -20,13 +21,17 @@ GAMUT = 110.0  # |a| and |b| of sRGB colours end here
 def label_loss(logits: Tensor, allowed: Tensor) -> Tensor:
     """−log Σ p(allowed), mean over the pixels that anything is known of. Both (B, 62, h, w).
 
+    Where few names are allowed, the root of the sum of their squares: walls, fences, signs and lamps that share a value
+    would else share the probability as well, and something else be the likeliest name.
+
     The fewer names are allowed the more a pixel counts: "any of forty" would else feed whichever is likeliest. But it
     must count: at 1/n a background was read as bird or dog, since hardly anything said that it is neither, and at
     1/sqrt(n) still as potted plant.
     """
     log_p = logits.float().log_softmax(1)
-    said = log_p.masked_fill(~allowed, -torch.inf).logsumexp(1)
-    weight = allowed.sum(1).float().pow(-0.25) * ~allowed.all(1)
+    log_p, count = log_p.masked_fill(~allowed, -torch.inf), allowed.sum(1)
+    said = torch.where(count <= FEW, (2 * log_p).logsumexp(1) / 2, log_p.logsumexp(1))
+    weight = count.float().pow(-0.25) * ~allowed.all(1)
     return -(said * weight).sum() / weight.sum().clamp(min=1)
 
 

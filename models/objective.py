@@ -41,6 +41,7 @@ class Settings:
     colourful: float = 0.2  # what falling short of the truth's colourfulness costs, in tens of CIEDE2000 units
     skin: float = 2.0  # weight of a skin pixel's colour error
     ema: float = 0.999
+    averaged: bool = False  # whether the result is the mean of what was begun with and what it became
 
 
 class Objective(nn.Module):

@@ -2,7 +2,9 @@
 
 Blue and smooth above is sky, blue below the horizon of a sea picture is water, white in a glacier's foreground is
 snow, saturated green is a plant, smooth green below is grass, and what stays grey under a mountain's sky is mountain,
-nearer rock. In photos of other sources only green tells: what is green is a plant, and a background that is clearly
+nearer rock. Between houses the sky reaches the picture's top, and what is neither bluish, white nor green is neither
+sky nor plant, in the middle of a picture of buildings a building: facades were read as trees, since nothing said that
+they are none. In photos of other sources only green tells: what is green is a plant, and a background that is clearly
 of another colour is none. By Indian roads what may be a building, a tree or a wall is no wall: walls have a value of
 their own there, and a name that two values share would be read wherever it is unclear which of them it is. Colour
 never contradicts a label map. A pixel that no rule names keeps what is allowed.
@@ -18,6 +20,7 @@ SEA, FOREST, MOUNTAIN, GLACIER, STREET, BUILDINGS = (
 )
 ROADS = "idd"
 PLANTS = np.isin(np.arange(len(NAMES)), [INDEX["tree"], INDEX["grass"]])
+OUTDOORS = PLANTS | np.isin(np.arange(len(NAMES)), [INDEX[name] for name in ("sky", "water", "flower")])
 
 
 def tell_by_colour(rgb: np.ndarray, allowed: np.ndarray, source: str) -> np.ndarray:
@@ -30,9 +33,11 @@ def tell_by_colour(rgb: np.ndarray, allowed: np.ndarray, source: str) -> np.ndar
 
     told = np.zeros_like(allowed)
     scene = source.startswith("scenes_")
+    horizon = 0.3 if source == GLACIER else 0.5
     if scene and source != FOREST:
-        horizon = 0.3 if source == GLACIER else 0.5
         sky = smooth & (depth < horizon) & ((blue & (lightness > 45)) | (white & (depth < horizon - 0.1)))
+        if source in (BUILDINGS, STREET):
+            sky = np.logical_and.accumulate(sky)
         told[sky, INDEX["sky"]] = True
     if source == SEA:
         told[blue & (depth > 0.55), INDEX["water"]] = True
@@ -46,6 +51,13 @@ def tell_by_colour(rgb: np.ndarray, allowed: np.ndarray, source: str) -> np.ndar
     lawn = plant & smooth & (depth >= 0.5)
     told[plant & ~lawn, INDEX["tree"]] = True
     told[lawn | (plant & (depth >= 0.6)), INDEX["grass"]] = True
+
+    if source in (BUILDINGS, STREET):
+        clouds = ((blue & (lightness > 45)) | white) & (depth < horizon)
+        bare = ~told.any(-1) & ~((a < -2) & (b > 3)) & ~clouds & (lightness > 20)
+        facade = bare & (depth > 0.15) & (depth < 0.7) & (source == BUILDINGS)
+        told[facade, INDEX["building"]] = True
+        told[bare & ~facade] = ~OUTDOORS
 
     if not scene:  # without this, whatever is unknown is read as tree: nothing ever said that it is not
         other = cv2.medianBlur(((lightness > 30) & ((a > 3) | (b < -3))).astype(np.uint8), 5).astype(bool) & ~plant

@@ -31,6 +31,9 @@ from .statistics import BINS, chroma_by_label
 Usual = tuple[Tensor, Tensor]  # of `chroma_by_label`
 Wrap = Callable[[nn.Module], nn.Module]  # what an engine does to a module so that workers share gradients
 
+BURST = 3.0  # times the usual loss: such a step is left out
+IN_A_ROW = 3  # so many of them are not the batches' fault
+
 
 def ranks() -> tuple[int, int]:
     """This process's number among those that train together, and how many they are."""
@@ -40,7 +43,9 @@ def ranks() -> tuple[int, int]:
 class Trainer:
     """Model, optimiser and averaged model of one run; `state` and `restore` make it survive a kill.
 
-    A step is a function of the state and its batch: random numbers come from the seed, the step and the worker.
+    A step is a function of the state and its batch: random numbers come from the seed, the step and the worker. One
+    whose loss bursts changes nothing, and after several in a row the averaged model takes the place of the model (as
+    Chowdhery et al., "PaLM", 2022, went back to a checkpoint and left out the batches at a spike).
     """
 
     def __init__(
@@ -74,6 +79,7 @@ class Trainer:
             weight_decay=1e-4,
         )
         self.steps, self.seconds = 0, 0.0
+        self.usual_loss, self.bursts, self.in_a_row = 0.0, 0, 0
 
     @property
     def progress(self) -> float:
@@ -95,19 +101,50 @@ class Trainer:
             rest = (part.to(self.device) for part in (batch.lab, batch.known, batch.allowed))
             found = self.run(grey, *rest)
         self.optimiser.zero_grad(set_to_none=True)
-        torch.stack(list(found.values())).sum().backward()
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
-        self.optimiser.step()
+        loss = torch.stack(list(found.values())).sum()
+        loss.backward()
+        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        loss = loss.detach()
+        if world > 1:  # all must agree on what is a burst
+            dist.all_reduce(loss)
+        if self._bursts(loss.item() / world, norm.item()):
+            self._leave_out()
+        else:
+            self._learn()
         self.steps += 1
-        decay = min(s.ema, self.steps / (self.steps + 10))
-        with torch.no_grad():
-            for mean, now in zip(self.mean.parameters(), self.model.parameters(), strict=True):
-                mean.lerp_(now, 1 - decay)
         spent = torch.tensor(time.perf_counter() - started, dtype=torch.float64, device=self.device)
         if world > 1:  # all must agree on when the time is up
             dist.all_reduce(spent, dist.ReduceOp.MAX)
         self.seconds += spent.item()
         return {name: loss.item() for name, loss in found.items()}
+
+    def _bursts(self, loss: float, norm: float) -> bool:
+        """Whether a step would do harm, by its loss and its gradient's norm."""
+        high = self.usual_loss and loss > BURST * self.usual_loss
+        if high or not math.isfinite(loss) or not math.isfinite(norm):
+            return True
+        self.usual_loss += (loss - self.usual_loss) * max(0.02, 1 / (self.steps + 1))
+        return False
+
+    @torch.no_grad()
+    def _learn(self) -> None:
+        self.in_a_row = 0
+        self.optimiser.step()
+        decay = min(self.settings.ema, (self.steps + 1) / (self.steps + 11))
+        for mean, now in zip(self.mean.parameters(), self.model.parameters(), strict=True):
+            mean.lerp_(now, 1 - decay)
+
+    @torch.no_grad()
+    def _leave_out(self) -> None:
+        self.bursts, self.in_a_row = self.bursts + 1, self.in_a_row + 1
+        if self.in_a_row < IN_A_ROW:
+            return
+        self.in_a_row = 0
+        for mean, now in zip(self.mean.parameters(), self.model.parameters(), strict=True):
+            now.copy_(mean)
+        # What the optimiser was heading for is forgotten; how large gradients have been keeps its first steps small.
+        for moments in self.optimiser.state.values():
+            moments["exp_avg"].zero_()
 
     def state(self) -> dict:
         return {
@@ -119,6 +156,9 @@ class Trainer:
             "names": self.objective.names,
             "steps": self.steps,
             "seconds": self.seconds,
+            "usual_loss": self.usual_loss,
+            "bursts": self.bursts,
+            "in_a_row": self.in_a_row,
         }
 
     def restore(self, state: dict) -> None:
@@ -127,7 +167,8 @@ class Trainer:
         self.optimiser.load_state_dict(state["optimiser"])
         self.objective.usual.copy_(state["usual"])
         self.objective.names.copy_(state["names"])
-        self.steps, self.seconds = state["steps"], state["seconds"]
+        for count in ("steps", "seconds", "usual_loss", "bursts", "in_a_row"):
+            setattr(self, count, state[count])
 
 
 class Log:
@@ -150,6 +191,7 @@ class Log:
             "steps": trainer.steps,
             "minutes": round(used, 2),
             **{name: round(total / self._count, 4) for name, total in self._sums.items()},
+            "bursts": trainer.bursts,
             "samples_per_second": round(self._count * self._samples / passed, 1),
             "minutes_left": round(used / trainer.progress - used, 1),
         }
@@ -170,8 +212,11 @@ def train(
 ) -> None:
     """Train, evaluate on the test splits of `test`, and write weights, log and sheet into `out`.
 
-    Goes on from `out`/checkpoint.pt where there is one. Raises ValueError where that is of other settings.
+    Goes on from `out`/checkpoint.pt where there is one. Raises ValueError where that is of other settings, or where
+    there is no `start` to be averaged with.
     """
+    if settings.averaged and start is None:
+        raise ValueError("only what was begun from given weights can be averaged with them")
     rank, world = ranks()
     device = torch.device(device)
     out.mkdir(parents=True, exist_ok=True)
@@ -214,15 +259,27 @@ def train(
         _finish(trainer, folder, len(photos), out, test, start)
 
 
+@torch.no_grad()
+def average(model: Colorizer, other: Colorizer) -> None:
+    """Make every weight of `model` the mean of both, one having been trained on from the other.
+
+    They lie in one basin then, and their mean is often better than either (Wortsman et al., "Model soups", ICML 2022).
+    """
+    for own, theirs in zip(model.parameters(), other.parameters(), strict=True):
+        own.lerp_(theirs, 0.5)
+
+
 ENDS = ("minutes", "steps")  # a run may be given more time
 
 
 def _finish(trainer: Trainer, folder: DataFolder, photos: int, out: Path, test: list[str], start: Path | None) -> None:
     """Evaluate and write weights with recipe and figures, and a sheet."""
-    model, (_, world) = trainer.mean.eval(), ranks()
+    _, world = ranks()
+    model = copy.deepcopy(trainer.mean).eval()  # itself it stays as it is: a finished run may be called again
+    if trainer.settings.averaged and start:
+        average(model, weights.load(start).to(trainer.device))
     vividness = choose_vividness(model, folder, test)
-    with torch.no_grad():  # the mean itself stays as it is: a finished run may be called again
-        model = copy.deepcopy(model)
+    with torch.no_grad():
         model.color.head.weight.mul_(vividness)
         assert model.color.head.bias is not None
         model.color.head.bias.mul_(vividness)
@@ -233,6 +290,7 @@ def _finish(trainer: Trainer, folder: DataFolder, photos: int, out: Path, test: 
         "minutes": round(trainer.seconds / 60, 1),
         "photos": photos,
         "vividness": vividness,
+        "bursts": trainer.bursts,
         "workers": world,
         "start": weights.digest(start) if start else "imagenet",
         "device": trainer.device.type,

@@ -253,6 +253,26 @@ def test_scenes_are_told_by_colour():
     assert np.array_equal(grey, allowed)
 
 
+def test_between_houses_the_sky_reaches_the_top_and_walls_are_no_trees():
+    """Sky above a brick house with a sky-blue door, a white wall, leaves."""
+    rgb = np.full((60, 60, 3), (150, 90, 70), np.uint8)
+    rgb[:12], rgb[20:29, 10:20], rgb[12:29, 40:50], rgb[40:] = BLUE, BLUE, 240, (60, 140, 50)
+    names = ["sky", "building", "window", "tree", "grass", "road"]
+    allowed = np.zeros((60, 60, 62), bool)
+    allowed[..., [INDEX[name] for name in names]] = True
+
+    def at(source: str, y: int, x: int) -> list[str]:
+        told = tell_by_colour(rgb, allowed, source)[y, x]
+        return [name for name in names if told[INDEX[name]]]
+
+    assert at("scenes_buildings", 3, 30) == at("scenes_street", 3, 30) == ["sky"]
+    assert at("scenes_buildings", 24, 15) == names  # sky or not: nobody knows
+    assert at("scenes_buildings", 22, 45) == names
+    assert at("scenes_buildings", 25, 30) == ["building"]
+    assert at("scenes_street", 25, 30) == ["building", "window", "road"]
+    assert "building" not in at("scenes_buildings", 50, 30)
+
+
 def test_a_name_that_two_values_share_is_taken_from_the_wider_one():
     rgb = np.full((4, 4, 3), 90, np.uint8)
     allowed = np.zeros((4, 4, 62), bool)

@@ -23,10 +23,27 @@ from torch.nn.functional import avg_pool2d, one_hot
 def test_label_loss_is_the_probability_of_the_allowed():
     logits = torch.randn(1, 62, 2, 2)
     allowed = torch.zeros(1, 62, 2, 2, dtype=torch.bool)
-    allowed[:, :2] = True
-    expected = -logits.softmax(1)[:, :2].sum(1).log().mean()
+    allowed[:, :20] = True
+    expected = -logits.softmax(1)[:, :20].sum(1).log().mean()
     assert torch.allclose(label_loss(logits, allowed), expected)
+    allowed[:, 1:] = False
+    assert torch.allclose(label_loss(logits, allowed), -logits.softmax(1)[:, 0].log().mean())
     assert label_loss(logits, torch.ones_like(allowed)) == 0  # nothing known, nothing learnt
+
+
+def test_one_of_a_few_names_must_win():
+    """All that is allowed at .6 in all, another at .4: told apart, the likelier of the two allowed grows."""
+    logits = torch.full((1, 62, 1, 1), -30.0)
+    logits[0, :3, 0, 0] = torch.tensor([0.35, 0.25, 0.4]).log()
+    allowed = torch.zeros(1, 62, 1, 1, dtype=torch.bool)
+    allowed[:, :2] = True
+    for _ in range(60):
+        logits.requires_grad_()
+        label_loss(logits, allowed).backward()
+        assert logits.grad is not None
+        logits = (logits - logits.grad).detach()
+    first, second, other = logits[0, :3, 0, 0].softmax(0).tolist()
+    assert first > 3 * second > other
 
 
 def test_correction_puts_in_what_is_known():

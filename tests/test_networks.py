@@ -183,22 +183,6 @@ def test_the_card_is_what_the_weights_say_of_themselves(tmp_path):
     assert "Nobody has written this yet." in (tmp_path / "README.md").read_text()
 
 
-def test_a_soup_is_the_mean_of_its_weights(tmp_path):
-    files, models = [tmp_path / "a.safetensors", tmp_path / "b.safetensors"], [Colorizer(), Colorizer()]
-    for path, model in zip(files, models, strict=True):
-        weights.save(model, path, {"recipe": {"steps": 1}, "figures": {}})
-    command = [sys.executable, "-m", "semcolor.models.soup", *map(str, files), "--out"]
-    subprocess.run([*command, str(tmp_path / "soup.safetensors")], check=True)
-    soup = weights.load(tmp_path / "soup.safetensors")
-    for ours, a, b in zip(*(model.parameters() for model in (soup, *models)), strict=True):
-        assert torch.allclose(ours, (a + b) / 2, atol=2e-3)
-    assert weights.card(tmp_path / "soup.safetensors")["recipe"]["mean_of"] == [weights.digest(path) for path in files]
-    files[0].unlink()
-    failed = subprocess.run([*command, str(tmp_path / "other.safetensors")], capture_output=True, text=True)
-    assert failed.returncode == 2 and failed.stderr.startswith("soup: ") and failed.stderr.count("\n") == 1
-    assert not (tmp_path / "other.safetensors").exists()
-
-
 def test_weights_are_loaded_strictly(tmp_path, trained):
     path = tmp_path / "w.safetensors"
     weights.save(trained, path, {"note": "a copy"})

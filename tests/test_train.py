@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from semcolor.models import WEIGHTS, weights
+from semcolor.models.colorizer import Colorizer
 from semcolor.models.data import DataFolder, batches
 from semcolor.models.encoder import Encoder
 from semcolor.models.evaluate import evaluate_tests
@@ -93,6 +94,48 @@ def test_training_learns_and_writes_weights_log_and_sheet(folder, tmp_path, no_d
     # Finished, the same call trains no more.
     train(folder.roots, tmp_path, settings, torch.device("cpu"), ["hills"])
     assert weights.card(tmp_path / "semcolor.safetensors")["recipe"]["steps"] == card["recipe"]["steps"]
+
+
+def test_a_burst_is_left_out_and_a_burst_model_goes_back(folder, no_download):
+    """A batch without a loss changes no weight; a model that has run off returns to its running mean."""
+    trainer = Trainer(Settings(steps=20, batch=2, size=64, fixed=0), torch.device("cpu"))
+    source = batches(folder, folder.photos("train"), 2, 64, 1)
+    for _ in range(3):
+        trainer.step(next(source))
+    before = [p.clone() for p in trainer.model.parameters()]
+    batch = next(source)
+    trainer.step(replace(batch, grey=batch.grey * torch.nan))
+    assert trainer.bursts == 1
+    assert all(torch.equal(a, b) for a, b in zip(trainer.model.parameters(), before, strict=True))
+    trainer.step(next(source))
+    assert not all(torch.equal(a, b) for a, b in zip(trainer.model.parameters(), before, strict=True))
+
+    with torch.no_grad():
+        trainer.model.color.head.weight.mul_(1e4)
+    for _ in range(3):
+        trainer.step(next(source))
+    assert trainer.bursts == 4
+    for now, mean in zip(trainer.model.parameters(), trainer.mean.parameters(), strict=True):
+        assert torch.equal(now, mean) and now.isfinite().all()
+
+
+def test_a_run_may_be_averaged_with_its_start(folder, tmp_path):
+    start = tmp_path / "start.safetensors"
+    weights.save(Colorizer(), start, {"recipe": {}, "figures": {}})
+    settings = Settings(steps=2, batch=2, size=64, fixed=0, averaged=True)
+    train(folder.roots, tmp_path / "run", settings, torch.device("cpu"), ["hills"], start)
+    checkpoint = torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)
+    ours = weights.load(tmp_path / "run" / "semcolor.safetensors").state_dict()
+    vivid = weights.card(tmp_path / "run" / "semcolor.safetensors")["recipe"]["vividness"]
+    moved = 0
+    for name, begun in weights.load(start).state_dict().items():
+        became = checkpoint["mean"][name]
+        expected = (begun + became) / 2 * (vivid if name.startswith("color.head.") else 1)
+        assert torch.allclose(ours[name], expected, atol=2e-3, rtol=2e-3), name
+        moved += not torch.equal(begun, became)
+    assert moved > 50
+    with pytest.raises(ValueError, match="given weights"):
+        train(folder.roots, tmp_path / "other", settings, torch.device("cpu"), ["hills"])
 
 
 def test_fixed_stages_keep_their_weights(folder, no_download):
