@@ -18,10 +18,10 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-__all__ = ["snap"]
+__all__ = ["snap", "walk"]
 
 REACH = 0.02
-"""How far off an outline may be, of the picture's height."""
+"""How far off an outline drawn by hand may be, of the picture's height."""
 
 THICK = 0.6
 """Share of how thick the region or its surroundings are hereabouts that it may be off, where that is less."""
@@ -44,12 +44,22 @@ def snap(drawn: np.ndarray, thumb: np.ndarray) -> np.ndarray:
     if drawn.shape != thumb.shape or drawn.dtype != np.uint8:
         raise ValueError(f"the region is {drawn.dtype} {drawn.shape}, the thumb {thumb.shape}")
     height, width = thumb.shape
-    reach = REACH * height
-    share = drawn.astype(np.float32) / 255
+    inside = walk(drawn.astype(np.float32) / 255, thumb, REACH * height)
+    fine = cv2.resize(inside, (2 * width, 2 * height), interpolation=cv2.INTER_LINEAR) >= 0.5
+    return cv2.resize(fine.astype(np.uint8) * 255, (width // 2, height // 2), interpolation=cv2.INTER_AREA)
+
+
+def walk(share: np.ndarray, picture: np.ndarray, reach: float) -> np.ndarray:
+    """How likely a walker from each pixel gets to the inside of a region, or believes that it is there.
+
+    share (h, w) float32, 0..1: how far a pixel is taken to be inside; picture (h, w) uint8 luma; reach: pixels that the
+    outline may be off. Returns (h, w) float32, 0..1, and 0 or 1 where it is too far from the outline to be doubted.
+    """
+    height, width = picture.shape
     doubtful = ~(_sure(share >= 0.5, reach) | _sure(share < 0.5, reach))
     inside = np.where(doubtful, share, share >= 0.5).astype(np.float32)
     y, x = np.nonzero(doubtful)
-    ease = np.stack([side[y, x] for side in _ease(thumb.astype(np.float32))])
+    ease = np.stack([side[y, x] for side in _ease(picture.astype(np.float32))])
     belief = np.float32(BELIEF / reach**2)
     total = ease.sum(0) + belief
     ease, prior = ease / total, belief / total * share[y, x]
@@ -63,9 +73,8 @@ def snap(drawn: np.ndarray, thumb: np.ndarray) -> np.ndarray:
     for _ in range(max(1, round(ROUNDS * reach))):
         for here, around, weight, believed in fields:
             flat[here] += OVER * ((flat[around] * weight).sum(0) + believed - flat[here])
-    inside = flat.reshape(height + 2, wide)[1:-1, 1:-1]
-    fine = cv2.resize(inside, (2 * width, 2 * height), interpolation=cv2.INTER_LINEAR) >= 0.5
-    return cv2.resize(fine.astype(np.uint8) * 255, (width // 2, height // 2), interpolation=cv2.INTER_AREA)
+    # Over-relaxation goes a little too far before it settles.
+    return np.clip(flat.reshape(height + 2, wide)[1:-1, 1:-1], 0, 1)
 
 
 def _sure(inside: np.ndarray, reach: float) -> np.ndarray:

@@ -6,7 +6,8 @@ where the matching starts. A pixel whose match is sure (it goes there and back, 
 region if its match is. What is not sure (uncovered since, turned, new in the picture) keeps what it was taken for in
 the frame before, or by its surroundings if it was not seen there, and is taken more and more for what moves and looks
 like it: what a moving thing uncovers holds still with the background. What covers the region is outside of it, since
-it comes from outside.
+it comes from outside. Of all that, the border is drawn to the luma edges near it, as a drawn outline is, but only where
+the match is not sure: a region may well end where there is no edge, and a sure match knows.
 
 Seen so, frame by frame, a border wavers, and paint shows it. So the region is also carried from frame to frame with its
 own motion, which near its border is taken from inside it, and what each frame says is averaged in.
@@ -23,6 +24,7 @@ import cv2
 import numpy as np
 
 from .motion import equalise, one_thread
+from .outline import walk
 from .warp import halve, length, remap, sources
 
 __all__ = ["follow"]
@@ -53,6 +55,9 @@ FEW = np.float32(1e-4)  # keeps means of nothing finite
 WIDE, NEAR, LOCAL = 41, 9, 21
 """Sides of the windows for the motion of region and surroundings, for a pixel's surroundings, and for the motion that
 the region is carried with; chroma grid."""
+
+ASTRAY = 0.03
+"""How far the region's border may have drifted off a luma edge, of the picture's height."""
 
 MEMORY, GUESSED = 12.0, 0.5
 """Most frames that the region's past stands for, and what a frame adds where its match is not sure, instead of 1."""
@@ -118,7 +123,8 @@ class _Follower:
         seen = 0.75 + (seen - 0.75) * _inside(where)
         guess = self._guess(matched, sure, past, picture.astype(np.float32), remap(self._mask, where), seen)
         trust = np.clip(2 * sure - 0.5, 0, 1)
-        mask = self._steady(guess + (matched - guess) * trust, trust, past)
+        mask = guess + (matched - guess) * trust
+        mask = self._steady(mask + (walk(mask, picture, ASTRAY * len(picture)) - mask) * (1 - trust), trust, past)
 
         self._before, self._mask, self._there, self._back = picture, mask, there, back
         self._age += 1

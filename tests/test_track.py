@@ -29,6 +29,13 @@ def test_a_moving_disc_is_followed_over_forty_frames(at, flat):
     assert _overlaps(thumbs, masks, at).min() >= 0.8
 
 
+@pytest.mark.parametrize("at", [0, 40])
+def test_its_border_is_drawn_to_the_luma_edges(at):
+    """Of what a disc uncovers, little stays with it: there is an edge between."""
+    thumbs, masks = disc(41, 4, 48, (192, 304))
+    assert _overlaps(thumbs, masks, at).mean() >= 0.965
+
+
 def test_a_region_of_a_panned_picture_is_followed_and_leaves_the_frame():
     thumbs = pan(41, -2.5, 0.6)
     masks = np.zeros(thumbs.shape, bool)
