@@ -308,7 +308,9 @@ def test_the_python_interface_paints_a_span_a_still_and_a_map_as_the_whole_film(
     assert len(whole) == 60 and np.array_equal(spans, np.concatenate([whole[2:7], whole[33:45]]))
     assert np.array_equal(luma_planes(tmp_path / "whole.mkv"), luma_planes(path))
     still = pipeline.still(film, "1.4s", tmp_path / "still.png", look)  # frame 35; chroma is full size there
-    assert np.abs(still.astype(int) - whole[35]).mean() < 2
+    # The film has one chroma sample for four pixels, so their means are compared.
+    ours, theirs = (cv2.resize(p, (72, 48), interpolation=cv2.INTER_AREA).astype(int) for p in (still, whole[35]))
+    assert np.abs(ours - theirs).mean() < 1.5
     read = cv2.imread(str(tmp_path / "still.png"))
     assert read is not None and np.array_equal(read[..., ::-1], still)
     assert (pipeline.label_map(film, 40, look, full=True)[masks[20]] == INDEX["flower"]).mean() > 0.7
