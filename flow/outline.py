@@ -66,7 +66,7 @@ def walk(share: np.ndarray, picture: np.ndarray, reach: float) -> np.ndarray:
 
     # Pixels of the chessboard's one colour have neighbours of the other alone; padded, all have four.
     wide = width + 2
-    flat = np.ascontiguousarray(np.pad(inside, 1)).ravel()
+    flat = np.pad(inside, 1).ravel()
     at = (y + 1) * wide + x + 1
     beside = np.array([[-1], [1], [-wide], [wide]])
     fields = [(at[f], at[f] + beside, ease[:, f], prior[f]) for f in ((x + y) % 2 == 0, (x + y) % 2 == 1)]

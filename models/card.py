@@ -126,7 +126,8 @@ def _figures(f: dict[str, Any]) -> str:
 def write_card(path: Path) -> None:
     """The card of the weights at `path`, beside it as README.md. Raises WeightsError."""
     card, readme = weights.card(path), path.with_name("README.md")
-    recipe = {"hardware": card["recipe"]["device"], "command": COMMAND.format(**card["recipe"]), **card["recipe"]}
+    recipe = {"hardware": card["recipe"]["device"], "command": COMMAND.format(**card["recipe"])}
+    recipe |= {"averaged": False, "bursts": 0, **card["recipe"]}  # older files do not tell of these
     recipe["averaged"] = ", and averaged with those that it began from" if recipe["averaged"] else ""
     recipe |= {"millions": recipe["parameters"] / 1e6, "megabytes": path.stat().st_size / 1e6}
     text = INTRODUCTION.format(file=path.name, sha256=weights.digest(path), **recipe)

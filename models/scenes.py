@@ -30,13 +30,14 @@ def tell_by_colour(rgb: np.ndarray, allowed: np.ndarray, source: str) -> np.ndar
     smooth = cv2.blur(lightness * lightness, (5, 5)) - mean * mean < 16
     depth = np.linspace(0, 1, len(rgb))[:, None]  # 0 at the top
     blue, green, white = b < -4, (a < -6) & (b > 8), (lightness > 75) & (np.hypot(a, b) < 12)
+    light_blue = blue & (lightness > 45)
 
     told = np.zeros_like(allowed)
-    scene = source.startswith("scenes_")
+    scene, houses = source.startswith("scenes_"), source in (BUILDINGS, STREET)
     horizon = 0.3 if source == GLACIER else 0.5
     if scene and source != FOREST:
-        sky = smooth & (depth < horizon) & ((blue & (lightness > 45)) | (white & (depth < horizon - 0.1)))
-        if source in (BUILDINGS, STREET):
+        sky = smooth & (depth < horizon) & (light_blue | (white & (depth < horizon - 0.1)))
+        if houses:
             sky = np.logical_and.accumulate(sky)
         told[sky, INDEX["sky"]] = True
     if source == SEA:
@@ -52,8 +53,8 @@ def tell_by_colour(rgb: np.ndarray, allowed: np.ndarray, source: str) -> np.ndar
     told[plant & ~lawn, INDEX["tree"]] = True
     told[lawn | (plant & (depth >= 0.6)), INDEX["grass"]] = True
 
-    if source in (BUILDINGS, STREET):
-        clouds = ((blue & (lightness > 45)) | white) & (depth < horizon)
+    if houses:
+        clouds = (light_blue | white) & (depth < horizon)
         bare = ~told.any(-1) & ~((a < -2) & (b > 3)) & ~clouds & (lightness > 20)
         facade = bare & (depth > 0.15) & (depth < 0.7) & (source == BUILDINGS)
         told[facade, INDEX["building"]] = True

@@ -33,11 +33,19 @@ Wrap = Callable[[nn.Module], nn.Module]  # what an engine does to a module so th
 
 BURST = 3.0  # times the usual loss: such a step is left out
 IN_A_ROW = 3  # so many of them are not the batches' fault
+COUNTS = ("steps", "seconds", "usual_loss", "bursts", "in_a_row")  # of a `Trainer`, in its state
 
 
 def ranks() -> tuple[int, int]:
     """This process's number among those that train together, and how many they are."""
     return (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
+
+
+@torch.no_grad()
+def blend(model: Colorizer, other: Colorizer, share: float) -> None:
+    """Move every weight of `model` by a share, 0..1, of the way to that of `other`."""
+    for own, theirs in zip(model.parameters(), other.parameters(), strict=True):
+        own.lerp_(theirs, share)
 
 
 class Trainer:
@@ -126,22 +134,18 @@ class Trainer:
         self.usual_loss += (loss - self.usual_loss) * max(0.02, 1 / (self.steps + 1))
         return False
 
-    @torch.no_grad()
     def _learn(self) -> None:
         self.in_a_row = 0
         self.optimiser.step()
         decay = min(self.settings.ema, (self.steps + 1) / (self.steps + 11))
-        for mean, now in zip(self.mean.parameters(), self.model.parameters(), strict=True):
-            mean.lerp_(now, 1 - decay)
+        blend(self.mean, self.model, 1 - decay)
 
-    @torch.no_grad()
     def _leave_out(self) -> None:
         self.bursts, self.in_a_row = self.bursts + 1, self.in_a_row + 1
         if self.in_a_row < IN_A_ROW:
             return
         self.in_a_row = 0
-        for mean, now in zip(self.mean.parameters(), self.model.parameters(), strict=True):
-            now.copy_(mean)
+        self.model.load_state_dict(self.mean.state_dict())
         # What the optimiser was heading for is forgotten; how large gradients have been keeps its first steps small.
         for moments in self.optimiser.state.values():
             moments["exp_avg"].zero_()
@@ -154,11 +158,7 @@ class Trainer:
             "optimiser": self.optimiser.state_dict(),
             "usual": self.objective.usual,
             "names": self.objective.names,
-            "steps": self.steps,
-            "seconds": self.seconds,
-            "usual_loss": self.usual_loss,
-            "bursts": self.bursts,
-            "in_a_row": self.in_a_row,
+            **{name: getattr(self, name) for name in COUNTS},
         }
 
     def restore(self, state: dict) -> None:
@@ -167,8 +167,8 @@ class Trainer:
         self.optimiser.load_state_dict(state["optimiser"])
         self.objective.usual.copy_(state["usual"])
         self.objective.names.copy_(state["names"])
-        for count in ("steps", "seconds", "usual_loss", "bursts", "in_a_row"):
-            setattr(self, count, state[count])
+        for name in COUNTS:
+            setattr(self, name, state[name])
 
 
 class Log:
@@ -259,16 +259,6 @@ def train(
         _finish(trainer, folder, len(photos), out, test, start)
 
 
-@torch.no_grad()
-def average(model: Colorizer, other: Colorizer) -> None:
-    """Make every weight of `model` the mean of both, one having been trained on from the other.
-
-    They lie in one basin then, and their mean is often better than either (Wortsman et al., "Model soups", ICML 2022).
-    """
-    for own, theirs in zip(model.parameters(), other.parameters(), strict=True):
-        own.lerp_(theirs, 0.5)
-
-
 ENDS = ("minutes", "steps")  # a run may be given more time
 
 
@@ -277,7 +267,9 @@ def _finish(trainer: Trainer, folder: DataFolder, photos: int, out: Path, test: 
     _, world = ranks()
     model = copy.deepcopy(trainer.mean).eval()  # itself it stays as it is: a finished run may be called again
     if trainer.settings.averaged and start:
-        average(model, weights.load(start).to(trainer.device))
+        # One trained on from the other, they lie in one basin, and their mean is often better than either (Wortsman et
+        # al., "Model soups", ICML 2022).
+        blend(model, weights.load(start).to(trainer.device), 0.5)
     vividness = choose_vividness(model, folder, test)
     with torch.no_grad():
         model.color.head.weight.mul_(vividness)
