@@ -4,10 +4,12 @@ Arrays in, arrays out: this floor knows frames as NumPy arrays, never files of v
 
     motion      flow between neighbouring frames            raft     the same by a network, if its weights are given
     visibility  what of each frame its neighbour shows      warp     pictures moved along a flow
-    steady      a shot's colours and labels held still      metrics  how steady a result is
+    ahead       each frame with those that follow it        steady   a shot's colours and labels held still
+    metrics     how steady a result is
 """
 
+from .ahead import BLOCK, LOOKAHEAD
 from .motion import Estimator, Motion, estimate
-from .steady import LOOKAHEAD, Steadier
+from .steady import Steadier
 
-__all__ = ["LOOKAHEAD", "Estimator", "Motion", "Steadier", "estimate"]
+__all__ = ["BLOCK", "LOOKAHEAD", "Estimator", "Motion", "Steadier", "estimate"]

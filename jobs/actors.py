@@ -143,8 +143,18 @@ class Steadier(_Timed):
 
         self._estimate = Estimate(self._strength)
 
-    def blend(self, chunk: Chunk, colour: Colour, motion: tuple[Motion, float]) -> tuple[Colour, bytes]:
-        """Steady colour, and the state where a part of the output may end with this chunk."""
+    def blend(
+        self,
+        chunk: Chunk,
+        colour: Colour,
+        motion: tuple[Motion, float],
+        next_colour: Colour | None,
+        next_motion: tuple[Motion, float] | None,
+    ) -> tuple[Colour, bytes]:
+        """Steady colour, and the state where a part of the output may end with this chunk.
+
+        `next_colour` and `next_motion`: of the chunk that follows in the shot; None where the shot ends.
+        """
         self._motion_seconds += motion[1]
         with self.busy():
             # A chunk that was lost with its artist never comes, and what is after it must not be taken for its sequel.
@@ -152,10 +162,16 @@ class Steadier(_Timed):
                 raise WorkError(f"chunk of frame {chunk.start} came where frame {self._next} is due.")
             if state := self._states.get(chunk.start):  # of an earlier run, or before a gap
                 self._estimate.restore(state)
-            seen = self._control.forget(chunk.start, motion[0]) if self._control else motion[0]
-            steady = self._estimate.blend(*colour, seen, chunk.shot_start, chunk.ends_shot)
+            after = None
+            if next_colour and next_motion:
+                after = next_colour[0], self._seen(chunk.stop, next_motion[0])
+            seen = self._seen(chunk.start, motion[0])
+            steady = self._estimate.blend(*colour, seen, chunk.shot_start, after)
             self._next = chunk.stop
             return steady, self._estimate.state() if chunk.may_end_part and not chunk.ends_shot else b""
+
+    def _seen(self, start: int, motion: Motion) -> Motion:
+        return self._control.forget(start, motion) if self._control else motion
 
     def motion_seconds(self) -> float:
         return self._motion_seconds

@@ -141,7 +141,7 @@ def _trial(job: Job, device: str) -> Trial:
         network = time.perf_counter() - began
         began, state = time.perf_counter(), b""
         if wish.steady:
-            colour, state = steadier.blend(chunk, colour, actors.Surveyor(None, device).measure(thumbs))
+            colour, state = steadier.blend(chunk, colour, actors.Surveyor(None, device).measure(thumbs), None, None)
         writer.write(0, chunk, luma, thumbs, colour, state, None)
         others += time.perf_counter() - began
     frames, pixels = len(chunk), film.width * film.height

@@ -31,8 +31,9 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-AHEAD = 3
-"""Chunks in flight beyond one for each artist, at least: being read, steadied, written. See `window`."""
+AHEAD = 4
+"""Chunks in flight beyond one for each artist, at least: being read, waiting for the next one of its shot, steadied,
+written. See `window`."""
 
 ARTISTS_A_WRITER = {"cpu": 4, "cuda": 2}
 """What these paint one Writer can about encode, on one core."""
@@ -86,12 +87,15 @@ class _Desk:
 
 @dataclass
 class _Passage:
-    """References of what becomes of a chunk; None for what is no longer wanted."""
+    """References of what becomes of a chunk; None for what is no longer wanted, or not yet asked for."""
 
     colour: Any
     motion: Any
-    steady: Any
-    receipt: Any
+    steady: Any = None
+    receipt: Any = None
+
+
+_Read = tuple[Chunk, Any, Any, Any]  # and references to the chunk itself, its luma and its thumbs
 
 
 class Run:
@@ -105,6 +109,7 @@ class Run:
         self._desks: list[_Desk] = []
         self._writers: list[_Desk] = []
         self._part: tuple[int, _Desk] | None = None  # the open one's first frame, and where it is written
+        self._held: tuple[_Read, _Passage] | None = None  # waits for the chunk that follows in its shot
         self._samples: list[dict[str, int]] = []
         self.done = sum(part.frames for part in parts)
         """Frames that have been written, in committed parts or in the open one."""
@@ -175,7 +180,7 @@ class Run:
             most = window(max(1, len(self._desks)), len(self._writers), self._job.film, self._job.settings)
             while not ended and len(reads) + len(flight) < most and len(reads) < 2:
                 reads.append(self._reader.read.options(num_returns=3).remote())
-            waiting = ([reads[0][0]] if reads else []) + ([flight[0].receipt] if flight else [])
+            waiting = ([reads[0][0]] if reads else []) + ([flight[0].receipt] if flight and flight[0].receipt else [])
             ready, _ = ray.wait(waiting, num_returns=1)
             if reads and reads[0][0] in ready:
                 head, luma, thumbs = reads.popleft()
@@ -185,7 +190,7 @@ class Run:
                     reads.clear()
                 else:
                     shots = chunk.shot + 1
-                    flight.append(self._hand_on(chunk, head, luma, thumbs))
+                    flight.extend(self._hand_on((chunk, head, luma, thumbs)))
                     self._sample(flight, len(reads))
             elif flight:
                 receipt: actors.Receipt = ray.get(flight.popleft().receipt)
@@ -239,23 +244,45 @@ class Run:
             self._events("waiting", kind=kind)
             _log.warning("all %ss are taken by others, or networks load slowly: waiting.", name)
 
-    def _hand_on(self, chunk: Chunk, head: Any, luma: Any, thumbs: Any) -> _Passage:
-        """The way of a chunk, all by reference; `head` is its own."""
+    def _hand_on(self, read: _Read) -> list[_Passage]:
+        """The way of a chunk, all by reference: it is painted now, and goes on when the next one of its shot is there.
+
+        Returns its passage, or none if it is only there for the sake of the chunk before it.
+        """
+        chunk, head, _, thumbs = read
+        if chunk.beyond and not self._held:
+            return []
         self._admit()
         desk = _freest(self._desks)
-        colour = steady = desk.worker.paint.remote(head, thumbs)
-        desk.queue.append(colour)
-        motion, state = None, b""
+        passage = _Passage(desk.worker.paint.remote(head, thumbs), None)
+        desk.queue.append(passage.colour)
         if desk.surveyor:
-            motion = desk.surveyor.measure.remote(thumbs)
-            steady, state = self._steadier.blend.options(num_returns=2).remote(head, colour, motion)
-        alone = colour if "compare" in self._job.also else None
+            passage.motion = desk.surveyor.measure.remote(thumbs)
+        if self._held:
+            self._finish(*self._held, passage)
+            self._held = None
+        if chunk.beyond:
+            return []
+        if desk.surveyor and not chunk.ends_shot:
+            self._held = read, passage
+        else:
+            self._finish(read, passage, None)
+        return [passage]
+
+    def _finish(self, read: _Read, passage: _Passage, following: _Passage | None) -> None:
+        """Have a painted chunk steadied and written."""
+        chunk, head, luma, thumbs = read
+        passage.steady, state = passage.colour, b""
+        if passage.motion:
+            after = (following.colour, following.motion) if following else (None, None)
+            blend = self._steadier.blend.options(num_returns=2)
+            passage.steady, state = blend.remote(head, passage.colour, passage.motion, *after)
+        alone = passage.colour if "compare" in self._job.also else None
         begin, writer = self._part = self._part or (chunk.start, _freest(self._writers))
-        written = writer.worker.write.remote(begin, head, luma, thumbs, steady, state, alone)
-        writer.queue.append(written)
+        passage.receipt = writer.worker.write.remote(begin, head, luma, thumbs, passage.steady, state, alone)
+        writer.queue.append(passage.receipt)
         if ends_part(chunk, begin, self._job.film.frames):
             self._part = None
-        return _Passage(colour, motion, steady, written)
 
     def _sample(self, flight: Sequence[_Passage], reads: int) -> None:
         """Where the chunks in flight are. What the next stage is through with is let go of."""
@@ -264,6 +291,8 @@ class Run:
         refs = {ref for p in flight for ref in (p.colour, p.motion, p.steady, p.receipt) if ref is not None}
         ready = set(ray.wait(list(refs), num_returns=len(refs), timeout=0, fetch_local=False)[0]) | {None}
         for p in flight:
+            if p.receipt is None:
+                continue
             if p.steady in ready:
                 p.colour = p.motion = None
             if p.receipt in ready:  # it may wait long for those of other Writers' chunks

@@ -47,6 +47,8 @@ class Chunk:
     """Whether the frame's two fields were taken at different times; the order of fields is the film's."""
     damaged: tuple[int, ...] = ()
     """Numbers of the frames in which FFmpeg found errors and concealed them, counted from the film's first frame."""
+    beyond: bool = False
+    """Behind the place where the reader was to stop: wanted only for their say in the colours before it."""
 
     def __len__(self) -> int:
         return len(self.pts)
@@ -85,4 +87,5 @@ class Resume:
     state: bytes = b""
     """The temporal stage's state after the frame before; b"" where a shot begins."""
     stop: int | None = None
-    """Number of the frame to stop before, where a chunk ends whatever its size; None: the film's end."""
+    """Number of the frame to stop before, where a chunk ends whatever its size; None: the film's end. If the shot goes
+    on there, a chunk of `flow.LOOKAHEAD` frames or less follows that is `Chunk.beyond`."""

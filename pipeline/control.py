@@ -135,11 +135,12 @@ class Control:
                 layers.append(Layer(within, ab if order.ab is None else order.ab, bordered=order.label is None))
         return Painted(below.clip(-127, 127).astype(np.float16), tuple(layers))
 
-    def digest(self, shot: int, first: int, stop: int) -> str:
+    def digest(self, shot: int, first: int, stop: int, seen: int) -> str:
         """Of all that steers the colours of frames `first` .. `stop` - 1; "" if nothing does.
 
-        `shot`: the first frame of the shot that they begin in. A label edit is remembered up to its shot's end, what
-        comes after steadying concerns its own frames alone.
+        `shot`: the first frame of the shot that they begin in. `seen`: the frame before which everything lies that has
+        a say in their steadying. A label edit has it from there on and to its shot's end, what comes after steadying
+        concerns its own frames alone.
         """
         found: list[Any] = []
         for transfer in self.transfers:
@@ -147,12 +148,13 @@ class Control:
             if span[0] < span[1]:
                 found.append((span, sorted(transfer.changes.items())))
         for number, order in enumerate(self.orders):
-            span = max(order.first, shot if order.ab is None else first), min(order.stop, stop)
+            begin, end = (shot, seen) if order.ab is None else (first, stop)
+            span = max(order.first, begin), min(order.stop, end)
             if span[0] >= span[1]:
                 continue
             masks: list[bytes] = []
             if order.label is None:  # one frame more: where a label edit's end is forgotten
-                masks = [self._read(number, frame) for frame in range(span[0], min(order.stop + 1, stop))]
+                masks = [self._read(number, frame) for frame in range(span[0], min(order.stop + 1, end))]
             if order.label is not None or any(masks):
                 shapes = [hashlib.sha256(mask).hexdigest() for mask in masks]
                 found.append((span, order.label, order.relabel, order.ab, shapes))

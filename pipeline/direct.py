@@ -14,12 +14,14 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice, tee, zip_longest
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 
-from ..flow import LOOKAHEAD, Steadier, estimate
+from ..flow import BLOCK, LOOKAHEAD, Motion, Steadier, estimate
 from ..models import has_cuda
 from .assemble import assemble, check_output, check_place, output_format
 from .chunk import Chunk, Resume
@@ -156,39 +158,82 @@ def _coloured(film: Film, look: Look, spans: Sequence[tuple[int, int]]) -> Itera
     painter = Painter(device, look.weights, look.vivid)
     with tempfile.TemporaryDirectory(prefix="semcolor-") as folder:
         for number, (first, stop) in enumerate(spans):
-            begin = max(shot_around(film, first, look.size)[0], first - WARM) if first else 0
+            shot = shot_around(film, first, look.size)[0] if first else 0
+            begin = max(shot, first - WARM - (first - WARM - shot) % BLOCK)
             control = None
             if look.sheet != Sheet():
-                # What comes before the span is painted by the sheet as well: its colours are the span's past.
-                within = begin, min(stop + LOOKAHEAD, film.frames)
+                # What lies around the span is painted by the sheet as well: its colours have a say in the span's.
+                within = begin, min(stop + 2 * BLOCK + LOOKAHEAD, film.frames)
                 control = plan(
                     film, look.sheet, look.size, lambda: painter.paint, Path(folder), str(number), within, (first, stop)
                 )
             yield from _span(film, look, painter.paint, control, begin, first, stop)
 
 
+class _Painted(NamedTuple):
+    """`Frames` as the networks give them, and their motion if it is wanted."""
+
+    chunk: Chunk
+    luma: np.ndarray
+    thumbs: np.ndarray
+    ab: np.ndarray
+    labels: np.ndarray
+    motion: Motion | None
+
+
 def _span(
     film: Film, look: Look, paint: Callable, control: Control | None, begin: int, first: int, stop: int
 ) -> Iterator[Frames]:
-    steadier = Steadier(look.steady)
-    for chunk, luma, thumbs, before in FilmReader(film, size=look.size, start=Resume(frame=begin)):
-        # A shot's first frames decide together on its first one, also on those that are not asked for.
-        count = min(len(chunk), max(stop - chunk.start, 0 if chunk.shot_start else LOOKAHEAD))
-        start, thumbs = chunk.start, thumbs[:count]
-        amend = None if control is None else (lambda n, labels, start=start: control.amend(start + n, labels))
-        ab, labels = paint(thumbs, amend)
-        if look.steady:
-            motion = estimate(thumbs, before)
-            motion = control.forget(start, motion) if control else motion
-            ab, labels = steadier.blend(ab, labels, motion, chunk.shot_start, chunk.ends_shot)
-        wanted = slice(max(first - start, 0), min(stop - start, count))
+    for frames in _steadied(_painted(film, look, paint, control, begin, stop), look.steady):
+        chunk = frames.chunk
+        wanted = slice(max(first - chunk.start, 0), min(stop - chunk.start, len(frames.thumbs)))
         if wanted.start < wanted.stop:
-            ab, labels = ab[wanted], labels[wanted]
-            if control:
-                ab = control.finish(start + wanted.start, ab, labels)
-            yield Frames(_part(chunk, wanted), luma[wanted], thumbs[wanted], ab, labels)
+            ab, labels = frames.ab[wanted], frames.labels[wanted]
+            shown = control.finish(chunk.start + wanted.start, ab, labels) if control else ab
+            yield Frames(_part(chunk, wanted), frames.luma[wanted], frames.thumbs[wanted], shown, labels)
         if chunk.stop >= stop:
             return
+
+
+def _painted(
+    film: Film, look: Look, paint: Callable, control: Control | None, begin: int, stop: int
+) -> Iterator[_Painted]:
+    """Up to the last frame that has a say in those before `stop`: of the last chunk there may be fewer than it has."""
+    for chunk, luma, thumbs, before in FilmReader(film, size=look.size, start=Resume(frame=begin)):
+        start, seen = chunk.start, _seen(chunk, stop) if look.steady else stop
+        if seen <= start:
+            return
+        thumbs = thumbs[: seen - start]
+        amend = None if control is None else (lambda n, labels, start=start: control.amend(start + n, labels))
+        ab, labels = paint(thumbs, amend)
+        motion = estimate(thumbs, before) if look.steady else None
+        yield _Painted(chunk, luma, thumbs, ab, labels, control.forget(start, motion) if control and motion else motion)
+        if seen <= chunk.stop:
+            return
+
+
+def _seen(chunk: Chunk, stop: int) -> int:
+    """The frame before which everything in the chunk's shot lies that has a say in the colours before `stop`.
+
+    (A shot's first labels are those of its first BLOCK + LOOKAHEAD frames.)
+    """
+    begin = chunk.start - chunk.shot_start
+    blocks = max(-(-(stop - begin) // BLOCK) * BLOCK, BLOCK + LOOKAHEAD)
+    return begin + blocks + LOOKAHEAD if begin < stop else stop
+
+
+def _steadied(painted: Iterator[_Painted], strength: float) -> Iterator[_Painted]:
+    steadier = Steadier(strength)
+    ones, others = tee(painted)
+    for frames, following in zip_longest(ones, islice(others, 1, None)):
+        assert frames  # `ones` is the longer one
+        if frames.motion:
+            after = None
+            if following and following.motion and not frames.chunk.ends_shot:
+                after = following.ab, following.motion
+            ab, labels = steadier.blend(frames.ab, frames.labels, frames.motion, frames.chunk.shot_start, after)
+            frames = frames._replace(ab=ab, labels=labels)
+        yield frames
 
 
 def _part(chunk: Chunk, wanted: slice) -> Chunk:

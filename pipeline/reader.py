@@ -20,6 +20,7 @@ import cv2
 import numpy as np
 from av.video.reformatter import ColorRange, Colorspace
 
+from ..flow import LOOKAHEAD
 from ..models import network_size
 from .chunk import CHUNK_SIZES, Chunk, Resume
 from .cuts import BEHIND, CutFinder
@@ -52,7 +53,7 @@ class FilmReader:
 
     `start` is a place where a chunk begins, noted by an earlier run over the same film: what comes from there on
     is what a run from the film's start gives (but for the chunks' running numbers if the chunk size is another), up
-    to `start.stop`.
+    to `start.stop`, and what `Resume.stop` says of the frames behind it.
     """
 
     def __init__(self, film: Film, chunk: int = 32, size: int = 256, start: Resume | None = None) -> None:
@@ -68,6 +69,7 @@ class FilmReader:
     def __iter__(self) -> Iterator[Read]:
         """Frames fill the chunk until it is full or the shot ends."""
         start, shot = self.start, self.start.shot
+        stop = self.film.frames if start.stop is None else start.stop
         pending = list[Picture]()
         index, shot_start, before = start.chunk, start.shot_start, None
         luma = self._buffer()
@@ -85,6 +87,7 @@ class FilmReader:
                 durations=self.film.durations(first, first + count),
                 interlaced=tuple(p.interlaced for p in pending),
                 damaged=tuple(p.number for p in pending if p.damaged),
+                beyond=first >= stop,
             )
             read = chunk, luma[:count], np.stack([p.thumb for p in pending]), before if shot_start else None
             index, shot_start, before = index + 1, 0 if ends_shot else shot_start + count, pending[-1].thumb
@@ -106,8 +109,10 @@ class FilmReader:
             pending.append(picture)
 
         for picture, cut in self.pictures():
+            if picture.number > stop and (cut or len(pending) == LOOKAHEAD):
+                break
             yield from place(picture, cut)
-            if picture.number == start.stop:  # was needed to know whether a shot ends before it
+            if picture.number == stop and cut:
                 return
         if pending:
             yield flush(ends_shot=True)

@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from ..flow import LOOKAHEAD
 from .chunk import Chunk, Resume, ends_part
 from .encode import Encoding, PartEncoder
 from .errors import WorkError
@@ -80,12 +81,17 @@ class Part:
     def stop(self) -> int:
         return self.start + self.frames
 
+    def steered_by(self, steered: Steered) -> str:
+        """What `steered` is now."""
+        seen = self.stop + (LOOKAHEAD if self.shot_start else 0)  # frames of its last shot that have a say in it
+        return steered(self.first_shot, self.start, self.stop, seen)
 
-Steered = Callable[[int, int, int], str]
+
+Steered = Callable[[int, int, int, int], str]
 """`control.Control.digest`."""
 
 
-def _freely(shot: int, first: int, stop: int) -> str:
+def _freely(shot: int, first: int, stop: int, seen: int) -> str:
     return ""
 
 
@@ -205,9 +211,9 @@ class PartWriter:
             shot_start=0 if chunk.ends_shot else chunk.shot_start + len(chunk),
             luma_sha256=last_luma,
             first_shot=self._first_shot,
-            steered=self._steered(self._first_shot, self._begin, self._next),
             damaged=tuple(self._damaged),
         )
+        part = replace(part, steered=part.steered_by(self._steered))
         temporary = self._path("receipt", ".tmp")
         temporary.write_text(json.dumps(asdict(part)))
         commit(temporary, self._path("receipt"))
@@ -272,7 +278,7 @@ def standing(folder: str | os.PathLike[str], known: Sequence[Part] = ()) -> list
 def prune(folder: str | os.PathLike[str], steered: Steered = _freely) -> None:
     """Remove the parts that were steered otherwise."""
     for part in _receipts(Path(folder)):
-        if part and part.steered != steered(part.first_shot, part.start, part.stop):
+        if part and part.steered != part.steered_by(steered):
             for name in (f"part-{part.start:09}.json", *part.files.values()):
                 (Path(folder) / name).unlink(missing_ok=True)
 

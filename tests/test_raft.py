@@ -52,7 +52,7 @@ def test_motion_by_raft_is_taken_by_the_steadier(weights: Path, pictures: np.nda
     assert motion.backward.shape == (4, 32, 48, 2)
     assert np.isfinite(motion.backward).all() and np.abs(motion.forward[1:]).max() > 0
     ab, labels = np.zeros((4, 2, 32, 48), np.float16), np.zeros((4, 62, 16, 24), np.uint8)
-    assert Steadier().blend(ab, labels, motion, 0, True)[0].shape == ab.shape
+    assert Steadier().blend(ab, labels, motion, 0, None)[0].shape == ab.shape
 
 
 @pytest.mark.parametrize("device", DEVICES)

@@ -91,6 +91,19 @@ def test_goes_on_anywhere(tmp_path: Path, name: str) -> None:
             assert np.array_equal(again[3], first[3])  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(("stop", "beyond"), [(48, 8), (96, 4), (40, 0)])
+def test_it_stops_where_it_is_told(tmp_path: Path, stop: int, beyond: int) -> None:
+    """And where the shot goes on there, it shows what follows."""
+    film = open_film(make_film(tmp_path / "a.mkv", shots((40, 100) if stop == 40 else (100, 40))))
+    whole, part = (list(read_chunks(film, 16, 64, start)) for start in (None, Resume(stop=stop)))
+    chunks = [read[0] for read in part]
+    assert [len(chunk) for chunk in chunks if chunk.beyond] == [beyond] * bool(beyond)
+    assert sum(len(chunk) for chunk in chunks if not chunk.beyond) == stop
+    for read, first in zip(part, whole, strict=False):
+        assert read[0].start == first[0].start and read[0].shot == first[0].shot
+        assert (read[2] == first[2][: len(read[2])]).all() and np.array_equal(read[3], first[3])  # type: ignore[arg-type]
+
+
 def test_another_film_is_noticed(cut_film: Path) -> None:
     with pytest.raises(FilmError, match="start over"):
         next(read_chunks(open_film(cut_film), start=Resume(40, 2, 1, 0, "0" * 64)))

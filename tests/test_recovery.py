@@ -208,7 +208,7 @@ def test_what_follows_a_lost_chunk_is_not_taken_for_its_sequel():
     steadier = Steadier(1, [Resume(), Resume(frame=96)])
     steadier.open()
     with pytest.raises(WorkError, match="frame 64 came"):
-        steadier.blend(chunk, none, (none, 0.0))
+        steadier.blend(chunk, none, (none, 0.0), None, None)
 
 
 @pytest.mark.parametrize(("artists", "count"), [(1, 1), (2, 1), (4, 1), (8, 2), (16, 3), (99, 3)])
@@ -216,7 +216,7 @@ def test_writers_are_as_many_as_there_is_work_for(monkeypatch, artists, count, p
     monkeypatch.setattr(jobs_run, "cores", lambda: 16)
     assert jobs_run.writers(artists, "cpu") == count
     film, settings = open_film(parts_film), jobs_film.Settings()
-    assert jobs_run.window(artists, 1, film, settings) == artists + max(artists, 3), "no more than for one"
+    assert jobs_run.window(artists, 1, film, settings) == artists + max(artists, 4), "no more than for one"
     frames = 32 * (jobs_run.window(artists, count, film, settings) - artists)
     assert frames >= (count - 1) * 120, "the film is read far enough for all of them"
     monkeypatch.setattr(jobs_run, "cores", lambda: 2)

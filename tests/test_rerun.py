@@ -92,18 +92,32 @@ def test_only_what_edits_touch_is_painted_again(film_folder, tmp_path, ray_runni
     ]
 
 
+def test_a_part_that_ends_inside_a_shot_comes_out_as_before(film_folder, tmp_path, ray_running, begun):
+    """What follows it in the shot has a say in its colours, and is looked at again."""
+    source = make_film(film_folder / "one_shot.mkv", shots((310,), (48, 64)), options={"g": "50"})
+    sheet = tmp_path / "edits.json"
+    sheet.write_text(json.dumps({"edits": [FIRST | {"range": "5-15"}]}))
+    output, alone = tmp_path / "out.mkv", tmp_path / "alone.mkv"
+    fast, edited = ["--size", "64", "--workers", "1"], ["--edits", str(sheet)]
+    assert run([str(source), "-o", str(output), *fast, "--keep"]) == 0
+    assert run([str(source), "-o", str(output), *fast, *edited, "--overwrite"]) == 0
+    assert run([str(source), "-o", str(alone), *fast, *edited]) == 0
+    assert output.read_bytes() == alone.read_bytes()
+    assert [line["painted"] for line in begun] == [[(0, 288), (288, 22)], [(0, 288)], [(0, 288), (288, 22)]]
+
+
 def _control(tmp_path: Path, orders: list[Order], transfers: list[Transfer], masks: dict[int, list[int]]) -> Control:
     """`masks`: of an order, the frames in which its region is seen."""
     path = tmp_path / "masks.zip"
     with zipfile.ZipFile(path, "w") as archive:
         for number, frames in masks.items():
             for frame in frames:
-                archive.writestr(member(number, frame), np.full((4, 4), 100 + frame, np.uint8).tobytes())
+                archive.writestr(member(number, frame), np.full((4, 4), 1 + frame % 250, np.uint8).tobytes())
     return Control(tuple(orders), tuple(transfers), path)
 
 
-PARTS = [(0, 0, 50), (50, 50, 146), (50, 146, 200), (200, 200, 260)]
-"""(the shot's first frame, first, stop): the second shot has two."""
+PARTS = [(0, 0, 50, 50), (50, 50, 146, 154), (50, 146, 200, 200), (200, 200, 260, 260)]
+"""(the shot's first frame, first, stop, seen): the second shot has two."""
 
 
 def _touched(control: Control) -> list[bool]:
@@ -117,6 +131,11 @@ def test_edits_touch_what_depends_on_them(tmp_path):
     assert _touched(_control(tmp_path, [red], [], seen)) == [False, True, False, False]
     assert _touched(_control(tmp_path, [red], [], {})) == [False] * 4, "the region is nowhere to be seen"
     assert _touched(_control(tmp_path, [flower], [], seen)) == [False, True, True, False], "it is remembered"
+    for first, touched in (150, True), (154, False):
+        later = replace(flower, first=first, stop=160)
+        masks = {0: list(range(first, 161))}
+        found = _touched(_control(tmp_path, [later], [], masks))
+        assert found == [False, touched, True, False], "it has a say in the eight frames before it"
     sky = Order(0, 260, INDEX["sky"], relabel=INDEX["wall"])
     assert _touched(_control(tmp_path, [sky], [], {})) == [True] * 4
     assert _touched(_control(tmp_path, [], [Transfer(140, 150, {3: ((0.0, 0.0), (1.0, 1.0), (1.0, 1.0))})], {})) == [

@@ -40,6 +40,8 @@ def painted(
     ch, cw = chroma_size(encoding.width, encoding.height, encoding.pix_fmt)
     ramp = np.linspace(0.3, 0.7, cw)[None, None, :] * (1 << film.bits)
     for c, luma, _, _ in read_chunks(film, chunk, 32, start):
+        if c.beyond:
+            return
         chroma = np.empty((len(c), 2, ch, cw), luma.dtype)
         chroma[:] = (ramp + np.arange(c.start, c.stop)[:, None, None] % 7)[:, None]
         yield c, luma, chroma, f"after {c.stop}".encode()
@@ -408,14 +410,14 @@ def test_parts_that_were_steered_otherwise_go(long_film: Path, tmp_path: Path) -
     encoding = choose_encoding(film, "ffv1")
     asked = []
 
-    def steered(shot: int, first: int, stop: int) -> str:
-        asked.append((shot, first, stop))
+    def steered(shot: int, first: int, stop: int, seen: int) -> str:
+        asked.append((shot, first, stop, seen))
         return "edited" if first == 288 else ""
 
     writer = PartWriter(tmp_path, film, encoding, steered=steered)
     for c, luma, chroma, state in painted(film, encoding):
         writer.write(c, luma, chroma, state)
-    assert asked == [(0, 0, 288), (0, 288, 570), (570, 570, 640)]
+    assert asked == [(0, 0, 288, 296), (0, 288, 570, 570), (570, 570, 640, 640)]
     prune(tmp_path, steered)
     assert standing(tmp_path) == writer.parts and asked[3:] == asked[:3]
     prune(tmp_path)
