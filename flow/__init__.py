@@ -4,7 +4,9 @@ Arrays in, arrays out: this floor knows frames as NumPy arrays, never files of v
 
     motion      flow between neighbouring frames            raft     the same by a network, if its weights are given
     visibility  what of each frame its neighbour shows      warp     pictures moved along a flow
-    ahead       each frame with those that follow it        steady   a shot's colours and labels held still
+    ahead       each frame averaged with those to come      steady   a shot's colours and labels held still
+    trust       how far what is carried may be believed     hold     labels that give way only to likelier ones
+    outline     an outline drawn to the edges it means      track    a region followed through its shot
     metrics     how steady a result is
 """
 
