@@ -100,8 +100,8 @@ class Steadier:
 
     Args:
         strength: 0 (every frame as the network gave it, exactly) to 1. In between, the past loses part of its weight
-            with each frame: at 0.5 a colour stands for about two frames, and flickers a fifth to a third as much as
-            the network's; at 0.9 it is nearly as steady as at 1.
+            with each frame: at 0.5 a colour stands for about two frames each way, and flickers a third to two thirds
+            as much as the network's; at 0.9 it is nearly as steady as at 1.
     """
 
     def __init__(self, strength: float = 1.0) -> None:

@@ -22,6 +22,7 @@ import cv2
 import numpy as np
 
 from ..flow import Motion
+from ..flow.warp import warp
 from .compose import Layer, Painted
 from .errors import WorkError
 
@@ -88,7 +89,7 @@ class Control:
         return labels
 
     def forget(self, start: int, motion: Motion) -> Motion:
-        """Nothing of the past is visible where a label edit begins or ends; `start` is the first frame's number.
+        """Past and future do not see each other where a label edit begins or ends; `start` is the first frame's number.
 
         (A whole label that becomes another one goes over within a second.)
         """
@@ -100,9 +101,9 @@ class Control:
                     if mask.any():
                         if seen[0] is motion.backward_visible:
                             seen = tuple(array.copy() for array in seen)  # Ray's are read-only
-                        outside = cv2.dilate(mask, np.ones((5, 5), np.uint8)) < 128
-                        for array in seen:
-                            array[frame - start] *= outside
+                        before = warp(mask, motion.forward[frame - start])  # where the region was one frame ago
+                        for array, region in zip(seen, (mask, before), strict=True):
+                            array[frame - start] *= cv2.dilate(region, np.ones((5, 5), np.uint8)) < 128
         return replace(motion, backward_visible=seen[0], forward_visible=seen[1])
 
     def finish(self, start: int, ab: np.ndarray, labels: np.ndarray) -> np.ndarray | list[Painted]:

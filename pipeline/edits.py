@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+from os import PathLike
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -192,14 +193,15 @@ class Sheet(_Strict):
     references: list[Reference] = []
 
 
-def read_sheet(path: Path) -> Sheet:
+def read_sheet(path: str | PathLike[str]) -> Sheet:
     """The sheet in a JSON file, with the photos' paths made absolute. Raises InputError."""
     sheet: Sheet = _read(path, TypeAdapter(Sheet))
-    photos = [r.model_copy(update={"photo": str(path.absolute().parent / r.photo)}) for r in sheet.references]
+    folder = Path(path).absolute().parent
+    photos = [r.model_copy(update={"photo": str(folder / r.photo)}) for r in sheet.references]
     return sheet.model_copy(update={"references": photos})
 
 
-def read_palette(path: Path) -> Palette:
+def read_palette(path: str | PathLike[str]) -> Palette:
     """The palette in a JSON file: {"label": "#rrggbb"}. Raises InputError."""
     return _read(path, TypeAdapter(Palette))
 
@@ -230,9 +232,9 @@ def identity(sheet: Sheet) -> dict[str, Any] | None:
     return kept.model_dump(mode="json", exclude_defaults=True) | {"photos": photos}
 
 
-def _read(path: Path, kind: TypeAdapter) -> Any:
+def _read(path: str | PathLike[str], kind: TypeAdapter) -> Any:
     try:
-        return kind.validate_python(json.loads(path.read_text(encoding="utf-8")))
+        return kind.validate_python(json.loads(Path(path).read_text(encoding="utf-8")))
     except ValidationError as error:
         mistakes = "; ".join(f"{_place(m['loc'])}: {m['msg'].removeprefix('Value error, ')}" for m in error.errors())
         raise InputError(f"{path}: {mistakes}.") from None

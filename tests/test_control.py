@@ -267,6 +267,11 @@ def test_the_past_is_forgotten_where_a_label_edit_begins_and_ends(tmp_path):
     for visible in (motion.backward_visible, motion.forward_visible):
         assert [int(v[:, 12].max()) for v in visible] == [255, 255, 255, 0, 255, 0, 255, 255]
         assert (visible[..., :5] == 255).all()
+    flow = np.zeros_like(flow)
+    flow[..., 0] = 6
+    moved = control.forget(0, Motion(-flow, flow, seen, seen))
+    assert not moved.forward_visible[3, :, 4:].any(), "what becomes the region does not see it coming"
+    assert (moved.backward_visible[3, :, :5] == 255).all()
 
 
 def test_a_transfer_moves_means_and_spreads(tmp_path):
@@ -325,7 +330,7 @@ def test_a_reference_brings_its_colours(tmp_path):
     turned = cv2.cvtColor(truth[0], cv2.COLOR_RGB2YCrCb)[..., [0, 2, 1]]  # red for blue, and each pixel keeps its luma
     turned = cv2.cvtColor(np.ascontiguousarray(turned), cv2.COLOR_YCrCb2RGB)
     cv2.imwrite(str(tmp_path / "photo.png"), turned[..., ::-1])
-    sheet = read_sheet(_sheet(tmp_path, {"references": [{"photo": "photo.png"}]}))
+    sheet = read_sheet(str(_sheet(tmp_path, {"references": [{"photo": "photo.png"}]})))
 
     def mean(look: pipeline.Look) -> np.ndarray:
         picture = pipeline.still(film, 6, tmp_path / "s.png", look, overwrite=True).astype(np.float32) / 255
