@@ -14,7 +14,7 @@ from . import WEIGHTS, weights
 from .data import DataFolder
 from .exam import exam
 
-COMMAND = "semcolor-train DATA --minutes {minutes:g} --batch {batch} --size {size} --rate {rate:g} --seed {seed}"
+COMMAND = "semcolor-train DATA{begun} --steps {steps} --batch {batch} --size {size} --rate {rate:g} --seed {seed}"
 INTRODUCTION = """# {file}
 
 {millions:.1f} million parameters in half precision, {megabytes:.1f} MB; sha256
@@ -126,8 +126,10 @@ def _figures(f: dict[str, Any]) -> str:
 def write_card(path: Path) -> None:
     """The card of the weights at `path`, beside it as README.md. Raises WeightsError."""
     card, readme = weights.card(path), path.with_name("README.md")
-    recipe = {"hardware": card["recipe"]["device"], "command": COMMAND.format(**card["recipe"])}
-    recipe |= {"averaged": False, "bursts": 0, **card["recipe"]}  # older files do not tell of these
+    recipe = {"averaged": False, "bursts": 0, "hardware": card["recipe"]["device"]}  # older files do not tell of these
+    recipe |= card["recipe"]
+    begun = "" if recipe["start"] == "imagenet" else " --start WEIGHTS" + " --averaged" * recipe["averaged"]
+    recipe = {"command": COMMAND.format(begun=begun, **recipe)} | recipe
     recipe["averaged"] = ", and averaged with those that it began from" if recipe["averaged"] else ""
     recipe |= {"millions": recipe["parameters"] / 1e6, "megabytes": path.stat().st_size / 1e6}
     text = INTRODUCTION.format(file=path.name, sha256=weights.digest(path), **recipe)

@@ -113,7 +113,8 @@ class Control:
         what `compose.chroma_planes` takes; `ab` itself if nothing holds in any.
         """
         frames = range(start, start + len(ab))
-        if not any(t.holds(frame) for t in (*self.orders, *self.transfers) for frame in frames):
+        painting = [*(order for order in self.orders if order.relabel is None), *self.transfers]
+        if not any(what.holds(frame) for what in painting for frame in frames):
             return ab
         return [self._finish(frame, *both) for frame, *both in zip(frames, ab, labels, strict=True)]
 
