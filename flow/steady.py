@@ -50,10 +50,10 @@ DRIFT = 2.5
 """Frames that differ from the past by DRIFT ab units on an average over about PERSISTENCE of them halve its memory,
 by twice that they make it a fifth: a change that lasts is followed within about a second, flicker is not."""
 
-SHARE = 0.3
+SHARE = 0.2
 """A newly seen pixel takes the frame's colour at once, less so much of the error that its surroundings share."""
 
-ODD = 3.0
+ODD = 2.5
 """How odd a colour must be beside the past for this to lose half of its weight; see `suspicion`."""
 
 OTHER = 0.6
