@@ -35,7 +35,7 @@ from .motion import Motion, one_thread
 from .trust import motion_edge, resize, shared, sight, suspicion
 from .warp import halve, length, remap, sources
 
-__all__ = ["Steadier"]
+__all__ = ["STATE_VERSION", "Steadier"]
 
 MEMORY = 24.0
 """Most frames that the past may stand for: about a second."""
@@ -73,6 +73,7 @@ BREATH = 10.0
 STRETCH at most, and follows them within about BREATH frames: one odd frame must not make the film breathe."""
 
 STATE_VERSION = 4
+"""Another one for whatever changes the colours of a shot that goes on: runs never mix two."""
 
 
 @dataclass

@@ -18,6 +18,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from .. import __version__
+from ..flow.steady import STATE_VERSION
 from ..models import WEIGHTS, has_cuda, pick_precision
 from ..pipeline.assemble import assemble
 from ..pipeline.control import Control
@@ -284,7 +285,7 @@ def _asked(film: Film, encoding: Encoding, settings: Settings, also: Also) -> di
         "film": film.fingerprint(),
         "weights": file_sha256(settings.weights or WEIGHTS),
         "size": settings.size,
-        "steady": settings.steady,
+        "steady": [STATE_VERSION, settings.steady],
         "motion": file_sha256(settings.raft) if settings.raft else "dis",
         "vivid": settings.vivid,
         "sheet": sheet_identity(settings.sheet),
