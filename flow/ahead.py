@@ -52,18 +52,17 @@ def average_ahead(
         frames += list(after[0][:LOOKAHEAD].astype(np.float32))
         flows += list(after[1].forward[:LOOKAHEAD])
         visible += list(after[1].forward_visible[:LOOKAHEAD])
-    height, width = ab.shape[2:]
+    edges = [resize(motion_edge(flow), (ab.shape[3], ab.shape[2])) for flow in flows]  # for two blocks each
     means = ab.copy()
     for start in range(0, len(ab), BLOCK):
         stop = min(start + BLOCK, len(ab))
         last = min(stop + LOOKAHEAD, len(frames)) - 1
-        mean, weight = frames[last], np.ones((height, width), np.float32)
+        mean, weight = frames[last], np.ones(ab.shape[2:], np.float32)
         for i in reversed(range(start, last)):
-            flow, seen = flows[i + 1], visible[i + 1]  # from frame i to the next
-            *carried, weight = cv2.split(remap(cv2.merge([*mean, weight]), sources(flow)))
+            seen, edge = visible[i + 1], edges[i + 1]  # between frame i and the next
+            *carried, weight = cv2.split(remap(cv2.merge([*mean, weight]), sources(flows[i + 1])))
             weight *= sight(seen) * np.float32(strength)
             gap = frames[i] - np.stack(carried)
-            edge = resize(motion_edge(flow), (width, height))
             weight /= 1 + suspicion(gap - shared(gap, weight), weight, seen, edge, ODD)
             mean = frames[i] - gap * (weight / (weight + 1))
             weight += 1

@@ -38,9 +38,9 @@ def hold(labels: np.ndarray, held: np.ndarray, known: np.ndarray) -> tuple[np.nd
         uint8.
     """
     flat = cv2.transpose(cv2.convertScaleAbs(labels.reshape(-1, labels.shape[2])))  # (L, H * W)
-    shown, pixels = held.ravel(), np.arange(held.size)
+    shown, every = held.ravel(), np.arange(held.size)
     best, top = _most_probable(flat)
-    own = flat[shown, pixels]
+    own = flat[shown, every]
     keep = known.ravel() & (top - own <= round(255 * MARGIN))
     swap = np.flatnonzero(keep & (best != shown))
     # One more than an equal one: a label must not win a tie by its place in the list.

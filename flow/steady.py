@@ -275,10 +275,12 @@ def _check(
         count, *grid = its.backward_visible.shape
         if colours.shape != (count, 2, *grid):
             raise ValueError(f"ab has shape {colours.shape}, its motion {(count, *grid)}")
-        if colours.dtype != np.float16 or labels.dtype != np.uint8:
-            raise ValueError(f"ab is float16 and labels uint8, not {colours.dtype} and {labels.dtype}")
+        if colours.dtype != np.float16:
+            raise ValueError(f"ab is float16, not {colours.dtype}")
     if labels.ndim != 4 or (len(labels), *labels.shape[2:]) != (len(ab), ab.shape[2] // 2, ab.shape[3] // 2):
         raise ValueError(f"labels have shape {labels.shape}, ab {ab.shape}")
+    if labels.dtype != np.uint8:
+        raise ValueError(f"labels are uint8, not {labels.dtype}")
     if shot_start < 0 or shot_start % BLOCK:
         raise ValueError(f"a chunk starts at a multiple of {BLOCK} frames of its shot, not at {shot_start}")
     if after and len(ab) % BLOCK:

@@ -90,7 +90,7 @@ class _Passage:
     """References of what becomes of a chunk; None for what is no longer wanted, or not yet asked for."""
 
     colour: Any
-    motion: Any
+    motion: Any = None
     steady: Any = None
     receipt: Any = None
 
@@ -254,7 +254,7 @@ class Run:
             return []
         self._admit()
         desk = _freest(self._desks)
-        passage = _Passage(desk.worker.paint.remote(head, thumbs), None)
+        passage = _Passage(desk.worker.paint.remote(head, thumbs))
         desk.queue.append(passage.colour)
         if desk.surveyor:
             passage.motion = desk.surveyor.measure.remote(thumbs)

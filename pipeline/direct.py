@@ -14,7 +14,7 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice, tee, zip_longest
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -224,9 +224,8 @@ def _seen(chunk: Chunk, stop: int) -> int:
 
 def _steadied(painted: Iterator[_Painted], strength: float) -> Iterator[_Painted]:
     steadier = Steadier(strength)
-    ones, others = tee(painted)
-    for frames, following in zip_longest(ones, islice(others, 1, None)):
-        assert frames  # `ones` is the longer one
+    for frames, following in pairwise(chain(painted, [None])):
+        assert frames  # None comes last
         if frames.motion:
             after = None
             if following and following.motion and not frames.chunk.ends_shot:
