@@ -15,6 +15,7 @@ lint: .venv/ready
 	$(RUN) -m ruff check
 	$(RUN) -m ruff format --check
 	$(RUN) -m pyright
+	.venv/bin/lint-imports
 
 .venv/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
