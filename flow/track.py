@@ -24,7 +24,7 @@ import cv2
 import numpy as np
 
 from .motion import equalise, one_thread
-from .outline import walk
+from .snap import walk
 from .warp import halve, length, remap, sources
 
 __all__ = ["follow"]

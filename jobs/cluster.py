@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 
-from ..pipeline.errors import SemcolorError, UserError
+from ..errors import SemcolorError, UserError
 
 PREFIX = "semcolor-"  # of the folder for Ray's own files
 STORE_MB = (256, 2048)  # least and most of the embedded object store
@@ -59,7 +59,7 @@ def connected(address: str | None, cpus: int, store_bytes: int, spill: Path) -> 
     if ray.is_initialized():
         yield
         return
-    # It prints a page for every worker that dies, whatever its log settings; `recovery` says it in a line.
+    # It prints a page for every worker that dies, whatever its log settings; `film.recovery` says it in a line.
     ray._private.worker.listen_error_messages = lambda *_: None
     if address:
         _reach(address)

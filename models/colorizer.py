@@ -2,9 +2,9 @@
 
 from torch import Tensor, nn
 
-from .color import ColorNet
+from .colornet import ColorNet
 from .encoder import Encoder
-from .semantic import SemanticNet
+from .semanticnet import SemanticNet
 
 
 class Colorizer(nn.Module):

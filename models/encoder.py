@@ -1,7 +1,7 @@
 """The light encoder both networks look through: EfficientNet-Lite0 without its classifier.
 
 Tan & Le, "EfficientNet", ICML 2019, in the Lite form (no squeeze-excitation, ReLU6). Batch normalisation is
-folded into the convolutions when ImageNet weights are read (`models/pretrained.py`), so there is none here.
+folded into the convolutions when ImageNet weights are read (`models/training/imagenet.py`), so there is none here.
 """
 
 from typing import NamedTuple

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from . import WEIGHTS, pick_precision
-from .cpu import Amend
+from .backends.openvino_cpu import Amend
 
 
 class Painter:
@@ -24,9 +24,9 @@ class Painter:
         Raises WeightsError.
         """
         if device == "cpu":
-            from .cpu import Networks
+            from .backends.openvino_cpu import Networks
         else:
-            from .gpu import Networks
+            from .backends.torch_gpu import Networks
         self.vivid = np.float32(vivid)
         self._networks = Networks(path or WEIGHTS, precision or pick_precision(device))
 

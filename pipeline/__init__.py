@@ -4,9 +4,9 @@
     cuts       where a shot ends
     reader     decodes once, in order, and hands out chunks
     writer     encodes parts and commits them durably
-    assemble   parts + sound, subtitles, chapters … → the output file
-    edits      what people write to steer the colours     plan, control   what is made of it, and how it is applied
-    direct     colorize, still, label_map: all of it in one process
+    mux        parts + sound, subtitles, chapters … → the output file
+    edits      what people write to steer the colours, and what is made of it
+    inprocess  colorize, still, label_map: all of it in one process
 
 No Ray and no torch here; the arrays are numpy's. `open_film`, `Look`, `read_sheet`, `colorize`, `still` and `label_map`
 can be had from here, and are imported when they are asked for.
@@ -15,8 +15,8 @@ can be had from here, and are imported when they are asked for.
 from importlib import import_module
 from typing import Any
 
+from ..errors import AssembleError, FilmError, InputError, OutputError, SemcolorError, UserError, WorkError
 from .chunk import CHUNK_SIZES, PART_STEP, Chunk, Resume
-from .errors import AssembleError, FilmError, InputError, OutputError, SemcolorError, UserError, WorkError
 
 __all__ = [
     "CHUNK_SIZES",
@@ -34,11 +34,11 @@ __all__ = [
 
 _LAZY = {
     "open_film": "film",
-    "read_sheet": "edits",
-    "Look": "direct",
-    "colorize": "direct",
-    "still": "direct",
-    "label_map": "direct",
+    "read_sheet": "edits.sheet",
+    "Look": "inprocess",
+    "colorize": "inprocess",
+    "still": "inprocess",
+    "label_map": "inprocess",
 }
 
 

@@ -20,8 +20,8 @@ import cv2
 import numpy as np
 from av.video.reformatter import ColorRange, Colorspace
 
+from ..errors import OutputError, WorkError
 from .chunk import Chunk
-from .errors import OutputError, WorkError
 from .film import BOTTOM_FIRST, Film
 
 __all__ = [

@@ -19,8 +19,8 @@ import numpy as np
 from av.stream import Disposition
 from av.video.reformatter import ColorRange
 
-from .errors import InputError
-from .remote import is_url, open_container, open_file, size_of
+from ..errors import InputError
+from .storage import is_url, open_container, open_file, size_of
 
 __all__ = ["Film", "display_matrix", "luma_format", "matrix_tag", "open_film", "stamped", "timecode"]
 

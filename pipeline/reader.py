@@ -20,13 +20,13 @@ import cv2
 import numpy as np
 from av.video.reformatter import ColorRange, Colorspace
 
+from ..errors import FilmError, InputError
 from ..flow import LOOKAHEAD
 from ..models import network_size
 from .chunk import CHUNK_SIZES, Chunk, Resume
 from .cuts import BEHIND, CutFinder
-from .errors import FilmError, InputError
 from .film import Film, stamped
-from .remote import open_container
+from .storage import open_container
 
 __all__ = ["FilmReader", "Picture", "chunk_size", "luma_sha256", "read_chunks", "thumb_size"]
 

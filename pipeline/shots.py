@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ..errors import UserError
 from .chunk import Resume
-from .errors import UserError
 from .film import Film
-from .moments import frames_between, parse_range
 from .reader import FilmReader
+from .timecode import frames_between, parse_range
 
 __all__ = ["numbered_shots", "shot_around", "spans"]
 

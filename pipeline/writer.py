@@ -20,10 +20,10 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import WorkError
 from ..flow import LOOKAHEAD
 from .chunk import Chunk, Resume, ends_part
 from .encode import Encoding, PartEncoder
-from .errors import WorkError
 from .film import Film
 from .reader import luma_sha256
 
@@ -73,7 +73,7 @@ class Part:
     first_shot: int = 0
     """First frame of the shot that the part begins in."""
     steered: str = ""
-    """Digest of what steers its colours; see `control.Control.digest`."""
+    """Digest of what steers its colours; see `edits.apply.Control.digest`."""
     damaged: tuple[int, ...] = ()
     """Numbers of its frames whose damage the decoder concealed, counted from the film's first frame."""
 
@@ -88,7 +88,7 @@ class Part:
 
 
 Steered = Callable[[int, int, int, int], str]
-"""`control.Control.digest`."""
+"""`edits.apply.Control.digest`."""
 
 
 def _freely(shot: int, first: int, stop: int, seen: int) -> str:

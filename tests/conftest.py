@@ -6,7 +6,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
-from films import make_film, shot, shots
+from support.films import make_film, shot, shots
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,235 @@
+"""What films a batch is asked for: manifests, folders, globs and single files, read without opening a film.
+
+A manifest is JSON Lines (an object a line) or CSV (names of the columns in the first line) with the fields of `Wish`;
+what a film does not say is as the command's options say. Every mistake is found before any work begins, and all of
+them are told at once, each with its place.
+"""
+
+from __future__ import annotations
+
+import csv
+import glob
+import json
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePath
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ...errors import UserError
+from ...pipeline.storage import Place, is_url, join, listing, place_of
+
+__all__ = ["Asked", "Request", "Wish", "read_request", "told"]
+
+MANIFESTS = {".jsonl": "JSON Lines", ".ndjson": "JSON Lines", ".csv": "CSV"}
+
+FILMS = (
+    *(".3g2", ".3gp", ".asf", ".avi", ".dv", ".f4v", ".flv", ".gxf", ".m2ts", ".m2v", ".m4v", ".mkv", ".mov"),
+    *(".mp4", ".mpeg", ".mpg", ".mts", ".mxf", ".nut", ".ogv", ".ts", ".vob", ".webm", ".wmv", ".y4m"),
+)
+"""Suffixes by which a film in a folder is known. Files that are named are taken whatever their suffix."""
+
+PRESETS = Literal[
+    "ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo"
+]
+
+
+class Wish(BaseModel):
+    """One film as it is wanted: a line of a manifest. The names are those of the command's options."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    source: str = Field(min_length=1)
+    output: str | None = None
+    """Template; by default the command's."""
+    labels: str | None = None
+    """Template of the label film's path; None for no such film."""
+    size: int = Field(256, ge=64, le=1024, multiple_of=32)
+    codec: str = "libx264"
+    crf: float = Field(16, ge=0, le=63, allow_inf_nan=False)
+    preset: PRESETS = "veryfast"
+    steady: float = Field(1, ge=0, le=1, allow_inf_nan=False)
+    vivid: float = Field(1, ge=0, le=2, allow_inf_nan=False)
+    weights: str | None = None
+    workers: int | None = Field(None, ge=1)
+    """Artists; by default as many as the films that still wait leave free. They change no byte."""
+
+    def decisive(self) -> dict[str, Any]:
+        """What decides the output's bytes, beside source and program."""
+        return self.model_dump(exclude={"source", "output", "labels", "workers"})
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A wish and where it comes from."""
+
+    wish: Wish
+    source: Place
+    """Absolute."""
+    origin: str
+    """For messages: ``films.csv:3``, or the argument."""
+    tree: str = ""
+    """The source's folder below the folder that was given, for instance ``1921/reels``; "" directly in it."""
+    found: bool = False
+    """By looking into a folder or a glob, not by its name."""
+    stat: tuple[int, int] | None = None
+    """Of a URL, where looking has told it; see `storage.stat`."""
+
+
+@dataclass
+class Request:
+    asked: list[Asked | str] = field(default_factory=list)
+    """Films in the order in which they were named; whole sentences for what is none."""
+    left_out: list[str] = field(default_factory=list)
+    """What was seen in folders and is not taken, and why: whole sentences."""
+
+
+def read_request(arguments: Iterable[str], defaults: dict[str, Any]) -> Request:
+    """Everything the arguments name: manifests, folders (with all below them), globs, films.
+
+    `defaults`: fields of `Wish` for films that do not say otherwise; paths in them are absolute.
+    """
+    request = Request()
+    for argument in arguments:
+        path = Path(argument)
+        if is_url(argument):
+            _url(argument, defaults, request)
+        elif path.is_dir():
+            _folder(path, defaults, request)
+        elif path.suffix.lower() in MANIFESTS and (path.exists() or not glob.has_magic(argument)):
+            _manifest(path, defaults, request)
+        elif path.exists() or not glob.has_magic(argument):  # a missing film is told with all other mistakes
+            request.asked.append(_named(path, defaults, argument))
+        else:
+            _glob(argument, defaults, request)
+    return request
+
+
+def _named(path: Path | str, defaults: dict[str, Any], origin: str, tree: str = "", found: bool = False) -> Asked:
+    path = place_of(path)
+    return Asked(Wish.model_validate(defaults | {"source": str(path)}), path, origin, tree, found)
+
+
+def _folder(folder: Path, defaults: dict[str, Any], request: Request) -> None:
+    strangers, films = 0, 0
+    for here, folders, files in os.walk(folder):
+        folders[:] = sorted(f for f in folders if not f.startswith("."))  # among them our own work folders
+        tree = os.path.relpath(here, folder)
+        for name in sorted(files):
+            if name.startswith("."):
+                continue
+            if Path(name).suffix.lower() not in FILMS:
+                strangers += 1
+                continue
+            films += 1
+            path = Path(here, name)
+            request.asked.append(_named(path, defaults, str(path), "" if tree == "." else tree, found=True))
+    if strangers:
+        request.left_out.append(f"{folder}: {strangers} files have no film's suffix.")
+    if not films:
+        request.asked.append(f"{folder} holds no films; name them, or give another folder.")
+
+
+def _glob(pattern: str, defaults: dict[str, Any], request: Request) -> None:
+    found = sorted(path for path in glob.glob(pattern, recursive=True) if os.path.isfile(path))
+    if not found:
+        request.asked.append(f"{pattern} matches no file.")
+    request.asked += [_named(Path(path), defaults, path, found=True) for path in found]
+
+
+def _url(url: str, defaults: dict[str, Any], request: Request) -> None:
+    """A folder (it ends with /), a pattern, or one film."""
+    if not url.endswith("/") and not glob.has_magic(url):
+        request.asked.append(_named(url, defaults, url))
+        return
+    try:
+        found = listing(url)
+    except UserError as error:
+        request.asked.append(str(error))
+        return
+    films = [(at, its) for at, its in found if glob.has_magic(url) or PurePath(at).suffix.lower() in FILMS]
+    for at, its in films:
+        tree = "" if glob.has_magic(url) else at.removeprefix(url).rpartition("/")[0]
+        request.asked.append(replace(_named(at, defaults, at, tree, found=True), stat=its))
+    if len(films) < len(found):
+        request.left_out.append(f"{url}: {len(found) - len(films)} files have no film's suffix.")
+    if not films:
+        request.asked.append(f"{url} holds no films; name them, or give another folder or pattern.")
+
+
+def _manifest(path: Path, defaults: dict[str, Any], request: Request) -> None:
+    """Paths in a manifest are relative to its folder; outputs to the command's."""
+    base = path.absolute().parent
+    before = len(request.asked)
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows = _csv(file) if path.suffix.lower() == ".csv" else _json_lines(file)
+            for number, row in rows:
+                origin = f"{path}:{number}"
+                if isinstance(row, str):
+                    request.asked.append(f"{origin}: {row}")
+                    continue
+                try:
+                    wish = Wish.model_validate(defaults | row)
+                except ValidationError as error:
+                    request.asked += [f"{origin}: {mistake}" for mistake in told(error)]
+                    continue
+                if wish.weights:
+                    wish = wish.model_copy(update={"weights": str(base / wish.weights)})
+                request.asked.append(Asked(wish, join(base, wish.source), origin))
+    except OSError as error:
+        request.asked.append(f"{path} cannot be read: {error.strerror}.")
+    except (UnicodeDecodeError, csv.Error) as error:
+        request.asked.append(f"{path} is no {MANIFESTS[path.suffix.lower()]} in UTF-8: {error}.")
+    else:
+        if before == len(request.asked):
+            request.asked.append(f"{path} names no films.")
+
+
+Rows = Iterator[tuple[int, dict[str, Any] | str]]  # line, and its fields or what is wrong with it
+
+
+def _json_lines(lines: Iterable[str]) -> Rows:
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except ValueError as error:
+            yield number, f"this is no JSON ({error})."
+            continue
+        yield number, row if isinstance(row, dict) else 'this is no object; write {"source": "film.mp4"}.'
+
+
+def _csv(lines: Iterable[str]) -> Rows:
+    """An empty cell says nothing."""
+    reader = csv.DictReader(lines, strict=True)
+    names = reader.fieldnames or []
+    unknown = [name for name in names if name not in Wish.model_fields]
+    if unknown or "source" not in names or len(set(names)) < len(names):
+        what = f"there is no column {unknown[0]!r}" if unknown else "each column is named once, and one is source"
+        yield 1, f"{what}; columns are {', '.join(Wish.model_fields)}."
+        return
+    last = reader.line_num
+    for row in reader:
+        number, last = last + 1, reader.line_num  # where the row begins: a quoted cell may hold line breaks
+        if None in row:
+            yield number, f"this line has more cells than the {len(names)} columns."
+        else:
+            yield number, {name: cell.strip() for name, cell in row.items() if cell and cell.strip()}
+
+
+def told(error: ValidationError) -> Iterator[str]:
+    """What is wrong with a wish: a sentence for each field."""
+    for mistake in error.errors(include_url=False):
+        name = ".".join(map(str, mistake["loc"]))
+        if mistake["type"] == "extra_forbidden":
+            yield f"there is no setting {name!r}; settings are {', '.join(Wish.model_fields)}."
+        elif mistake["type"] == "missing":
+            yield f"{name} is missing."
+        else:
+            given = mistake["input"]
+            wrong = mistake["msg"][0].lower() + mistake["msg"][1:]
+            yield f"{name}: {wrong}, not {given!r}." if wrong.startswith("input") else f"{name} {given!r}: {wrong}."

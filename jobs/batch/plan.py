@@ -1,0 +1,275 @@
+"""From what is asked to what is to be done: output paths, what is finished already, and mistakes, all at once.
+
+Looks at names, sizes and times of files only: ten thousand films are planned in seconds.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePath
+from string import Formatter
+from typing import Any
+
+from ...errors import UserError
+from ...models import is_weights
+from ...pipeline.encode import check_codec
+from ...pipeline.mux import output_format
+from ...pipeline.storage import Place, check_target, is_url, join, parent
+from ...pipeline.writer import file_sha256
+from ..film.workdir import work_folder
+from .manifest import Asked, Request
+from .state import FOLDER, Job, Ledger, Record, key_of, stat
+
+__all__ = ["NAMES", "Plan", "Target", "make_plan", "state_folder", "target_of"]
+
+NAMES = {
+    "stem": "the source's name without its suffix",
+    "suffix": "the source's suffix with its dot",
+    "tree": "the source's folder below the folder that was given",
+    "parent": "the source's folder",
+}
+"""Placeholders of a template."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where outputs go."""
+
+    root: Place
+    """The part of the template without placeholders; the state lies here, and a manifest's outputs are relative to it.
+    """
+    template: str
+
+
+def target_of(output: str) -> Target:
+    """`-o`: a template, or a folder that takes films under their own names with .color added. Raises UserError."""
+    if "{" not in output and "}" not in output:
+        if is_url(output):
+            root = output.rstrip("/")
+            return Target(root, f"{_escaped(root)}/{{tree}}/{{stem}}.color{{suffix}}")
+        if Path(output).suffix and not Path(output).is_dir():
+            _other_than_film(output)
+        root = Path(output).absolute()
+        return Target(root, f"{_escaped(root)}/{{tree}}/{{stem}}.color{{suffix}}")
+    _fields(output)
+    if is_url(output):
+        return Target(output[: output.index("{")].rpartition("/")[0], output)
+    fixed: list[str] = []
+    for part in Path(output).parts:
+        if "{" in part:
+            break
+        fixed.append(part)
+    return Target(Path(*fixed).absolute(), output)
+
+
+def _other_than_film(output: str) -> None:
+    try:
+        output_format(output)
+    except UserError:
+        return
+    raise UserError(f"-o {output} is the name of one film; give a folder, or a template such as {{stem}}.color.mkv.")
+
+
+def _escaped(path: Place) -> str:
+    return str(path).replace("{", "{{").replace("}", "}}")
+
+
+def _fields(template: str) -> None:
+    try:
+        names = [name for _, name, _, _ in Formatter().parse(template) if name is not None]
+    except ValueError as error:
+        raise UserError(f"{template}: {error}; write {{{{ for a brace in a name.") from None
+    for name in names:
+        if name not in NAMES:
+            raise UserError(f"{template}: there is no {{{name}}}; use {', '.join(f'{{{n}}}' for n in NAMES)}.")
+
+
+@dataclass
+class Plan:
+    jobs: list[Job] = field(default_factory=list)
+    """To be done, largest source first: a large one at the end would keep the others' machines waiting."""
+    finished: list[Job] = field(default_factory=list)
+    """Done by an earlier start: output and record stand, source and settings are the same."""
+    mistakes: list[str] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
+
+
+def make_plan(
+    request: Request, target: Target, ledger: Ledger, overwrite: bool = False, work: Path | None = None
+) -> Plan:
+    """work: see `film.driver.Settings.work`."""
+    return _Planner(target, ledger, overwrite, work).plan(request)
+
+
+class _Planner:
+    def __init__(self, target: Target, ledger: Ledger, overwrite: bool, work: Path | None) -> None:
+        self.target, self.ledger, self.overwrite, self.work = target, ledger, overwrite, work
+        self.known = ledger.keys()
+        self.checked: set[tuple[str, str]] = set()
+        self.digests: dict[str, str] = {}
+
+    def plan(self, request: Request) -> Plan:
+        plan = Plan(left_out=list(request.left_out))
+        placed: list[tuple[Asked, dict[str, str | None]] | str] = []
+        makers: dict[str, Asked] = {}  # output → the film it is made from
+        for asked in request.asked:
+            if isinstance(asked, str):
+                placed.append(asked)
+                continue
+            try:
+                paths = self._paths(asked)
+            except UserError as error:
+                placed.append(f"{asked.origin}: {error}")
+                continue
+            placed.append((asked, paths))
+            for path in filter(None, paths.values()):
+                makers.setdefault(path, asked)
+        taken: dict[str, str] = {}  # output → where it was asked for
+        sources: set[str] = set()
+        ours = 0
+        for entry in placed:
+            if isinstance(entry, str):
+                plan.mistakes.append(entry)
+                continue
+            asked, paths = entry
+            source = str(asked.source)
+            maker = makers.get(source, asked)
+            if asked.found and maker is not asked:  # an output in a folder of sources
+                ours += 1
+                continue
+            if asked.found and source in sources:  # a folder and a glob may find a film twice
+                continue
+            sources.add(source)
+            try:
+                if maker is not asked:
+                    raise UserError(f"{source} is the output of {maker.origin}.")
+                job = self._job(asked, paths)
+                for path in job.targets:
+                    if path in taken:
+                        raise UserError(f"{path} is the output of {taken[path]} as well; see -o for placeholders.")
+            except UserError as error:
+                plan.mistakes.append(f"{asked.origin}: {error}")
+                continue
+            taken |= dict.fromkeys(job.targets, asked.origin)
+            (plan.finished if self._finished(job) else plan.jobs).append(job)
+        if ours:
+            plan.left_out.append(f"{ours} files are this batch's own outputs.")
+        plan.jobs.sort(key=lambda job: -job.source_stat[0])  # stable: of the same size, in the order asked
+        return plan
+
+    def _paths(self, asked: Asked) -> dict[str, str | None]:
+        wish = asked.wish
+        return {
+            "output": self._path(asked, wish.output or self.target.template),
+            "labels": self._path(asked, wish.labels) if wish.labels else None,
+        }
+
+    def _path(self, asked: Asked, template: str) -> str:
+        _fields(template)
+        source = asked.source
+        name = PurePath(source)
+        values = {"stem": name.stem, "suffix": name.suffix, "tree": asked.tree, "parent": str(parent(source))}
+        named = template.format(**values)
+        if named.endswith("/"):
+            raise UserError(f"{named} is a folder's name; end it with {{stem}}.color{{suffix}}.")
+        # A manifest's outputs lie with the others; the command's own template is relative to where it was given.
+        base: Place = self.target.root if template is not self.target.template else Path.cwd()
+        if is_url(named):
+            scheme, _, named = named.partition("://")
+            base = f"{scheme}://"
+        return str(join(base, named))
+
+    def _job(self, asked: Asked, paths: dict[str, str | None]) -> Job:
+        """Raises UserError for the first thing that cannot be."""
+        wish, source = asked.wish, asked.source
+        found = asked.stat or stat(source)
+        if found is None:
+            raise UserError(f"{source}: no such file.")
+        if isinstance(source, Path) and source.is_dir():
+            raise UserError(f"{source} is a folder; give one film (a video file).")
+        output, labels = str(paths["output"]), paths["labels"]
+        if labels == output:
+            raise UserError(f"labels {labels} is the colour film's own path; give another.")
+        self._once("--codec", wish.codec, lambda: check_codec(wish.codec))
+        made_with = wish.decisive()
+        if wish.weights:
+            made_with["weights"] = self._digest(wish.weights)
+        for path in filter(None, (output, labels)):
+            self._once("suffix", Path(path).suffix, lambda path=path: output_format(path))
+            if is_url(path):
+                work_folder(path, self.work)  # must be given
+                self._once("folder", str(parent(path)), lambda path=path: check_target(source, path, overwrite=True))
+            else:
+                self._once("folder", os.path.dirname(path), lambda path=path: _writable(path))
+        job = Job(key_of(output), str(source), output, labels, wish, made_with, found, asked.origin, work=self.work)
+        return self._with_outputs(job)
+
+    def _once(self, kind: str, value: str, check: Callable[[], Any]) -> None:
+        """Thousands of films share a codec, a suffix, a folder."""
+        if (kind, value) not in self.checked:
+            check()
+            self.checked.add((kind, value))
+
+    def _digest(self, weights: str) -> str:
+        def check() -> None:
+            if not is_weights(Path(weights)):
+                raise UserError(f"--weights {weights} is not a file of semcolor's networks.")
+            self.digests[weights] = file_sha256(Path(weights))
+
+        self._once("weights", weights, check)
+        return self.digests[weights]
+
+    def _with_outputs(self, job: Job) -> Job:
+        """What stands where the outputs go: nothing, our own finished work, or somebody's film."""
+        standing = {path: found for path in job.targets if (found := stat(path))}
+        if not standing:
+            return job
+        for path in standing:
+            if path == job.source or (not is_url(path + job.source) and os.path.samefile(path, job.source)):
+                raise UserError(f"{path} is the input itself; see -o for placeholders.")
+            if not is_url(path) and os.path.isdir(path):
+                raise UserError(f"{path} is a folder.")
+        record = self._record(job)
+        same = record is not None and record.wish == job.made_with and record.labels == job.labels
+        if record and same and len(standing) == len(job.targets):
+            if record.state == "done":
+                ours = record.outputs == standing
+            else:  # finished, but killed before it could be noted
+                ours = all(record.before.get(path) != found for path, found in standing.items())
+            if ours:
+                return replace(job, check=True, overwrite=self.overwrite)
+        if self.overwrite:
+            return replace(job, overwrite=True)
+        path = next(iter(standing))
+        if record and not same:
+            raise UserError(f"{path} exists already, made with other settings; use --overwrite to replace it.")
+        if record and record.state != "done" and record.before.get(path) != standing[path]:
+            return replace(job, overwrite=True)  # one of two outputs stood when the work was killed
+        raise UserError(f"{path} exists already; use --overwrite to replace it.")
+
+    def _record(self, job: Job) -> Record | None:
+        return self.ledger.read(job.key) if job.key in self.known else None
+
+    def _finished(self, job: Job) -> bool:
+        if not job.check:
+            return False
+        record = self._record(job)
+        return record is not None and record.state == "done" and record.source_stat == job.source_stat
+
+
+def _writable(path: str) -> None:
+    """The folder may be missing: the batch makes it. `UserError` if it cannot."""
+    parent = next(p for p in Path(path).parents if p.exists())
+    if not parent.is_dir() or not os.access(parent, os.W_OK | os.X_OK):
+        raise UserError(f"{path} cannot be written: {parent} is no folder that may be written.")
+
+
+def state_folder(target: Target, state: str | None, work: Path | None = None) -> Path:
+    """Raises UserError if it can be in neither `state`, nor beside the outputs, nor in `work`."""
+    if state:
+        return Path(state).absolute()
+    if isinstance(target.root, Path):
+        return target.root / FOLDER
+    return (work or work_folder(target.root)) / FOLDER

@@ -1,0 +1,119 @@
+"""What came of a batch: `summary.json` for programs, `summary.html` for people."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from html import escape
+from typing import Any
+
+from ...pipeline.storage import is_url
+from .state import Batch, Job, Ledger, Record, replace
+from .status import clock
+
+__all__ = ["write_summary"]
+
+STYLE = (
+    "body{font:15px/1.4 system-ui,sans-serif;margin:2em}table{border-collapse:collapse}"
+    "td,th{padding:.2em 1em .2em 0;text-align:left;vertical-align:top}.n{text-align:right}"
+    ".failed,.waiting{color:#b00}"
+)
+
+COLUMNS = ("film", "", "frames", "shots", "time", "frames/s", "tries", "output, or why there is none")
+
+
+def write_summary(ledger: Ledger, batch: Batch, jobs: Iterable[Job]) -> dict[str, Any]:
+    """Both files, over all films of the batch, those that are not done first. Returns the totals."""
+    totals: dict[str, Any] = {
+        "state": batch.state,
+        "films": 0,
+        **dict.fromkeys(("done", "failed", "waiting"), 0),
+        "finished_before": batch.finished_before,
+        "frames": 0,
+        "seconds": round(batch.updated - batch.began, 3),
+        "began": _when(batch.began),
+        "ended": _when(batch.updated),
+        "version": batch.version,
+    }
+    # Of ten thousand films only what is written is kept.
+    told: dict[bool, list[tuple[str, str]]] = {False: [], True: []}
+    for job in jobs:
+        record = ledger.read(job.key)
+        film = _film(job, record)
+        totals["films"] += 1
+        totals[film["state"]] += 1
+        if record and record.batch == batch.id and record.state == "done":
+            totals["frames"] += record.done - record.resumed
+        told[film["state"] == "done"].append((json.dumps(film), "".join(_row(film))))
+    films = [*told[False], *told[True]]
+    replace(ledger.folder / "summary.json", _json(totals, (text for text, _ in films)))
+    replace(ledger.folder / "summary.html", _html(totals, (row for _, row in films)))
+    return totals
+
+
+def _json(totals: dict[str, Any], films: Iterable[str]) -> Iterator[str]:
+    """An object with a film a line."""
+    yield json.dumps(totals)[:-1] + ', "details": ['
+    separator = "\n"
+    for film in films:
+        yield separator + film
+        separator = ",\n"
+    yield "\n]}\n"
+
+
+def _state(record: Record | None) -> str:
+    """A film that the batch was stopped at waits."""
+    return record.state if record and record.state in ("done", "failed") else "waiting"
+
+
+def _when(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
+
+
+def _film(job: Job, record: Record | None) -> dict[str, Any]:
+    film: dict[str, Any] = {"source": job.source, "state": _state(record), "output": job.output, "labels": job.labels}
+    if record:
+        frames = record.done - record.resumed
+        film |= record.model_dump(include={"frames", "resumed", "shots", "workers", "device", "damaged", "version"})
+        film["seconds"] = round(record.seconds, 3)
+        film["frames_per_second"] = round(frames / record.seconds, 3) if record.seconds else None
+        film["tries"] = [attempt.model_dump() for attempt in record.tries]
+        film["error"] = record.error if film["state"] != "done" else None
+    return film
+
+
+def _html(totals: dict[str, Any], rows: Iterable[str]) -> Iterator[str]:
+    """One page that needs nothing else."""
+    states = ", ".join(f"{totals[state]} {state}" for state in ("done", "failed", "waiting") if totals[state])
+    yield f"<!DOCTYPE html><meta charset=utf-8><title>semcolor-batch: {states}</title><style>{STYLE}</style>\n"
+    yield f"<h1>{totals['films']} films: {states}</h1>\n"
+    yield (
+        f"<p>{totals['began']} to {totals['ended']} ({clock(totals['seconds'])}), {totals['frames']} frames; "
+        f"semcolor {totals['version']}; {totals['finished_before']} films were finished before.</p>\n<table><tr>"
+    )
+    yield "".join(f"<th>{heading}" for heading in COLUMNS)
+    yield from rows
+    yield "\n</table>\n"
+
+
+def _row(film: dict[str, Any]) -> Iterator[str]:
+    speed = film.get("frames_per_second")
+    numbers = (
+        film.get("frames") or "",
+        film.get("shots") or "",
+        clock(film["seconds"]) if film.get("seconds") else "",
+        f"{speed:.1f}" if speed else "",
+        len(film.get("tries", ())) + (film["state"] == "done") or "",
+    )
+    yield f"\n<tr class={film['state']}><td>{escape(film['source'])}<td>{film['state']}"
+    yield from (f"<td class=n>{number}" for number in numbers)
+    if film["state"] != "done":
+        yield f"<td>{escape(film.get('error') or 'not begun, or stopped')}"
+        return
+    damaged = film.get("damaged") or []
+    link = film["output"] if is_url(film["output"]) else f"file://{film['output']}"
+    yield f'<td><a href="{escape(link, quote=True)}">{escape(os.path.basename(film["output"]))}</a>'
+    if damaged:
+        yield f" ({len(damaged)} damaged frames were concealed by the decoder)"

@@ -1,0 +1,1 @@
+"""The commands: `semcolor-video`, `semcolor-batch`, `semcolor-train`."""

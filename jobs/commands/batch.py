@@ -1,0 +1,227 @@
+"""`semcolor-batch SOURCES… -o WHERE`: many films; `semcolor-batch status FOLDER`: how far they are."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from ...errors import UserError
+from . import options as command
+
+if TYPE_CHECKING:
+    from ..batch.plan import Plan
+    from ..batch.state import Job, Ledger
+
+NAME = "semcolor-batch"
+
+STORE = 2 << 30
+"""Bytes of shared memory for an embedded Ray: there are several films' chunks in flight."""
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+status_app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+
+
+@app.command()
+def batch(
+    sources: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="SOURCES",
+            help="Manifests (.jsonl, .csv), folders (with all films below them), globs in quotes, films.",
+            show_default=False,
+        ),
+    ],
+    output: Annotated[
+        str,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="WHERE",
+            help="A folder, or a template with {stem}, {suffix}, {tree} (the source's folder below the one given), "
+            "{parent} (the source's folder).",
+        ),
+    ],
+    size: command.Size = 256,
+    codec: command.Codec = "libx264",
+    crf: command.Crf = 16,
+    preset: command.Preset = "veryfast",
+    labels: Annotated[
+        str | None,
+        typer.Option(metavar="TEMPLATE", help="Also write films of what the network understood; relative to WHERE."),
+    ] = None,
+    steady: command.Steady = 1.0,
+    weights: command.Weights = None,
+    vivid: command.Vivid = 1.0,
+    device: command.Device = "auto",
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, help="Networks at once for one film.  [default: one; the last films take what is free]"),
+    ] = None,
+    retries: Annotated[
+        int, typer.Option(min=0, help="Further tries for a film whose work failed; a bad film is not tried again.")
+    ] = 2,
+    address: command.Address = None,
+    work: command.Work = None,
+    state: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FOLDER", help="Where the batch keeps its state.  [default: .semcolor-batch in WHERE, or in --work]"
+        ),
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace outputs that this batch has not made with these settings.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be done and about how long it takes.")
+    ] = False,
+    quiet: command.Quiet = False,
+    version: command.Version = False,
+) -> int:
+    """Colorize many films, several at once. `semcolor-batch status FOLDER` says how far they are.
+
+    A manifest has a film a line: source, and where they differ output, labels, size, codec, crf, preset, steady, vivid,
+    weights, workers. Interrupted, the same command goes on: finished films are skipped. Exit code 0: all films are
+    done, 1: some failed, 2: nothing was done because of mistakes.
+    """
+    from pydantic import ValidationError
+
+    from ..batch.manifest import Wish, read_request, told
+    from ..batch.plan import make_plan, state_folder, target_of
+    from ..batch.state import Ledger
+
+    defaults = {
+        "labels": labels,
+        "size": size,
+        "codec": codec,
+        "crf": crf,
+        "preset": preset,
+        "steady": steady,
+        "vivid": vivid,
+        "weights": weights and str(weights.absolute()),
+        "workers": workers,
+    }
+    try:
+        Wish.model_validate({"source": "film", **defaults})
+    except ValidationError as error:
+        raise UserError(" ".join(f"--{mistake}" for mistake in told(error))) from None
+    target = target_of(output)
+    base = command.work_base(work)
+    ledger = Ledger(state_folder(target, state, base))
+    request = read_request(sources, defaults)
+    if dry_run:
+        plan = _sound(make_plan(request, target, ledger, overwrite, base), quiet)
+        _foretell(plan, device, address)
+        return 0
+    _sound(make_plan(request, target, ledger, overwrite, base), quiet=True)  # mistakes leave nothing behind
+    with ledger.claimed():
+        # Once more: another batch may have finished films until the lock was ours.
+        plan = _sound(make_plan(request, target, ledger, overwrite, base), quiet)
+        return _work(plan, ledger, device, address, retries, quiet)
+
+
+def _sound(plan: Plan, quiet: bool) -> Plan:
+    """A plan without mistakes; raises UserError with all there are, each on a line of its own."""
+    if plan.mistakes:
+        count = len(plan.mistakes)
+        raise UserError("\n".join([*plan.mistakes, f"{count} mistake{'s' * (count > 1)}; nothing was done."]))
+    if not quiet:
+        for line in plan.left_out:
+            print(f"{NAME}: {line}", file=sys.stderr)
+    return plan
+
+
+def _foretell(plan: Plan, device: str, address: str | None) -> None:
+    from ..batch.estimate import estimate
+
+    for job in plan.jobs:
+        print(f"{job.source} → {job.output}")
+    total = sum(job.source_stat[0] for job in plan.jobs)
+    print(f"{len(plan.jobs)} films to do ({total / 1e9:.3f} GB), {len(plan.finished)} finished already")
+    if plan.jobs:
+        print(estimate(plan.jobs, device, address))
+
+
+def _work(plan: Plan, ledger: Ledger, device: str, address: str | None, retries: int, quiet: bool) -> int:
+    from ..batch.report import write_summary
+    from ..batch.scheduler import Crew
+    from ..batch.status import board
+    from ..cluster import connected, cores
+
+    films = [*plan.jobs, *plan.finished]
+    if not plan.jobs:
+        if not quiet:
+            print(f"all {len(films)} films are finished already")
+        return 0
+    most = max([cores(), *(job.wish.workers or 0 for job in plan.jobs)])
+    with connected(address, most, STORE, ledger.folder / "spill"):
+        crew = Crew(plan.jobs, ledger, device, retries)
+        record = ledger.begin(plan.jobs, len(films), len(plan.finished))
+        state: Literal["stopped", "finished"] = "stopped"
+        try:
+            with board(ledger, quiet) as shown:
+
+                def event(kind: str, job: Job, reason: str) -> None:
+                    about = reason if job.source in reason else f"{job.source}{': ' * bool(reason)}{reason}"
+                    shown.line(f"{kind}: {about}")
+                    if quiet and kind == "failed":
+                        print(f"{NAME}: {about}", file=sys.stderr)
+
+                def tick() -> None:
+                    with suppress(OSError):  # a full disk must not end the batch
+                        ledger.write_batch(record)
+                    shown.tick()
+
+                crew.work(event, tick)
+            state = "finished"
+        finally:
+            ledger.write_batch(record, state)
+            totals = write_summary(ledger, record, films)
+    if not quiet:
+        pace = totals["frames"] / max(totals["seconds"], 1e-9)
+        print(
+            f"{totals['done']} of {totals['films']} films done, {totals['failed']} failed, "
+            f"{totals['seconds']:.1f} s, {pace:.1f} frames/s: {ledger.folder / 'summary.html'}"
+        )
+    return 1 if crew.failed else 0
+
+
+@status_app.command()
+def status(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="The batch's output folder, or its state folder.")],
+) -> int:
+    """Say how far a batch is, from any terminal or machine that sees its files."""
+    from rich.console import Console
+
+    from ..batch.state import Ledger
+    from ..batch.status import Watch, show
+
+    view = Watch(Ledger.find(folder)).look()
+    if view is None:
+        raise UserError(f"{folder}: the batch's state cannot be read; was it written by another version?")
+    Console().print(show(view))
+    return 0
+
+
+def run(arguments: list[str] | None = None) -> int:
+    """The command's exit code: 0 all done, 1 some failed, and else as `options.ended` says."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if arguments[:1] == ["status"]:
+        code, message = command.ended(status_app, arguments[1:], f"{NAME} status")
+    else:
+        code, message = command.ended(app, arguments, NAME)
+    for line in message.splitlines():
+        print(f"{NAME}: {line}", file=sys.stderr)
+    return code
+
+
+def main() -> None:
+    with suppress(BrokenPipeError):  # the reader of our output has left
+        sys.exit(run())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,241 @@
+"""The examination of trained networks: every figure of the model card, measured on photos never trained on.
+
+Colour and labels are in `evaluate`; here are control (does the colour follow a repainted label, and only there),
+faces, damage, steadiness, vividness, precision. `python -m semcolor.models.training.model_card` runs it.
+"""
+
+import functools
+
+import cv2
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from .. import network_size
+from ..colorizer import Colorizer
+from ..labels import INDEX, NAMES
+from .chroma_prior import BINS, chroma_by_label
+from .dataset import DataFolder, Photo
+from .degradations import DAMAGES
+from .evaluate import evaluate, evaluate_tests, look_at, looks, skin_pixels, tensor_of
+from .lab import lab_from_rgb, luma_from_rgb
+from .metrics import ciede2000
+
+SOURCES = ("bsds", "ccp", "idd", "stock")
+MARGIN = 16  # network pixels around a repainted region in which colour may still change
+NEW_NAMES = ("sky", "tree", "grass", "water", "skin", "road", "snow", "horse", "clothes", "rock")
+
+
+def _colour(model: Colorizer, grey: Tensor, labels: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """(1, 1, h, w) → a, b (1, 2, h/2, w/2) and the probabilities (1, 62, h/4, w/4) used."""
+    features = model.encoder(grey)
+    if labels is None:
+        labels = model.semantic(features).softmax(1)
+    return model.color(features, labels), labels
+
+
+def _grey(photo: Photo, short: int = 256) -> tuple[Tensor, Tensor]:
+    """The network's picture (1, 1, h, w) and the truth's Lab (3, h/2, w/2)."""
+    rgb = tensor_of(photo)[None]
+    size = network_size(rgb.shape[3] / rgb.shape[2], short)
+    rgb = F.interpolate(rgb, size, mode="bilinear", antialias=True, align_corners=False)
+    return luma_from_rgb(rgb), lab_from_rgb(F.avg_pool2d(rgb, 2))[0]
+
+
+def _usual(table: Tensor, name: int, lightness: Tensor) -> Tensor:
+    """Mean usual chroma (2,) of a label over pixels of `lightness`."""
+    return table[name, (lightness / 10).round().long().clamp(0, BINS - 1)].mean(0)
+
+
+@torch.no_grad()
+def control(model: Colorizer, photos: list[Photo], table: Tensor, enough: Tensor, count: int = 50) -> dict:
+    """Repaint one region's label in each of `count` photos and see what moves.
+
+    `way`: how far the region's mean chroma moves along the line from the old label's usual chroma to the new one's
+    (1 = all of it); `place`: where on that line it is afterwards (0 the old label's, 1 the new one's), which is another
+    thing where the picture was paler or duller than is usual; `outside`: mean CIEDE2000 change beyond MARGIN network
+    pixels of the region. table, enough: of `chroma_by_label`. New names are drawn (fixed seed) among those at least 10
+    units away at the region's lightness.
+    """
+    rng = np.random.default_rng(0)
+    ways, places, outside, cases = [], [], [], []
+    for photo in photos:
+        if len(ways) == count:
+            break
+        grey, truth = _grey(photo)
+        before, labels = _colour(model, grey)
+        hard = labels[0].argmax(0)
+        areas = torch.bincount(hard.flatten(), minlength=len(NAMES)) * enough / hard.numel()
+        old = int(areas.argmax())
+        region = hard == old
+        if not 0.05 < areas[old] < 0.7:
+            continue
+        inside = F.interpolate(region[None, None].float(), before.shape[2:], mode="nearest")[0, 0] > 0
+        light = truth[0][inside]
+        start = _usual(table, old, light)
+        ends = {n: _usual(table, INDEX[n], light) for n in NEW_NAMES if enough[INDEX[n]] and INDEX[n] != old}
+        far = [n for n, end in ends.items() if torch.dist(start, end) >= 10]
+        if not far:
+            continue
+        name = far[rng.integers(len(far))]
+        hot = F.one_hot(torch.tensor(INDEX[name]), len(NAMES)).float()[None, :, None, None]
+        after, _ = _colour(model, grey, torch.where(region, hot, labels))
+        moved = (after - before)[0][:, inside].mean(1)
+        line = ends[name] - start
+        ways.append(float(moved @ line / line.dot(line)))
+        places.append(float((after[0][:, inside].mean(1) - start) @ line / line.dot(line)))
+        near = cv2.dilate(inside.numpy().astype(np.uint8), np.ones((MARGIN + 1, MARGIN + 1), np.uint8)) > 0
+        pair = [torch.cat([truth[:1], ab[0]]) for ab in (before, after)]
+        change = ciede2000(*pair)[torch.from_numpy(~near)]
+        if len(change):
+            outside.append(change.mean().item())
+        cases.append((NAMES[old], name))
+    return {
+        "photos": len(ways),
+        "way_median": float(np.median(ways)),
+        "way_mean": float(np.mean(ways)),
+        "way_at_least_half": float(np.mean(np.array(ways) >= 0.5)),
+        "place_median": float(np.median(places)),
+        "place_at_least_half": float(np.mean(np.array(places) >= 0.5)),
+        "outside_mean": float(np.mean(outside)),
+        "outside_worst": float(np.max(outside)),
+        "cases": sorted({f"{a} → {b}" for a, b in cases}),
+    }
+
+
+@torch.no_grad()
+def faces(model: Colorizer, folder: DataFolder, sources: tuple[str, ...] = ("faces", "ccp")) -> dict:
+    """On pixels labelled skin: median hue error in degrees (of coloured truth), and mean chroma by the truth's."""
+    results = {}
+    for source in sources:
+        errors, ours, theirs = [], [], []
+        for photo, seen in looks(model, folder, folder.photos("test", [source])):
+            skin = torch.from_numpy(skin_pixels(folder, photo, (seen.rgb.shape[1], seen.rgb.shape[2])))
+            if skin.sum() < 20:
+                continue
+            truth, ab = lab_from_rgb(seen.rgb)[1:][:, skin], seen.lab[1:][:, skin]
+            turn = torch.rad2deg(torch.atan2(ab[1], ab[0]) - torch.atan2(truth[1], truth[0]))
+            coloured = torch.hypot(*truth) > 4
+            errors.append(((turn + 180) % 360 - 180).abs()[coloured])
+            ours.append(torch.hypot(*ab).mean().item())
+            theirs.append(torch.hypot(*truth).mean().item())
+        if errors:
+            hue = torch.cat(errors).median().item()
+            results[source] = {"hue_error": hue, "chroma": float(np.sum(ours) / np.sum(theirs)), "photos": len(ours)}
+    return results
+
+
+def robustness(model: Colorizer, folder: DataFolder, sources: tuple[str, ...] = SOURCES, each: int = 25) -> dict:
+    """Ratio and colourfulness, mean over sources, clean and with each damage at strength 0.7, and what bars become."""
+    photos = {source: folder.photos("test", [source])[:each] for source in sources}
+    results = {}
+    for name in ("clean", *DAMAGES, "all"):
+        chosen = DAMAGES.values() if name == "all" else [DAMAGES[name]] if name != "clean" else []
+        strength = 0.35 if name == "all" else 0.7
+        pairs = []
+        for source in sources:
+            rng = np.random.default_rng(0)
+
+            def damage(grey: np.ndarray, chosen=chosen, rng=rng, strength=strength) -> np.ndarray:
+                return functools.reduce(lambda g, harm: harm(g, rng, strength).astype(np.float32), chosen, grey)
+
+            seen = ((photo, look_at(model, tensor_of(photo), damage=damage)) for photo in photos[source])
+            figures, _ = evaluate(seen, folder)
+            pairs.append((figures.ratio, figures.colourfulness))
+        results[name] = dict(zip(("ratio", "colourfulness"), np.mean(pairs, 0).tolist(), strict=True))
+    return results
+
+
+def gain(model: Colorizer, folder: DataFolder, photos: list[Photo]) -> dict:
+    """Colour ratio with labels as read, and with what is known of them put in: of all photos and by source."""
+    errors: dict[str, np.ndarray] = {}  # CIEDE2000 summed over photos: read, given, grey
+    for source in sorted({photo.source for photo in photos}):
+        mine = [photo for photo in photos if photo.source == source]
+        read, _ = evaluate(looks(model, folder, mine), folder)
+        given, _ = evaluate(looks(model, folder, mine, given=True), folder)
+        errors[source] = len(mine) * np.array([read.ciede2000, given.ciede2000, read.ciede2000_grey])
+    pairs = {source: (total[:2] / total[2]).tolist() for source, total in errors.items()}
+    total = np.sum(list(errors.values()), 0)
+    return {"photos": len(photos), "read": total[0] / total[2], "given": total[1] / total[2], "sources": pairs}
+
+
+@torch.no_grad()
+def bars(model: Colorizer, photos: list[Photo]) -> float:
+    """Mean |a|, |b| (the larger) inside letterbox and pillarbox bars, 4 pixels from the picture's edge on."""
+    found = []
+    for i, photo in enumerate(photos):
+        grey, _ = _grey(photo)
+        h, w = grey.shape[2:]
+        thick = 32
+        mask = torch.zeros(h, w, dtype=torch.bool)
+        if i % 2:
+            mask[:thick] = mask[-thick:] = True
+        else:
+            mask[:, :thick] = mask[:, -thick:] = True
+        ab, _ = _colour(model, torch.where(mask, 0.02, grey))
+        inner = torch.from_numpy(cv2.erode(mask.numpy().astype(np.uint8), np.ones((9, 9), np.uint8)) > 0)[::2, ::2]
+        found.append(ab[0].abs()[:, inner].mean(1).max().item())
+    return float(np.mean(found))
+
+
+@torch.no_grad()
+def steadiness(model: Colorizer, photos: list[Photo]) -> dict:
+    """Mean (|Δa| + |Δb|) / 2 of the per-frame network when the picture moves by a pixel or its gain by ±5 %."""
+    moves: list[float] = []
+    gains: list[float] = []
+    for photo in photos:
+        grey, _ = _grey(photo)
+        ab, _ = _colour(model, grey)
+        for dim in (2, 3):
+            other, _ = _colour(model, grey.roll(1, dim))
+            follow = (ab + ab.roll(1, dim)) / 2  # a pixel of the picture is half a pixel of chroma
+            moves.append((follow - other)[:, :, 4:-4, 4:-4].abs().mean().item())
+        for gain in (0.95, 1.05):
+            gains.append((ab - _colour(model, (grey * gain).clamp(0, 1))[0]).abs().mean().item())
+    return {"shift": float(np.mean(moves)), "gain": float(np.mean(gains)), "shift_worst": float(np.max(moves))}
+
+
+@torch.no_grad()
+def precision(model: Colorizer, photos: list[Photo]) -> float:
+    """Mean |Δab| of bfloat16 against float32."""
+    found = []
+    for photo in photos:
+        grey, _ = _grey(photo)
+        exact, _ = _colour(model, grey)
+        with torch.autocast("cpu", torch.bfloat16):
+            fast, _ = _colour(model, grey)
+        found.append((exact - fast.float()).abs().mean().item())
+    return float(np.mean(found))
+
+
+def exam(model: Colorizer, folder: DataFolder, sources: tuple[str, ...] = SOURCES, each: int = 25) -> dict:
+    """All figures. `folder` needs the test photos of `sources` and, for the usual chroma, its training photos.
+
+    Colour and labels are measured on all test photos, damage and vividness on `each` of every source.
+    """
+    results = evaluate_tests(model, folder, folder.sources("test"), mean_of=list(sources))
+    tests = {source: folder.photos("test", [source]) for source in sources}
+    mixed = [photo for group in zip(*tests.values(), strict=False) for photo in group]
+    # What people drew is right; what a network saw in the colours is right about outlines and often wrong about names.
+    some = [p for s in folder.sources("test") for p in folder.photos("test", [s])[:each]]
+    for kind, labelled in {
+        "given": [p for p in some if p.label_path],
+        "given_voc": [p for p in some if p.voc_path and not p.label_path],
+    }.items():
+        if labelled:
+            results[kind] = gain(model, folder, labelled)
+    table, enough = chroma_by_label(folder, folder.photos("train"))
+    results["control"] = control(model, mixed, table, enough)
+    results["skin"] = faces(model, folder)
+    results["bars"] = bars(model, mixed[:each])
+    results["steadiness"] = steadiness(model, mixed[:each])
+    results["bf16"] = precision(model, mixed[: each // 2])
+    curve = {}
+    kept = {source: list(looks(model, folder, photos[:each])) for source, photos in tests.items()}
+    for vivid in (0.5, 0.75, 1.0, 1.25, 1.5, 2.0):
+        pairs = [evaluate(seen, folder, vivid)[0] for seen in kept.values()]
+        curve[str(vivid)] = [float(np.mean([getattr(p, key) for p in pairs])) for key in ("ratio", "colourfulness")]
+    results["vivid"] = curve
+    results["robustness"] = robustness(model, folder, sources, each)
+    return results

@@ -1,0 +1,297 @@
+"""Training the networks within a given time or number of steps, on whatever is there; no ray, no av.
+
+Recipe: an ImageNet encoder or given weights, the losses of `objective`, AdamW with a cosine schedule; an exponential
+mean of the weights is what is kept. Several processes that have joined a torch process group (Ray Train does this)
+train together: each makes batches of its own, the first one writes.
+"""
+
+import copy
+import json
+import math
+import os
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+from .. import checkpoint as weights
+from .. import pick_precision
+from ..colorizer import Colorizer
+from ..labels import NAMES
+from .chroma_prior import BINS, chroma_by_label
+from .dataset import Batch, DataFolder, batches
+from .evaluate import choose_vividness, evaluate_tests, sheet
+from .imagenet import imagenet_encoder
+from .objective import Objective, Settings
+
+Usual = tuple[Tensor, Tensor]  # of `chroma_by_label`
+Wrap = Callable[[nn.Module], nn.Module]  # what an engine does to a module so that workers share gradients
+
+BURST = 3.0  # times the usual loss: such a step is left out
+IN_A_ROW = 3  # so many of them are not the batches' fault
+COUNTS = ("steps", "seconds", "usual_loss", "bursts", "in_a_row")  # of a `Trainer`, in its state
+
+
+def ranks() -> tuple[int, int]:
+    """This process's number among those that train together, and how many they are."""
+    return (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
+
+
+@torch.no_grad()
+def blend(model: Colorizer, other: Colorizer, share: float) -> None:
+    """Move every weight of `model` by a share, 0..1, of the way to that of `other`."""
+    for own, theirs in zip(model.parameters(), other.parameters(), strict=True):
+        own.lerp_(theirs, share)
+
+
+class Trainer:
+    """Model, optimiser and averaged model of one run; `state` and `restore` make it survive a kill.
+
+    A step is a function of the state and its batch: random numbers come from the seed, the step and the worker. One
+    whose loss bursts changes nothing, and after several in a row the averaged model takes the place of the model (as
+    Chowdhery et al., "PaLM", 2022, went back to a checkpoint and left out the batches at a spike).
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        device: torch.device,
+        start: Colorizer | None = None,
+        usual: Usual | None = None,
+        wrap: Wrap = lambda module: module,
+    ) -> None:
+        """start: where to begin, else an ImageNet encoder; usual: without it no label is repainted."""
+        torch.manual_seed(settings.seed)
+        self.settings, self.device = settings, device
+        # Channels last is for tensor cores; plain memory trains a quarter faster on a CPU (measured).
+        self.layout = torch.channels_last if device.type == "cuda" else torch.contiguous_format
+        precision = settings.precision if settings.precision != "auto" else pick_precision(device.type)
+        self.dtype = getattr(torch, precision)
+        self.model = (start or Colorizer(imagenet_encoder())).to(device, memory_format=self.layout).train()
+        self.model.encoder.stem.requires_grad_(settings.fixed == 0)
+        for stage in self.model.encoder.stages[: settings.fixed]:
+            stage.requires_grad_(False)
+        self.mean = copy.deepcopy(self.model).requires_grad_(False)
+        table, names = usual or (torch.zeros(len(NAMES), BINS, 2), torch.zeros(len(NAMES), dtype=torch.bool))
+        self.objective = Objective(self.model, settings, table, names).to(device)
+        self.run = wrap(self.objective)
+        heads = [p for n, p in self.model.named_parameters() if not n.startswith("encoder.")]
+        encoder = [p for p in self.model.encoder.parameters() if p.requires_grad]
+        self.optimiser = torch.optim.AdamW(
+            [{"params": heads, "share": 1.0}, {"params": encoder, "share": settings.encoder}],
+            lr=settings.rate,
+            weight_decay=1e-4,
+        )
+        self.steps, self.seconds = 0, 0.0
+        self.usual_loss, self.bursts, self.in_a_row = 0.0, 0, 0
+
+    @property
+    def progress(self) -> float:
+        """0..1, the same in all workers."""
+        if self.settings.steps:
+            return min(1.0, self.steps / self.settings.steps)
+        return min(1.0, self.seconds / (60 * self.settings.minutes))
+
+    def step(self, batch: Batch) -> dict[str, float]:
+        """One step; returns the losses of this worker's batch."""
+        started, s, (rank, world) = time.perf_counter(), self.settings, ranks()
+        torch.manual_seed((s.seed << 40) + self.steps * world + rank)
+        warm = min(1.0, (self.steps + 1) / 100)
+        cosine = 0.5 * (1 + math.cos(math.pi * self.progress))
+        for group in self.optimiser.param_groups:
+            group["lr"] = s.rate * group["share"] * warm * max(0.01, cosine)
+        grey = batch.grey.to(self.device, memory_format=self.layout)
+        with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
+            rest = (part.to(self.device) for part in (batch.lab, batch.known, batch.allowed))
+            found = self.run(grey, *rest)
+        self.optimiser.zero_grad(set_to_none=True)
+        loss = torch.stack(list(found.values())).sum()
+        loss.backward()
+        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        loss = loss.detach()
+        if world > 1:  # all must agree on what is a burst
+            dist.all_reduce(loss)
+        if self._bursts(loss.item() / world, norm.item()):
+            self._leave_out()
+        else:
+            self._learn()
+        self.steps += 1
+        spent = torch.tensor(time.perf_counter() - started, dtype=torch.float64, device=self.device)
+        if world > 1:  # all must agree on when the time is up
+            dist.all_reduce(spent, dist.ReduceOp.MAX)
+        self.seconds += spent.item()
+        return {name: loss.item() for name, loss in found.items()}
+
+    def _bursts(self, loss: float, norm: float) -> bool:
+        """Whether a step would do harm, by its loss and its gradient's norm."""
+        high = self.usual_loss and loss > BURST * self.usual_loss
+        if high or not math.isfinite(loss) or not math.isfinite(norm):
+            return True
+        self.usual_loss += (loss - self.usual_loss) * max(0.02, 1 / (self.steps + 1))
+        return False
+
+    def _learn(self) -> None:
+        self.in_a_row = 0
+        self.optimiser.step()
+        decay = min(self.settings.ema, (self.steps + 1) / (self.steps + 11))
+        blend(self.mean, self.model, 1 - decay)
+
+    def _leave_out(self) -> None:
+        self.bursts, self.in_a_row = self.bursts + 1, self.in_a_row + 1
+        if self.in_a_row < IN_A_ROW:
+            return
+        self.in_a_row = 0
+        self.model.load_state_dict(self.mean.state_dict())
+        # What the optimiser was heading for is forgotten; how large gradients have been keeps its first steps small.
+        for moments in self.optimiser.state.values():
+            moments["exp_avg"].zero_()
+
+    def state(self) -> dict:
+        return {
+            "settings": asdict(self.settings),
+            "model": self.model.state_dict(),
+            "mean": self.mean.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "usual": self.objective.usual,
+            "names": self.objective.names,
+            **{name: getattr(self, name) for name in COUNTS},
+        }
+
+    def restore(self, state: dict) -> None:
+        self.model.load_state_dict(state["model"])
+        self.mean.load_state_dict(state["mean"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.objective.usual.copy_(state["usual"])
+        self.objective.names.copy_(state["names"])
+        for name in COUNTS:
+            setattr(self, name, state[name])
+
+
+class Log:
+    """Mean losses since the last line, every 20 seconds, to a file of JSON lines and to stderr."""
+
+    def __init__(self, path: Path, trainer: Trainer, samples: int) -> None:
+        self._path, self._trainer, self._samples = path, trainer, samples
+        self._sums, self._count, self._shown = {}, 0, time.monotonic()
+
+    def add(self, losses: dict[str, float]) -> None:
+        for name, loss in losses.items():
+            self._sums[name] = self._sums.get(name, 0.0) + loss
+        self._count += 1
+        passed = time.monotonic() - self._shown
+        if passed < 20:
+            return
+        trainer = self._trainer
+        used = trainer.seconds / 60
+        line = {
+            "steps": trainer.steps,
+            "minutes": round(used, 2),
+            **{name: round(total / self._count, 4) for name, total in self._sums.items()},
+            "bursts": trainer.bursts,
+            "samples_per_second": round(self._count * self._samples / passed, 1),
+            "minutes_left": round(used / trainer.progress - used, 1),
+        }
+        with self._path.open("a") as file:
+            print(json.dumps(line), file=file)
+        print("  ".join(f"{k} {v}" for k, v in line.items()), file=sys.stderr)
+        self._sums, self._count, self._shown = {}, 0, time.monotonic()
+
+
+def train(
+    data: list[Path],
+    out: Path,
+    settings: Settings,
+    device: torch.device | str,
+    test: list[str],
+    start: Path | None = None,
+    wrap: Wrap = lambda module: module,
+) -> None:
+    """Train, evaluate on the test splits of `test`, and write weights, log and sheet into `out`.
+
+    Goes on from `out`/checkpoint.pt where there is one. Raises ValueError where that is of other settings, or where
+    there is no `start` to be averaged with.
+    """
+    if settings.averaged and start is None:
+        raise ValueError("only what was begun from given weights can be averaged with them")
+    rank, world = ranks()
+    device = torch.device(device)
+    out.mkdir(parents=True, exist_ok=True)
+    folder, checkpoint = DataFolder(data), out / "checkpoint.pt"
+    photos = folder.photos("train")
+    if checkpoint.exists():
+        saved = torch.load(checkpoint, map_location=device, weights_only=True)
+        begun = {k: v for k, v in saved["settings"].items() if v != getattr(settings, k) and k not in ENDS}
+        if begun:
+            raise ValueError(f"{checkpoint} is of a run with {begun}; give another --out")
+        trainer = Trainer(settings, device, Colorizer(), wrap=wrap)
+        trainer.restore(saved)
+    else:
+        begin = weights.load(start) if start else None
+        usual = chroma_by_label(folder, photos) if settings.repainted else None
+        trainer = Trainer(settings, device, begin, usual, wrap)
+    source = batches(
+        folder,
+        photos,
+        settings.batch,
+        settings.size,
+        settings.seed,
+        first=trainer.steps,
+        rank=rank,
+        world=world,
+        threads=max(1, (os.cpu_count() or 1) // world) if trainer.device.type == "cuda" else 1,
+    )
+    log = Log(out / "log.jsonl", trainer, settings.batch * world) if rank == 0 else None
+    kept = time.monotonic()
+    while trainer.progress < 1:
+        losses = trainer.step(next(source))
+        if log:
+            log.add(losses)
+            if time.monotonic() - kept > 120 or trainer.progress >= 1:
+                partial = checkpoint.with_suffix(".partial")
+                torch.save(trainer.state(), partial)
+                partial.replace(checkpoint)
+                kept = time.monotonic()
+    if rank == 0:
+        _finish(trainer, folder, len(photos), out, test, start)
+
+
+ENDS = ("minutes", "steps")  # a run may be given more time
+
+
+def _finish(trainer: Trainer, folder: DataFolder, photos: int, out: Path, test: list[str], start: Path | None) -> None:
+    """Evaluate and write weights with recipe and figures, and a sheet."""
+    _, world = ranks()
+    model = copy.deepcopy(trainer.mean).eval()  # itself it stays as it is: a finished run may be called again
+    if trainer.settings.averaged and start:
+        # One trained on from the other, they lie in one basin, and their mean is often better than either (Wortsman et
+        # al., "Model soups", ICML 2022).
+        blend(model, weights.load(start).to(trainer.device), 0.5)
+    vividness = choose_vividness(model, folder, test)
+    with torch.no_grad():
+        model.color.head.weight.mul_(vividness)
+        assert model.color.head.bias is not None
+        model.color.head.bias.mul_(vividness)
+    figures = evaluate_tests(model, folder, test)
+    recipe = asdict(trainer.settings) | {
+        "steps": trainer.steps,
+        "samples": trainer.steps * trainer.settings.batch * world,
+        "minutes": round(trainer.seconds / 60, 1),
+        "photos": photos,
+        "vividness": vividness,
+        "bursts": trainer.bursts,
+        "workers": world,
+        "start": weights.digest(start) if start else "imagenet",
+        "device": trainer.device.type,
+        "torch": torch.__version__,
+        "parameters": sum(p.numel() for p in model.parameters()),
+    }
+    weights.save(model, out / "semcolor.safetensors", {"recipe": recipe, "figures": figures})
+    pictures = [p for s in test for p in folder.photos("test", [s])[:6]]
+    if pictures:
+        sheet(model, pictures, out / "sheet.jpg")
+    print(json.dumps(figures, indent=1))

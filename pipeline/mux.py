@@ -1,0 +1,375 @@
+"""Parts and everything else of the source → the output file, whole or not at all.
+
+Sound, subtitles, data, attachments, further pictures, chapters, metadata and dispositions are copied packet for
+packet. What a container cannot carry is an `OutputError` before any work is done (`check_output`), never dropped.
+
+Every frame keeps its time stamp. Matroska counts in milliseconds: there, it is the nearest millisecond. AVI and ASF
+keep no presentation time stamps, and FFmpeg reads H.264 from them a constant frame or two late: there, the distances
+are compared, and a film that comes from AVI begins at 0. The file is
+written under a temporary name beside the output, read back and compared with the source, synced, and only then
+renamed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import math
+import os
+import tempfile
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from fractions import Fraction
+from itertools import islice
+from pathlib import Path
+from typing import IO, Any
+
+import av
+import numpy as np
+from av.video.reformatter import ColorRange
+
+from ..errors import AssembleError, OutputError, SemcolorError
+from .chunk import Chunk
+from .encode import WITHOUT_PTS, Encoding, PartEncoder, chroma_size
+from .film import KEPT_MATRICES, Film, display_matrix, matrix_tag
+from .storage import check_target, is_url, open_container
+from .writer import Part
+
+__all__ = ["assemble", "check_output", "check_place", "output_format"]
+
+CONTAINER_TAGS = {"major_brand", "minor_version", "compatible_brands", "encoder", "duration"}
+STATISTICS = ("BPS", "NUMBER_OF_", "_STATISTICS", "DURATION", "ENCODER")
+"""Metadata that describe the source's file and not the film; muxers write their own."""
+
+File = Path | IO[bytes]
+Copied = dict[int, list[int]]
+"""Stream → number of packets, number of bytes."""
+
+
+def output_format(output: str | os.PathLike[str]) -> str:
+    """FFmpeg's name of the container for the output's suffix; `OutputError` if there is none."""
+    suffix = Path(output).suffix
+    with contextlib.suppress(ValueError, av.error.FFmpegError):
+        name = av.open(f"film{suffix}", "w").format.name if suffix else ""  # opens nothing before the header
+        if name and not name.startswith("image2"):
+            return name
+    raise OutputError(f"{output}: {suffix or 'no suffix'} names no film's container; use .mkv, .mp4 or .mov.")
+
+
+def check_output(
+    film: Film,
+    output: str | os.PathLike[str],
+    encoding: Encoding | None = None,
+    overwrite: bool = False,
+    copy_streams: bool = True,
+) -> None:
+    """Raise `OutputError`, one sentence, if the output cannot be written as asked.
+
+    With an encoding, a film of two grey frames is written in memory with the source's other streams and read back:
+    that finds codecs, streams, pixel shapes and colour tags that the container cannot carry.
+    """
+    check_place(film.path, output, overwrite)
+    if encoding:
+        _try_container(film, os.fspath(output), output_format(output), encoding, copy_streams)
+
+
+def check_place(
+    source: str | os.PathLike[str], output: str | os.PathLike[str], overwrite: bool = False, film_format: bool = True
+) -> None:
+    """Raise `OutputError`, one sentence, if there cannot be a film at `output`; looks at no content.
+
+    `film_format`: its suffix must name a film's container.
+    """
+    if is_url(output):
+        check_target(source, os.fspath(output), overwrite)
+        if film_format:
+            output_format(output)
+        return
+    output = Path(output)
+    if output.exists() and os.path.exists(source) and os.path.samefile(output, source):
+        raise OutputError(f"{output} is the input itself; choose another name with -o.")
+    if output.is_dir():
+        raise OutputError(f"{output} is a folder; give the name of a file.")
+    if os.path.lexists(output) and not overwrite:
+        raise OutputError(f"{output} exists already; use --overwrite to replace it.")
+    if not output.parent.is_dir():
+        raise OutputError(f"{output}: its folder does not exist; create {output.parent} first.")
+    try:
+        with tempfile.TemporaryFile(dir=output.parent):
+            pass
+    except OSError as error:
+        raise OutputError(f"{output} cannot be written: {output.parent}: {error.strerror}.") from error
+    if film_format:
+        output_format(output)
+
+
+def assemble(
+    film: Film,
+    folder: str | os.PathLike[str],
+    parts: Sequence[Part],
+    output: str | os.PathLike[str],
+    encoding: Encoding,
+    kind: str = "film",
+    copy_streams: bool = True,
+    metadata: dict[str, str] | None = None,
+) -> Path:
+    """Join the parts' pictures (`kind`: "film", "labels" or "maps") with the source's other streams.
+
+    `metadata`: of the whole file, beside the source's.
+
+    Returns the finished film's path inside `folder`; `place` puts it at `output`, whose suffix names the container.
+    Raises `AssembleError` if the parts are not the whole film, or if what was written is not.
+    """
+    held = sum(part.frames for part in parts)
+    if held != film.frames:
+        raise AssembleError(
+            f"{folder} holds {held} of {film.frames} frames; source and output must lie where every worker sees them."
+        )
+    files = [Path(folder) / part.files[kind] for part in parts]
+    result = Path(folder) / f"{kind}{Path(output).suffix}"
+    try:
+        container = output_format(output)
+        copied = _join(film, files, result, container, copy_streams, encoding, metadata)
+        _verify(film, film.pts, result, container, encoding, copied)
+    except av.error.FFmpegError as error:
+        raise AssembleError(f"{output} could not be assembled: {error}.") from error
+    return result
+
+
+def _join(
+    film: Film,
+    files: Sequence[File],
+    target: File,
+    container: str,
+    copy_streams: bool,
+    encoding: Encoding,
+    metadata: dict[str, str] | None = None,
+    limit: int | None = None,
+) -> Copied:
+    """Write the output; returns what was copied, by the output's stream index.
+
+    `limit`: copy only so many packets of the source's other streams (for a trial).
+    """
+    with contextlib.ExitStack() as stack:
+        source = stack.enter_context(open_container(film.path))
+        first = stack.enter_context(_open_part(files[0]))
+        out: Any = av.open(
+            str(target) if isinstance(target, Path) else target,
+            "w",
+            format=container,
+            container_options=_muxer_options(container, source),
+        )
+        stack.enter_context(out)
+        picture: Any = None
+        streams: dict[int, Any] = {}
+        for stream in source.streams:
+            if stream.index == film.stream:
+                picture = _add_picture(out, first.streams.video[0], stream, film, encoding)
+            elif copy_streams and not _is_chapter_track(source, stream):
+                streams[stream.index] = _add_copy(out, stream)
+        if copy_streams:
+            out.metadata.update({k: v for k, v in source.metadata.items() if k.lower() not in CONTAINER_TAGS})
+            out.set_chapters(source.chapters())
+        else:
+            streams = {}
+        out.metadata.update(metadata or {})
+        copied = _count()
+        others = (p for p in source.demux() if p.size and p.stream_index in streams) if streams else iter(())
+        out.start_encoding()
+        shift = -int(film.pts[0]) if container in WITHOUT_PTS and film.container in WITHOUT_PTS else 0
+        for packet in _by_time(_picture_packets(film, files, picture, shift), islice(others, limit)):
+            if packet.stream is not picture:
+                packet.stream = streams[packet.stream_index]
+                _add(copied, packet.stream.index, packet.size)
+            out.mux_one(packet)
+    return dict(copied)
+
+
+def _count() -> Copied:
+    return defaultdict(lambda: [0, 0])
+
+
+def _add(counted: Copied, stream: int, size: int) -> None:
+    counted[stream][0] += 1
+    counted[stream][1] += size
+
+
+def _muxer_options(container: str, source: Any) -> dict[str, str]:
+    """Same bytes every time, and no muxer may move time stamps."""
+    options = {"fflags": "+bitexact", "avoid_negative_ts": "disabled"}
+    if container == "mpegts":
+        options["mpegts_copyts"] = "1"
+    if container in ("mp4", "mov", "ipod", "3gp", "3g2", "ismv", "f4v"):
+        # A late first frame is an edit in the movie's own time scale: milliseconds unless told.
+        scale = math.lcm(*(s.time_base.denominator for s in source.streams if s.time_base))
+        if scale < 1 << 31:
+            options["movie_timescale"] = str(scale)
+    return options
+
+
+def _add_picture(out: Any, template: Any, source: Any, film: Film, encoding: Encoding) -> Any:
+    stream = out.add_stream_from_template(template, opaque=True)
+    stream.time_base = film.time_base
+    for name, value in encoding.tags.items():
+        setattr(stream.codec_context, name, value)
+    stream.codec_context.field_order = encoding.field_order
+    stream.codec_context.sample_aspect_ratio = encoding.sample_aspect
+    stream.codec_context.framerate = encoding.rate
+    stream.metadata.update(_tags(source))
+    stream.disposition = int(source.disposition)
+    if film.display_matrix:
+        stream.set_display_matrix(film.display_matrix)
+    return stream
+
+
+def _add_copy(out: Any, template: Any) -> Any:
+    stream = out.add_stream_from_template(template, opaque=True)
+    stream.metadata.update(_tags(template))
+    stream.disposition = int(template.disposition)
+    return stream
+
+
+def _tags(stream: Any) -> dict[str, str]:
+    return {k: v for k, v in stream.metadata.items() if not k.upper().startswith(STATISTICS)}
+
+
+def _is_chapter_track(source: Any, stream: Any) -> bool:
+    """MP4 keeps chapters in a text track; they are set as chapters, and the muxer writes its own track."""
+    return stream.type == "data" and bool(source.chapters()) and source.format.name.startswith("mov")
+
+
+def _open_part(file: File) -> Any:
+    if not isinstance(file, Path):
+        file.seek(0)
+    return av.open(str(file) if isinstance(file, Path) else file, format="nut")
+
+
+def _picture_packets(film: Film, files: Sequence[File], stream: Any, shift: int) -> Iterator[Any]:
+    """The parts' packets in coded order with decoding time stamps of one continuous stream.
+
+    With `delay` = the most places that a packet comes later than its rank among the time stamps, the i-th packet is
+    due for decoding at the (i - delay)-th time stamp; before the first one, at the first frame's pace.
+    """
+    origin = int(film.pts[0])
+    coded: list[int] = []
+    extradata: set[bytes] = set()
+    for file in files:
+        with _open_part(file) as part:
+            extradata.add(bytes(part.streams.video[0].codec_context.extradata or b""))
+            coded += [origin + round(p.pts * p.time_base / film.time_base) for p in part.demux() if p.size]
+    if len(extradata) > 1:
+        raise AssembleError("the parts were not encoded with the same settings; start over.")
+    shown = sorted(coded)
+    rank = {pts: n for n, pts in enumerate(shown)}
+    delay = max((n - rank[pts] for n, pts in enumerate(coded)), default=0)
+    pace = shown[1] - shown[0] if len(shown) > 1 else 1
+    lasts = {pts: d for pts, d in zip(shown, film.durations(0, len(shown)), strict=True)}
+    n = 0
+    for file in files:
+        with _open_part(file) as part:
+            for packet in part.demux():
+                if not packet.size:
+                    continue
+                packet.stream, packet.time_base = stream, film.time_base
+                packet.pts = shift + coded[n]
+                packet.dts = shift + (shown[n - delay] if n >= delay else shown[0] - (delay - n) * pace)
+                packet.duration = lasts[coded[n]]
+                n += 1
+                yield packet
+
+
+def _by_time(pictures: Iterator[Any], others: Iterable[Any]) -> Iterator[Any]:
+    """Merge by decoding time, each kind in its own order."""
+    picture = next(pictures, None)
+    for packet in others:
+        stamp = packet.dts if packet.dts is not None else packet.pts
+        while picture is not None and stamp is not None and picture.dts * picture.time_base <= stamp * packet.time_base:
+            yield picture
+            picture = next(pictures, None)
+        yield packet
+    if picture is not None:
+        yield picture
+        yield from pictures
+
+
+def _verify(film: Film, pts: np.ndarray, file: File, container: str, encoding: Encoding, copied: Copied) -> None:
+    """Read the output back; `AssembleError` says the first thing that is not as it must be."""
+    stamps: list[int | None] = []
+    found = _count()
+    with _reopen(file, container) as result:
+        sizes = encoding.width, encoding.height
+        stream = next((s for s in result.streams.video if (s.width, s.height) == sizes), None)
+        if stream is None:
+            raise AssembleError("its pictures cannot be read back")
+        base, index = Fraction(stream.time_base), stream.index
+        for packet in result.demux():
+            if packet.size == 0:
+                continue
+            if packet.stream_index == index:
+                stamps.append(packet.pts)
+            else:
+                _add(found, packet.stream_index, packet.size)
+        sides = Fraction(stream.sample_aspect_ratio or 1), encoding.sample_aspect
+    with _reopen(file, container) as result:
+        frame = next(result.decode(result.streams[index]))
+        tags = {name: int(getattr(frame, name)) for name in encoding.tags}
+        # A tag that is missing is kept if what everybody then takes for granted is right.
+        if KEPT_MATRICES[matrix_tag(frame)] == KEPT_MATRICES[encoding.colorspace]:
+            tags["colorspace"] = encoding.colorspace
+        tags["color_range"] = tags["color_range"] or int(ColorRange.MPEG)
+        turned = display_matrix(frame)
+        fields = bool(frame.interlaced_frame), encoding.field_order > 1
+    read = np.array(sorted(s for s in stamps if s is not None), np.int64)
+    if not len(read) == len(stamps) == len(pts):
+        raise AssembleError(f"it holds {len(read)} frames with time stamps instead of {len(pts)}")
+    wanted = np.array([round(int(p) * film.time_base / base) for p in pts], np.int64)
+    if container in WITHOUT_PTS:
+        read, wanted = read - read[0], wanted - wanted[0]
+    wrong = np.flatnonzero(read != wanted)
+    if len(wrong):
+        raise AssembleError(f"{film.when(int(wrong[0]))} has another time stamp than in the source")
+    if fields[0] != fields[1]:
+        raise AssembleError("the order of interlaced fields is lost")
+    if sides[0] != sides[1]:
+        raise AssembleError(f"its pixels are {sides[0]} instead of {sides[1]} wide for their height")
+    if turned != film.display_matrix:
+        raise AssembleError("the rotation at display is lost")
+    lost = [name for name, value in encoding.tags.items() if value != 2 and tags[name] != value]
+    if lost:
+        raise AssembleError(f"{' and '.join(lost).replace('_', ' ')} cannot be kept")
+    # PCM is cut into other packets by some containers, AAC loses a header a packet in others: one of both must agree.
+    if not any(sorted(n[i] for n in found.values()) == sorted(n[i] for n in copied.values()) for i in (0, 1)):
+        raise AssembleError("packets of the sound or another copied stream are missing")
+
+
+def _reopen(file: File, container: str) -> Any:
+    # A film of two frames is too short for FFmpeg to recognise a transport stream.
+    known = "mpegts" if container == "mpegts" else None
+    if not isinstance(file, Path):
+        file.seek(0)
+    return av.open(str(file) if isinstance(file, Path) else file, format=known)
+
+
+def _try_container(film: Film, output: str, container: str, encoding: Encoding, copy_streams: bool) -> None:
+    frames = min(2, film.frames)
+    part, result = io.BytesIO(), io.BytesIO()
+    encoder = PartEncoder(part, encoding, int(film.pts[0]))
+    ch, cw = chroma_size(encoding.width, encoding.height, encoding.pix_fmt)
+    bits = av.VideoFormat(encoding.pix_fmt).components[0].bits
+    dtype = np.uint8 if bits == 8 else np.uint16
+    pts = film.pts[:frames]
+    chunk = Chunk(0, 0, 0, 0, True, tuple(map(int, pts)), (0,) * frames, (film.interlaced,) * frames)
+    grey = 1 << (bits - 1)
+    luma = np.full((frames, encoding.height, encoding.width), grey, dtype)
+    encoder.write(chunk, luma, None if encoding.pix_fmt == "gray" else np.full((frames, 2, ch, cw), grey, dtype))
+    encoder.close()
+    suffix = Path(output).suffix
+    try:
+        copied = _join(film, [part], result, container, copy_streams, encoding, limit=64)
+        _verify(film, pts, result, container, encoding, copied)
+    except (av.error.FFmpegError, ValueError, SemcolorError) as error:
+        kept = ", ".join([encoding.codec, *(film.others if copy_streams else ())])
+        raise OutputError(
+            f"{output}: {suffix} cannot carry this film ({kept}) whole: {str(error).rstrip('.')}; "
+            f"choose another container (.mkv holds nearly everything) or another --codec."
+        ) from error

@@ -1,0 +1,181 @@
+"""Films that lie elsewhere: URLs such as ``s3://bucket/reel.mkv``, read and written through fsspec.
+
+The one module that knows URLs. A `Place` is a `Path` of this machine, or a URL as a `str`. A film is read where it
+lies, a few blocks at a time; a finished one is uploaded by an object store's own means, so that nobody sees half of it.
+
+fsspec and what it needs for a protocol are imported when a URL is given: ``pip install 'semcolor[s3]'``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path, PurePosixPath
+from typing import IO, Any
+
+from ..errors import InputError, OutputError, SemcolorError, UserError
+
+__all__ = ["Place", "check_target", "digest", "is_url", "join", "listing", "open_container", "open_file", "parent"]
+__all__ += ["place_of", "size_of", "stat", "upload"]
+
+Place = Path | str
+
+BLOCK, BLOCKS = 4 << 20, 16
+"""Bytes fetched at a time, and how many such blocks an open film keeps: 64 MiB."""
+
+STORES = ("s3", "s3a", "gs", "gcs", "az", "abfs", "abfss")
+"""Protocols of object stores: what is uploaded appears whole or not at all."""
+
+
+def is_url(place: str | os.PathLike[str]) -> bool:
+    return bool(re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", os.fspath(place)))
+
+
+def place_of(text: str | os.PathLike[str]) -> Place:
+    """A URL as it is; any other path, absolute."""
+    return os.fspath(text) if is_url(text) else Path(text).absolute()
+
+
+def parent(place: Place) -> Place:
+    return place.rpartition("/")[0] if isinstance(place, str) else place.parent
+
+
+def join(folder: Place, name: str) -> Place:
+    """`name` may hold folders, ``.`` and ``..``; if it is absolute or a URL, it is the answer."""
+    if is_url(name):
+        return name
+    if not isinstance(folder, str):
+        return Path(os.path.normpath(folder / name))
+    scheme, _, rest = folder.partition("://")
+    return f"{scheme}://{os.path.normpath(PurePosixPath(rest, name.lstrip('/')))}"
+
+
+@contextmanager
+def open_container(path: str) -> Iterator[Any]:
+    """The film at a path or URL, opened by PyAV for reading."""
+    import av
+
+    with ExitStack() as stack:
+        file = stack.enter_context(open_file(path)) if is_url(path) else path
+        yield stack.enter_context(av.open(file, metadata_errors="replace"))
+
+
+def open_file(path: str) -> IO[bytes]:
+    """The file at a path or URL. Of a URL only what is read is fetched, in blocks of `BLOCK` bytes."""
+    if not is_url(path):
+        return open(path, "rb")
+    system, key = _system(path)
+    with _told(path, InputError):
+        return system.open(key, "rb", block_size=BLOCK, cache_type="blockcache", cache_options={"maxblocks": BLOCKS})
+
+
+def size_of(path: str) -> int:
+    """Bytes. Raises InputError for a URL where nothing is."""
+    if not is_url(path):
+        return os.path.getsize(path)
+    if (found := stat(path)) is None:
+        raise InputError(f"{path}: no such object or bucket.")
+    return found[0]
+
+
+def stat(url: str) -> tuple[int, int] | None:
+    """Size in bytes and a number that changes with the content; None where nothing is. Raises UserError."""
+    system, key = _system(url)
+    with _told(url, InputError):
+        try:
+            found = system.info(key)
+        except FileNotFoundError:
+            return None
+    if found["type"] == "directory":
+        raise InputError(f"{url} is a folder; end it with / for all films below it, or give one film.")
+    return _stat(found)
+
+
+def listing(url: str) -> list[tuple[str, tuple[int, int]]]:
+    """URLs of the files below a folder (its URL ends with /) or that match a pattern, and their `stat`; sorted."""
+    system, key = _system(url)
+    with _told(url, InputError):
+        found = system.find(key, detail=True) if url.endswith("/") else system.glob(key, detail=True)
+    return [(system.unstrip_protocol(k), _stat(i)) for k, i in sorted(found.items()) if i["type"] == "file"]
+
+
+def check_target(source: str | os.PathLike[str], url: str, overwrite: bool = False) -> None:
+    """Raise `OutputError`, one sentence, if nothing can be uploaded to `url`."""
+    if url.partition("://")[0] not in STORES:
+        raise OutputError(
+            f"{url}: only an object store ({', '.join(f'{s}://' for s in STORES)}) takes a film whole or not at all; "
+            f"write to a folder, or to one of these."
+        )
+    if url.endswith("/"):
+        raise OutputError(f"{url} is a folder; give the name of a file.")
+    if url == os.fspath(source):
+        raise OutputError(f"{url} is the input itself; choose another name with -o.")
+    if stat(url) and not overwrite:
+        raise OutputError(f"{url} exists already; use --overwrite to replace it.")
+    system, key = _system(url)
+    bucket = key.partition("/")[0]
+    with _told(url, OutputError):
+        if not system.exists(bucket):
+            raise OutputError(f"{url}: there is no bucket {bucket}; create it first.")
+
+
+def upload(file: Path, url: str) -> None:
+    """Put a file there, whole or not at all, and see that it arrived. Raises SemcolorError."""
+    system, key = _system(url)
+    try:
+        system.put_file(str(file), key)
+        arrived = system.info(key)["size"]
+    except Exception as error:  # of whatever package is at work
+        reason = str(error) or type(error).__name__
+        raise SemcolorError(f"{url} could not be uploaded ({reason}); the same command goes on with that.") from error
+    if arrived != file.stat().st_size:
+        raise SemcolorError(f"{url} arrived with {arrived} of {file.stat().st_size} bytes; the same command goes on.")
+
+
+def digest(url: str) -> str:
+    """SHA-256 of the content, hexadecimal; "" where nothing is."""
+    if stat(url) is None:
+        return ""
+    with open_file(url) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]  # fsspec's are readable too
+
+
+def _system(url: str) -> tuple[Any, str]:
+    """fsspec's file system, and the URL's path in it. Others write there, so that no listing is remembered."""
+    try:
+        from fsspec.core import url_to_fs
+
+        return url_to_fs(url, use_listings_cache=False)
+    except ImportError as error:
+        raise UserError(
+            f"{url} needs further packages: pip install 'semcolor[s3]' has those of s3 ({error})."
+        ) from error
+    except ValueError as error:
+        raise UserError(f"{url}: {error}.") from error
+
+
+def _stat(info: dict[str, Any]) -> tuple[int, int]:
+    changes = next((str(info[k]) for k in ("ETag", "etag", "LastModified", "updated", "mtime") if info.get(k)), "")
+    return int(info["size"] or 0), int.from_bytes(hashlib.sha256(changes.encode()).digest()[:6])
+
+
+@contextmanager
+def _told(url: str, kind: type[UserError]) -> Iterator[None]:
+    """What a store says, in a sentence: the user's mistakes, and what may be otherwise the next time."""
+    try:
+        yield
+    except SemcolorError:
+        raise
+    except FileNotFoundError as error:
+        raise kind(f"{url}: no such object or bucket.") from error
+    except PermissionError as error:
+        raise kind(f"{url}: permission denied by the store ({error}).") from error
+    except Exception as error:  # boto's own are of no common kind, and not to be imported here
+        if "Credentials" in type(error).__name__:
+            raise kind(
+                f"{url}: no credentials were found ({error}); for S3 set AWS_PROFILE or AWS_ACCESS_KEY_ID."
+            ) from error
+        raise SemcolorError(f"{url} cannot be reached: {error}") from error

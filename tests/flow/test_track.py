@@ -1,0 +1,94 @@
+"""A region followed through a shot, where its true place is known."""
+
+import numpy as np
+import pytest
+from semcolor.flow import estimate
+from semcolor.flow.metrics import chroma_warp_error
+from semcolor.flow.track import follow
+from semcolor.flow.warp import halve
+from support.motions import disc, pan
+
+
+def _truth(masks: np.ndarray) -> list[np.ndarray]:
+    """On the chroma grid, bool."""
+    return [halve(mask.astype(np.float32)) > 0.5 for mask in masks]
+
+
+def _overlaps(thumbs: np.ndarray, masks: np.ndarray, at: int) -> np.ndarray:
+    """Intersection over union in every frame."""
+    truth = _truth(masks)
+    found = dict(follow(thumbs, truth[at].astype(np.uint8) * 255, at))
+    assert sorted(found) == list(range(len(thumbs)))
+    return np.array([((found[n] >= 128) & t).sum() / ((found[n] >= 128) | t).sum() for n, t in enumerate(truth)])
+
+
+@pytest.mark.parametrize("flat", [False, True], ids=["textured", "flat"])
+@pytest.mark.parametrize("at", [0, 20, 40])
+def test_a_moving_disc_is_followed_over_forty_frames(at, flat):
+    thumbs, masks = disc(41, 4, 48, (192, 304), flat=flat)
+    assert _overlaps(thumbs, masks, at).min() >= 0.8
+
+
+@pytest.mark.parametrize("at", [0, 40])
+def test_its_border_is_drawn_to_the_luma_edges(at):
+    """Of what a disc uncovers, little stays with it: there is an edge between."""
+    thumbs, masks = disc(41, 4, 48, (192, 304))
+    assert _overlaps(thumbs, masks, at).mean() >= 0.965
+
+
+def test_a_region_of_a_panned_picture_is_followed_and_leaves_the_frame():
+    thumbs = pan(41, -2.5, 0.6)
+    masks = np.zeros(thumbs.shape, bool)
+    for n, mask in enumerate(masks):
+        left, top = round(60 - 2.5 * n), round(40 + 0.6 * n)
+        mask[top : top + 40, max(0, left) : max(0, left + 50)] = True
+    overlaps = _overlaps(thumbs, masks, 0)
+    assert overlaps[:36].min() >= 0.8
+    last = dict(follow(thumbs, _truth(masks)[0].astype(np.uint8) * 255, 0))[40]
+    assert (last >= 128)[:, 25:].mean() < 0.01
+
+
+def test_flicker_and_grain_do_not_lose_it():
+    thumbs, masks = disc(31, 3, 40, (160, 240))
+    rng = np.random.default_rng(0)
+    worn = thumbs * rng.uniform(0.9, 1.1, (31, 1, 1)) + rng.normal(0, 5, thumbs.shape)
+    assert _overlaps(np.clip(worn, 0, 255).astype(np.uint8), masks, 10).min() >= 0.8
+
+
+@pytest.mark.parametrize("grain", [0, 5])
+def test_its_border_is_as_steady_as_the_true_one(grain):
+    """Painted inside the mask, the film flickers no more than painted where the disc really is."""
+    thumbs, masks = disc(31, 3, 40, (160, 240))
+    if grain:
+        rng = np.random.default_rng(0)
+        worn = thumbs * rng.uniform(0.9, 1.1, (31, 1, 1)) + rng.normal(0, grain, thumbs.shape)
+        thumbs = np.clip(worn, 0, 255).astype(np.uint8)
+    truth = [halve(mask.astype(np.float32)) for mask in masks]
+    found = dict(follow(thumbs, (truth[10] > 0.5).astype(np.uint8) * 255, 10))
+    motion = estimate(thumbs, None)
+    true, ours = (
+        chroma_warp_error(np.stack([[shown, shown] for shown in painted]) * np.float32(33), motion)
+        for painted in (truth, [found[n] / np.float32(255) for n in range(31)])
+    )
+    assert ours < 1.1 * true
+
+
+def test_what_passes_in_front_is_not_of_the_region():
+    """A disc passes before a marked part of the background: its inside is never taken for it."""
+    thumbs, masks = disc(31, 4, 28, (128, 192))
+    mask = np.zeros((64, 96), np.uint8)
+    mask[:, 40:70] = 255
+    for n, found in follow(thumbs, mask, 0):
+        core = _truth(masks)[n]
+        if n and (core & (mask > 0)).any():
+            assert (found >= 128)[core & (mask > 0)].mean() < 0.3
+    # And the background that comes out again behind it is of the region again.
+    assert (found[:, 44:52] >= 128).all()
+
+
+def test_mistakes_are_said():
+    thumbs = np.zeros((3, 64, 64), np.uint8)
+    with pytest.raises(ValueError, match="no frame 3"):
+        list(follow(thumbs, np.zeros((32, 32), np.uint8), 3))
+    with pytest.raises(ValueError, match="the mask is"):
+        list(follow(thumbs, np.zeros((64, 64), np.uint8), 0))

@@ -1,0 +1,361 @@
+"""`semcolor-batch` as a user runs it: plans, real embedded Ray, poisoned films, kills, and going on."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from semcolor.jobs.batch import scheduler as crew
+from semcolor.jobs.batch.estimate import Film, Trial, hours
+from semcolor.jobs.batch.manifest import read_request
+from semcolor.jobs.batch.plan import Plan, make_plan, target_of
+from semcolor.jobs.batch.scheduler import share
+from semcolor.jobs.batch.state import FOLDER, Ledger, Record, key_of
+from semcolor.jobs.cluster import connected
+from semcolor.jobs.commands import batch, video
+from semcolor.jobs.film.driver import work_folder
+from support.films import make_film, packets, shot
+
+FAST = ["--size", "64", "--codec", "ffv1"]
+
+
+@pytest.fixture(scope="module")
+def ray_running(tmp_path_factory) -> Iterator[None]:
+    """One embedded Ray with two cores to give, for all batches of this module."""
+    with connected(None, 2, 256 << 20, tmp_path_factory.mktemp("spill")):
+        yield
+
+
+def _run(*arguments: str | Path) -> int:
+    return batch.run([str(a) for a in arguments])
+
+
+def _plan(folder: Path, *arguments: str | Path, output: str | None = None, **defaults) -> Plan:
+    target = target_of(output or str(folder / "out"))
+    request = read_request([str(a) for a in arguments], defaults)
+    return make_plan(request, target, Ledger(target.root / FOLDER))
+
+
+def _touch(path: Path, size: int = 1) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"x" * size)
+    return path
+
+
+def _record(output: Path) -> Record:
+    found = Ledger(output.parent / FOLDER).read(key_of(output))
+    assert found
+    return found
+
+
+# Plans: nothing runs.
+
+MISTAKES = {
+    "films.jsonl": (
+        '{"source": "a.mkv", "size": 100}\n'
+        "\n"
+        '{"source": "a.mkv", "crff": 3, "vivid": "much"}\n'
+        "not json\n"
+        "[1]\n"
+        '{"source": "absent.mkv"}\n'
+        '{"size": 64}\n'
+        '{"source": "a.mkv", "codec": "h266"}\n'
+        '{"source": "a.mkv", "output": "x/{title}.mkv"}\n'
+        '{"source": "a.mkv", "weights": "a.mkv"}\n'
+        '{"source": "a.mkv", "output": "a.xyz"}\n'
+        '{"source": "a.mkv"}\n'
+        '{"source": "a.mkv"}\n',
+        [
+            (1, "size: input should be a multiple of 32, not 100"),
+            (3, "vivid: input should be a valid number"),
+            (3, "there is no setting 'crff'"),
+            (4, "no JSON"),
+            (5, "no object"),
+            (6, "no such file"),
+            (7, "source is missing"),
+            (8, "h266"),
+            (9, "there is no {title}"),
+            (10, "--weights"),
+            (11, ".xyz"),
+            (13, "is the output of films.jsonl:12 as well"),
+        ],
+    ),
+    "films.csv": (
+        'source,size,crf\na.mkv,64,\n"a.mkv\n",96,\na.mkv,64,70\na.mkv,64,1,2\n',
+        [(3, "films.csv:2 as well"), (5, "crf: input should be less than"), (6, "more cells")],
+    ),
+    "columns.csv": ("source,sise\na.mkv,64\n", [(1, "there is no column 'sise'")]),
+    "empty.jsonl": ("\n", [(0, "names no films")]),
+}
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_all_mistakes_of_a_manifest_at_once_with_their_lines(name, tmp_path, monkeypatch, capsys):
+    content, expected = MISTAKES[name]
+    monkeypatch.chdir(tmp_path)
+    _touch(tmp_path / "a.mkv")
+    Path(name).write_text(content)
+    before = set(tmp_path.rglob("*"))
+    assert _run(name, "-o", "out") == 2
+    said = capsys.readouterr()
+    lines = said.err.splitlines()
+    count = len(expected)
+    assert lines.pop() == f"semcolor-batch: {count} mistake{'s' * (count > 1)}; nothing was done."
+    assert said.out == "" and len(lines) == count
+    for line, (number, words) in zip(lines, expected, strict=True):
+        assert line.startswith(f"semcolor-batch: {name}{f':{number}:' if number else ' '}") and words in line, line
+    assert set(tmp_path.rglob("*")) == before
+
+
+ARGUMENTS = {
+    "no films": (["empty", "-o", "out"], "holds no films"),
+    "no match": (["*.mkw", "-o", "out"], "matches no file"),
+    "no such film": (["b.mkv", "-o", "out"], "no such file"),
+    "one name for all": (["a.mkv", "-o", "b.mkv"], "template"),
+    "unknown placeholder": (["a.mkv", "-o", "{x}.mkv"], "{x}"),
+    "open brace": (["a.mkv", "-o", "{stem.mkv"], "{stem"),
+    "onto itself": (["a.mkv", "-o", "{parent}/{stem}{suffix}"], "input itself"),
+    "somebody's film": (["a.mkv", "-o", "there"], "exists already"),
+    "no folder": (["a.mkv", "-o", "a.mkv/{stem}.mkv"], "no folder"),
+    "bad preset": (["a.mkv", "-o", "out", "--preset", "warp"], "--preset"),
+    "no output": (["a.mkv"], "--output"),
+    "no cluster": (["a.mkv", "-o", "new/out", "--address", "127.0.0.1:1"], "no Ray cluster answers"),
+    "no batch": (["status", "there"], "holds no batch"),
+}
+
+
+@pytest.mark.parametrize("case", ARGUMENTS)
+def test_mistakes_leave_nothing_behind(case, tmp_path, monkeypatch, capsys):
+    arguments, words = ARGUMENTS[case]
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").mkdir()
+    _touch(tmp_path / "a.mkv")
+    _touch(tmp_path / "there" / "a.color.mkv")
+    before = set(tmp_path.rglob("*"))
+    assert _run(*arguments) == 2
+    said = capsys.readouterr()
+    assert said.out == "" and words in said.err and "Traceback" not in said.err
+    assert set(tmp_path.rglob("*")) == before
+
+
+def test_help_and_mistakes_import_nothing_heavy():
+    code = (
+        "import sys; from semcolor.jobs.commands.batch import run; run({}); "
+        "heavy = {{'torch', 'ray', 'cv2', 'av'}} & set(sys.modules); sys.exit(str(heavy) if heavy else 0)"
+    )
+    for arguments in (["--help"], ["status", "--help"], ["x", "-o", "y", "--size", "7"]):
+        result = subprocess.run(
+            [sys.executable, "-c", code.format(arguments)], capture_output=True, text=True, timeout=60
+        )
+        assert result.returncode == 0, (arguments, result.stderr)
+
+
+def test_folders_keep_their_tree_and_the_largest_film_goes_first(tmp_path):
+    films = tmp_path / "films"
+    _touch(films / "small.mp4", 1)
+    _touch(films / "1921" / "reels" / "large.MKV", 9)
+    _touch(films / "notes.txt")
+    _touch(films / ".hidden" / "x.mp4")
+    plan = _plan(tmp_path, films, str(films / "*.mp4"))
+    assert [job.output for job in plan.jobs] == [
+        str(tmp_path / "out/1921/reels/large.color.MKV"),
+        str(tmp_path / "out/small.color.mp4"),
+    ]
+    assert not plan.mistakes and len(plan.left_out) == 1 and "1 files" in plan.left_out[0]
+
+
+def test_outputs_among_the_sources_are_not_coloured_again(tmp_path):
+    for name in ("a.mp4", "a.color.mp4", "b.mp4"):
+        _touch(tmp_path / name)
+    plan = _plan(tmp_path, tmp_path, output="{parent}/{stem}.color{suffix}")
+    # a.color.mp4 was not made by a batch: it is in the way, and no source either.
+    assert [Path(job.source).name for job in plan.jobs] == ["b.mp4"]
+    assert len(plan.mistakes) == 1 and "a.color.mp4 exists already" in plan.mistakes[0]
+
+
+def test_a_manifest_s_films_have_settings_of_their_own(tmp_path):
+    for name in ("a.mkv", "b.mkv", "c.mkv"):
+        _touch(tmp_path / "sub" / name)
+    manifest = tmp_path / "sub" / "films.csv"
+    manifest.write_text("source,size,steady,output,labels\na.mkv,96,0,,\nb.mkv,,,second/{stem}.mp4,b.labels.mp4\n")
+    other = tmp_path / "sub" / "films.jsonl"
+    other.write_text('{"source": "c.mkv", "vivid": 0.5}\n')
+    plan = _plan(tmp_path, manifest, other, size=64, crf=20)
+    a, b, c = plan.jobs
+    assert (a.wish.size, a.wish.steady, a.wish.crf) == (96, 0, 20) and a.output.endswith("out/a.color.mkv")
+    assert (b.wish.size, b.wish.steady) == (64, 1)
+    assert b.targets == [str(tmp_path / "out/second/b.mp4"), str(tmp_path / "out/b.labels.mp4")]
+    assert (c.wish.vivid, c.wish.size, c.source) == (0.5, 64, str(tmp_path / "sub/c.mkv"))
+
+
+def test_ten_thousand_films_are_planned_in_seconds_and_little_memory(tmp_path):
+    _touch(tmp_path / "a.mkv")
+    lines = (f'{{"source": "a.mkv", "crf": {n % 50}, "output": "{n}.mkv"}}\n' for n in range(10_000))
+    (tmp_path / "all.jsonl").write_text("".join(lines))
+    code = (
+        "import time; import psutil; from pathlib import Path; import ray;"
+        "from semcolor.jobs.batch.scheduler import Crew;"
+        "from semcolor.jobs.batch.state import Ledger; from semcolor.jobs.batch.manifest import read_request;"
+        "from semcolor.jobs.batch.plan import make_plan, target_of; began = time.monotonic();"
+        "plan = make_plan(read_request(['all.jsonl'], {}), target_of('out'), Ledger(Path('out/state')));"
+        "print(len(plan.jobs), time.monotonic() - began, psutil.Process().memory_info().rss)"
+    )
+    result = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    count, seconds, size = result.stdout.split()
+    assert int(count) == 10_000 and float(seconds) < 30 and float(size) < 300e6, result.stderr
+
+
+@pytest.mark.parametrize(
+    ("free", "waiting", "wanted", "artists"),
+    [(16, 1000, None, 1), (16, 3, None, 5), (16, 1, None, crew.MOST), (2, 3, None, 1), (4, 9, 3, 3), (2, 1, 3, 0)],
+)
+def test_artists_are_shared(free, waiting, wanted, artists):
+    assert share(free, waiting, wanted) == artists
+
+
+def test_an_estimate_follows_frames_pixels_and_machines():
+    trial = Trial("film", 16, network=1e-6, others=1e-7, busy=1, start=10)
+    films = [Film(bytes=1000, frames=100, pixels=10_000, thumb=5_000)]
+    work = 100 * (5_000 * 1e-6 + 10_000 * 1e-7)
+    assert hours(films, trial, 4_000, 4, 2, 2, "cpu") == pytest.approx(10 * 4 / 2 + 4 * work / 2)
+    assert hours(films, trial, 4_000, 4, 1, 8, "cuda") == pytest.approx(10 * 4 + 4 * 100 * 5_000 * 1e-6)
+
+
+# Work.
+
+
+@pytest.fixture(scope="module")
+def films(tmp_path_factory) -> Path:
+    """Two films and two poisoned ones."""
+    folder = tmp_path_factory.mktemp("reels")
+    for name, photo, frames in (("one.mkv", "coffee", 40), ("two.mkv", "rocket", 30)):
+        make_film(folder / name, shot(photo, frames, (48, 64)))
+    (folder / "text.mp4").write_text("hello " * 99)
+    whole = make_film(folder / "cut.mp4", shot("coffee", 60, (48, 64))).read_bytes()
+    (folder / "cut.mp4").write_bytes(whole[: len(whole) // 2])
+    return folder
+
+
+def test_poisoned_films_do_not_stop_the_others_and_the_same_command_goes_on(films, tmp_path, ray_running, capsys):
+    out = tmp_path / "out"
+    command = [films, "-o", out, *FAST]
+    assert _run(*command, "--dry-run") == 0
+    said = capsys.readouterr()
+    assert "4 films to do" in said.out and "about " in said.out and "text.mp4 is not a video" in said.out
+    assert not out.exists()
+
+    assert _run(*command) == 1
+    said = capsys.readouterr()
+    assert said.out.startswith("2 of 4 films done, 2 failed, ")
+    failures = [line for line in said.err.splitlines() if line.startswith("failed: ")]
+    assert len(failures) == 2 and any("text.mp4 is not a video" in line for line in failures)
+    assert "again: " not in said.err  # a bad film is bad at the second try as well
+    assert {p.name for p in out.iterdir()} == {"one.color.mkv", "two.color.mkv", FOLDER}
+
+    alone = tmp_path / "alone.mkv"
+    assert video.run([str(films / "one.mkv"), "-o", str(alone), *FAST, "--quiet", "--workers", "2"]) == 0
+    assert (out / "one.color.mkv").read_bytes() == alone.read_bytes()
+
+    summary = json.loads((out / FOLDER / "summary.json").read_text())
+    assert (summary["done"], summary["failed"], summary["frames"]) == (2, 2, 70)
+    assert [film["state"] for film in summary["details"]] == ["failed", "failed", "done", "done"]
+    page = (out / FOLDER / "summary.html").read_text()
+    assert "text.mp4 is not a video" in page and "one.color.mkv" in page
+
+    capsys.readouterr()
+    assert _run("status", out) == 0
+    assert "2 done, 2 failed; finished" in capsys.readouterr().out
+
+    # Again: what is done is left alone, although one source has another time, and one run was killed so late that
+    # its film was in place but not in the books.
+    os.utime(films / "two.mkv")
+    one = _record(out / "one.color.mkv")
+    assert one.before == {one.output: None}
+    Ledger(out / FOLDER).write(key_of(one.output), one.model_copy(update={"state": "running", "outputs": {}}))
+    work_folder(Path(one.output)).mkdir()
+    stamps = {path: path.stat().st_mtime_ns for path in out.glob("[a-z]*.mkv")}
+    assert _run(*command) == 1
+    assert capsys.readouterr().out.startswith("2 of 4 films done, 2 failed, ")
+    assert {path: path.stat().st_mtime_ns for path in out.glob("[a-z]*.mkv")} == stamps
+    assert _record(Path(one.output)).state == "done" and not work_folder(Path(one.output)).exists()
+    assert _run(films / "one.mkv", films / "two.mkv", "-o", out, *FAST, "--quiet") == 0
+    assert capsys.readouterr() == ("", "")
+
+    # Other settings make another film, an output that is gone is to be made again.
+    assert _run(films / "one.mkv", "-o", out, *FAST, "--vivid", "0.5") == 2
+    assert "made with other settings" in capsys.readouterr().err
+    (out / "two.color.mkv").unlink()
+    plan = _plan(tmp_path, films / "one.mkv", films / "two.mkv", size=64, codec="ffv1")
+    assert [Path(job.source).name for job in plan.jobs] == ["two.mkv"] and len(plan.finished) == 1
+
+
+def test_an_output_that_somebody_works_on_is_tried_again(films, tmp_path, ray_running, monkeypatch, capsys):
+    monkeypatch.setattr(crew, "PAUSE", 0.2)
+    out = tmp_path / "two.color.mkv"
+    work_folder(out).mkdir()
+    command = [films / "two.mkv", "-o", tmp_path, *FAST, "--retries", "1"]
+    with (work_folder(out) / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert _run(*command) == 1
+        said = capsys.readouterr().err
+        assert said.count("again: ") == 1 and said.count("failed: ") == 1 and "another run" in said
+        assert len(_record(out).tries) == 2
+    assert _run(*command) == 0
+    assert _record(out).state == "done" and not _record(out).tries
+
+
+def _wait(condition: Callable[[], bool], seconds: float = 120) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.05)
+
+
+def test_killed_it_goes_on_and_a_second_batch_keeps_away(parts_film, tmp_path, ray_running, monkeypatch, capsys):
+    """First the batch is killed, then, when it goes on, the film's own driver."""
+    monkeypatch.setattr(crew, "PAUSE", 0.2)
+    out = tmp_path / "out" / "parts.color.mp4"
+    work = work_folder(out)
+    command = [parts_film, "-o", out.parent, "--size", "64", "--preset", "ultrafast"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "semcolor.jobs.batch", *map(str, command)],
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+    _wait(lambda: any(work.glob("part-*.json")))
+    assert _run(*command) == 2
+    assert "another semcolor-batch" in capsys.readouterr().err
+    assert _run("status", out.parent) == 0
+    assert "1 running" in capsys.readouterr().out
+    children = psutil.Process(process.pid).children(recursive=True)
+    children = [c for c in children if "Agent" not in c.name()]  # these look for their family once a minute
+    process.kill()
+    process.communicate(timeout=60)
+    assert not psutil.wait_procs(children, timeout=30)[1]
+    first = _record(out)
+
+    def kill_driver() -> None:
+        _wait(lambda: _record(out).pid != first.pid and _record(out).resumed > 0)
+        os.kill(_record(out).pid, signal.SIGKILL)
+
+    killer = threading.Thread(target=kill_driver)
+    killer.start()
+    assert _run(*command) == 0
+    killer.join()
+    assert "again: " in capsys.readouterr().err
+    record = _record(out)
+    assert record.state == "done" and record.resumed > 0
+    assert len(record.tries) == 1 and "driver was lost" in record.error
+    alone = tmp_path / "alone.mp4"
+    assert video.run([str(parts_film), "-o", str(alone), *map(str, command[3:]), "--quiet", "--workers", "2"]) == 0
+    assert packets(out, "video") == packets(alone, "video")

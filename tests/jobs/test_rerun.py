@@ -1,0 +1,203 @@
+"""Other edits, the same film: what they do not touch is not painted again, and nobody sees that in the result."""
+
+from __future__ import annotations
+
+import json
+import logging
+import zipfile
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from semcolor.flow.track import follow
+from semcolor.jobs.cluster import connected
+from semcolor.jobs.commands.video import run
+from semcolor.jobs.film import driver as jobs_film
+from semcolor.jobs.film.workdir import keep_or_clear, work_folder
+from semcolor.models.labels import INDEX
+from semcolor.pipeline.edits.apply import Control, Order, Transfer, member
+from semcolor.pipeline.edits.resolve import plan
+from semcolor.pipeline.edits.sheet import Sheet
+from semcolor.pipeline.film import open_film
+from support.films import make_film, shots
+
+FIRST = {"frame": 10, "region": {"box": [20, 20, 90, 70]}, "action": {"colour": "#cc2020"}}
+LAST = {"frame": 150, "region": {"box": [30, 10, 80, 60]}, "action": {"label": "flower"}}
+
+
+@pytest.fixture(scope="module")
+def ray_running(tmp_path_factory) -> Iterator[None]:
+    with connected(None, 2, 256 << 20, tmp_path_factory.mktemp("spill")):
+        yield
+
+
+@pytest.fixture
+def begun() -> Iterator[list[dict]]:
+    """The first event of each run, and what it committed."""
+    runs: list[dict] = []
+
+    class Handler(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            line = json.loads(record.getMessage())
+            if line["event"] in ("started", "resumed"):
+                runs.append({"kept": line["frame"], "painted": []})
+            elif line["event"] == "part committed":
+                runs[-1]["painted"].append((line["start"], line["frames"]))
+
+    log, handler = logging.getLogger("semcolor.events"), Handler()
+    log.addHandler(handler)
+    log.setLevel(logging.INFO)
+    yield runs
+    log.removeHandler(handler)
+    log.setLevel(logging.NOTSET)
+
+
+def test_only_what_edits_touch_is_painted_again(film_folder, tmp_path, ray_running, begun, monkeypatch, capsys):
+    source = make_film(film_folder / "rerun.mkv", shots((60, 70, 50)))
+    fast = ["--size", "64", "--workers", "1", "--keep"]
+
+    def colorize(output: Path, *edits: dict, options: list[str] = fast) -> int:
+        sheet = tmp_path / "edits.json"
+        sheet.write_text(json.dumps({"edits": edits}))
+        return run([str(source), "-o", str(output), "--edits", str(sheet), *options])
+
+    output, alone = tmp_path / "out.mkv", tmp_path / "alone.mkv"
+    work = work_folder(output)
+    assert run([str(source), "-o", str(output), *fast]) == 0
+    plain = output.read_bytes()
+    assert colorize(output, FIRST) == 2, "the output is another film, and there is no --overwrite"
+    assert output.read_bytes() == plain and len(list(work.glob("part-*.json"))) == 3
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(jobs_film, "deliver", stop)
+        assert colorize(output, FIRST, LAST, options=[*fast, "--overwrite"]) == 130
+    assert output.read_bytes() == plain
+
+    capsys.readouterr()
+    assert colorize(output, FIRST, options=[*fast[:-1], "--overwrite"]) == 0
+    assert "180 frames (130 of them by an earlier run)" in capsys.readouterr().out
+    assert not work.exists(), "without --keep the folder goes"
+    assert colorize(alone, FIRST, options=fast[:-1]) == 0
+    assert output.read_bytes() == alone.read_bytes() != plain
+    assert begun == [
+        {"kept": 0, "painted": [(0, 60), (60, 70), (130, 50)]},
+        {"kept": 70, "painted": [(0, 60), (130, 50)]},
+        {"kept": 130, "painted": [(130, 50)]},
+        {"kept": 0, "painted": [(0, 60), (60, 70), (130, 50)]},
+    ]
+
+
+def test_a_part_that_ends_inside_a_shot_comes_out_as_before(film_folder, tmp_path, ray_running, begun):
+    """What follows it in the shot has a say in its colours, and is looked at again."""
+    source = make_film(film_folder / "one_shot.mkv", shots((310,), (48, 64)), options={"g": "50"})
+    sheet = tmp_path / "edits.json"
+    sheet.write_text(json.dumps({"edits": [FIRST | {"range": "5-15"}]}))
+    output, alone = tmp_path / "out.mkv", tmp_path / "alone.mkv"
+    fast, edited = ["--size", "64", "--workers", "1"], ["--edits", str(sheet)]
+    assert run([str(source), "-o", str(output), *fast, "--keep"]) == 0
+    assert run([str(source), "-o", str(output), *fast, *edited, "--overwrite"]) == 0
+    assert run([str(source), "-o", str(alone), *fast, *edited]) == 0
+    assert output.read_bytes() == alone.read_bytes()
+    assert [line["painted"] for line in begun] == [[(0, 288), (288, 22)], [(0, 288)], [(0, 288), (288, 22)]]
+
+
+def _control(tmp_path: Path, orders: list[Order], transfers: list[Transfer], masks: dict[int, list[int]]) -> Control:
+    """`masks`: of an order, the frames in which its region is seen."""
+    path = tmp_path / "masks.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for number, frames in masks.items():
+            for frame in frames:
+                archive.writestr(member(number, frame), np.full((4, 4), 1 + frame % 250, np.uint8).tobytes())
+    return Control(tuple(orders), tuple(transfers), path)
+
+
+PARTS = [(0, 0, 50, 50), (50, 50, 146, 154), (50, 146, 200, 200), (200, 200, 260, 260)]
+"""(the shot's first frame, first, stop, seen): the second shot has two."""
+
+
+def _touched(control: Control) -> list[bool]:
+    return [control.digest(*part) != "" for part in PARTS]
+
+
+def test_edits_touch_what_depends_on_them(tmp_path):
+    red = Order(60, 80, None, ab=(40.0, 20.0))
+    flower = replace(red, ab=None, relabel=INDEX["flower"])
+    seen = {0: list(range(60, 81))}
+    assert _touched(_control(tmp_path, [red], [], seen)) == [False, True, False, False]
+    assert _touched(_control(tmp_path, [red], [], {})) == [False] * 4, "the region is nowhere to be seen"
+    assert _touched(_control(tmp_path, [flower], [], seen)) == [False, True, True, False], "it is remembered"
+    for first, touched in (150, True), (154, False):
+        later = replace(flower, first=first, stop=160)
+        masks = {0: list(range(first, 161))}
+        found = _touched(_control(tmp_path, [later], [], masks))
+        assert found == [False, touched, True, False], "it has a say in the eight frames before it"
+    sky = Order(0, 260, INDEX["sky"], relabel=INDEX["wall"])
+    assert _touched(_control(tmp_path, [sky], [], {})) == [True] * 4
+    assert _touched(_control(tmp_path, [], [Transfer(140, 150, {3: ((0.0, 0.0), (1.0, 1.0), (1.0, 1.0))})], {})) == [
+        False,
+        True,
+        True,
+        False,
+    ]
+
+
+def test_what_steers_is_known_by_its_values(tmp_path):
+    red = Order(60, 80, None, ab=(40.0, 20.0))
+    flower = replace(red, ab=None, relabel=INDEX["flower"])
+    seen, part = list(range(60, 81)), PARTS[1]
+    elsewhere = Order(210, 220, INDEX["sky"], ab=(0.0, 0.0))
+    plain = _control(tmp_path, [red], [], {0: seen}).digest(*part)
+    assert _control(tmp_path, [elsewhere, red], [], {1: seen}).digest(*part) == plain, "whatever its number"
+    others = [
+        ([replace(red, ab=(40.0, 21.0))], [], {0: seen}),
+        ([replace(red, stop=79)], [], {0: seen}),
+        ([red], [], {0: seen[:-2]}),
+        ([flower], [], {0: seen}),
+        ([flower], [], {0: seen[:-1]}),  # its end is forgotten in frame 80
+        ([red, replace(elsewhere, first=0)], [], {0: seen}),
+        ([red], [Transfer(0, 260, {3: ((0.0, 0.0), (1.0, 1.0), (1.0, 1.0))})], {0: seen}),
+        ([red], [Transfer(0, 260, {3: ((0.0, 0.0), (1.0, 1.5), (1.0, 1.0))})], {0: seen}),
+    ]
+    digests = [_control(tmp_path, *other).digest(*part) for other in others]
+    assert len({plain, *digests}) == len(others) + 1
+
+
+def test_places_are_looked_for_once(film_folder, tmp_path, monkeypatch):
+    film = open_film(make_film(film_folder / "places.mkv", shots((20, 20)), codec="ffv1"))
+
+    def planned(key: str, *edits: dict) -> Control:
+        sheet = Sheet.model_validate({"palette": {"sky": "#88aacc"} if key == "b" else {}, "edits": edits})
+        return plan(film, sheet, 64, lambda: None, tmp_path, key)  # type: ignore[arg-type]  # no network is needed
+
+    def masks(control: Control, number: int) -> list[bytes]:
+        return [control._read(number, frame) for frame in range(40)]
+
+    here, there = FIRST, FIRST | {"frame": 30}
+    first = planned("a", here)
+    known = masks(first, 0)
+    tracked = []
+    monkeypatch.setattr("semcolor.pipeline.edits.resolve.follow", lambda *a: tracked.append(a) or follow(*a))
+    both = planned("b", there, here | {"action": {"label": "tree"}, "note": "a try"})
+    assert len(tracked) == 1, "the one that is new"
+    order = both.orders[2]
+    assert (order.first, order.stop, order.relabel, order.ab) == (0, 20, INDEX["tree"], None)
+    assert masks(both, 2) == known and any(known) and masks(both, 1) != known
+    assert [path.name for path in tmp_path.iterdir()] == ["masks-b.zip"]
+
+
+def test_parts_stay_where_only_the_sheet_is_another(tmp_path, caplog):
+    work = work_folder(tmp_path / "out.mkv")
+    work.mkdir()
+    keep_or_clear(work, {"size": 64, "sheet": None})
+    for name in ("part-000000000.json", "film.mkv", "masks-1.zip", "events.jsonl"):
+        (work / name).write_text("{}")
+    keep_or_clear(work, {"size": 64, "sheet": {"edits": []}})
+    stay = {"events.jsonl", "job.json", "masks-1.zip", "part-000000000.json", "writer.lock"}
+    assert {path.name for path in work.iterdir()} == stay and not caplog.text
+    keep_or_clear(work, {"size": 96, "sheet": None})
+    assert {path.name for path in work.iterdir()} == {"job.json", "writer.lock"} and "thrown away" in caplog.text

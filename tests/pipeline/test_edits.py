@@ -1,0 +1,353 @@
+"""Labels and colours as people want them: what they write, what becomes of it, and that nothing else changes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+from semcolor import pipeline
+from semcolor.errors import InputError, UserError
+from semcolor.flow import Motion
+from semcolor.models.labels import INDEX, NAMES
+from semcolor.pipeline.chunk import Chunk
+from semcolor.pipeline.compose import PlaneFormat, chroma_planes, reachable
+from semcolor.pipeline.edits.apply import Control, Order, Transfer, chroma_of, member
+from semcolor.pipeline.edits.resolve import plan
+from semcolor.pipeline.edits.sheet import Sheet, read_palette, read_sheet
+from semcolor.pipeline.film import open_film
+from semcolor.pipeline.overlay import overlay
+from semcolor.pipeline.reader import read_chunks
+from semcolor.pipeline.shots import numbered_shots, shot_around
+from semcolor.pipeline.summary import count
+from semcolor.pipeline.timecode import frame_at, frames_between
+from support.films import luma_planes, make_film, shot, shots
+from support.motions import disc
+
+
+def _sheet(tmp_path: Path, content: object) -> Path:
+    path = tmp_path / "edits.json"
+    path.write_text(content if isinstance(content, str) else json.dumps(content))
+    return path
+
+
+BOX = {"box": [10, 20, 90, 80]}
+MISTAKES = {
+    "not JSON": ("[", "not JSON"),
+    "another shape": ([], "the whole"),
+    "unknown key": ({"edit": []}, "edit: Extra inputs"),
+    "bad box": (
+        {"edits": [{"frame": 1, "region": {"box": [9, 0, 3, 5]}, "action": "keep"}]},
+        "edits[0].region: box is",
+    ),
+    "two regions": (
+        {"edits": [{"frame": 1, "region": BOX | {"label": "sky"}, "action": "keep"}]},
+        "edits[0].region: give one of",
+    ),
+    "no action": ({"edits": [{"frame": 1, "region": BOX, "action": {}}]}, "edits[0].action: give one of"),
+    "no colour": (
+        {"edits": [{"frame": 1, "region": BOX, "action": {"colour": "red"}}]},
+        "edits[0].action.colour: 'red'",
+    ),
+    "no word": (
+        {"edits": [{"frame": 1, "region": BOX, "action": "grey"}]},
+        "edits[0].action: 'grey' is no action; write",
+    ),
+    "no label": (
+        {"edits": [{"frame": 1, "region": BOX, "action": {"label": "moon"}}]},
+        "edits[0].action.label: 'moon'",
+    ),
+    "no frame": ({"edits": [{"region": BOX, "action": "keep"}]}, "edits[0]: say in which frame"),
+    "two moments": (
+        {"edits": [{"frame": 1, "time": 2, "region": BOX, "action": "keep"}]},
+        "edits[0]: give frame or time",
+    ),
+    "bad range": (
+        {"edits": [{"frame": 1, "region": BOX, "action": "keep", "range": {"from": 3}}]},
+        "edits[0].range: give either",
+    ),
+    "bad palette": ({"palette": {"sky": "#12345"}}, "palette.sky: '#12345'"),
+}
+
+
+@pytest.mark.parametrize("case", MISTAKES)
+def test_mistakes_in_a_sheet_are_named_by_their_path(case, tmp_path):
+    content, expected = MISTAKES[case]
+    with pytest.raises(InputError) as caught:
+        read_sheet(_sheet(tmp_path, content))
+    assert expected in str(caught.value) and str(tmp_path) in str(caught.value)
+
+
+def test_a_palette_is_read(tmp_path):
+    assert read_palette(_sheet(tmp_path, {"sky": "#ABCDEF"})) == {"sky": "#abcdef"}
+    with pytest.raises(InputError, match="moon"):
+        read_palette(_sheet(tmp_path, {"moon": "#abcdef"}))
+
+
+def test_moments_and_ranges(vfr_film, short_film):
+    film = open_film(short_film)  # 25 frames a second
+    assert [frame_at(film, m) for m in (7, "7", "0.28s", "0:00.28", "0:00:00.31")] == [7] * 5
+    assert frames_between(film, "0.4s", "0.8s") == (10, 21)
+    vfr = open_film(vfr_film)
+    for n in (0, 3, 20, 39):
+        assert frame_at(vfr, f"{float((vfr.pts[n] - vfr.pts[0]) * vfr.time_base)}s") == n
+    with pytest.raises(UserError, match="no frame 48"):
+        frame_at(film, 48)
+    with pytest.raises(UserError, match="after the film's end"):
+        frame_at(film, "3s")
+    with pytest.raises(UserError, match="ends before it begins"):
+        frames_between(film, 20, 10)
+
+
+def test_shots_are_the_reader_s(cut_film):
+    film = open_film(cut_film)
+    truth: dict[int, tuple[int, int]] = {}
+    for chunk, *_ in read_chunks(film, size=64):
+        truth[chunk.shot] = truth.get(chunk.shot, (chunk.start,))[0], chunk.stop
+    assert len(truth) == 4
+    for span in truth.values():
+        assert {shot_around(film, frame, 64) for frame in (span[0], sum(span) // 2, span[1] - 1)} == {span}
+    assert numbered_shots(film, {1, 3}, 64) == {1: truth[1], 3: truth[3]}
+    with pytest.raises(UserError, match="no shot 4"):
+        numbered_shots(film, {4}, 64)
+
+
+@pytest.fixture(scope="module")
+def disc_film(film_folder) -> tuple[Path, np.ndarray]:
+    """A disc that crosses the picture in 40 frames, after a shot of 20 frames of something else; and its masks."""
+    thumbs, masks = disc(40, 2, 24, (96, 144))
+    pictures = np.concatenate([shot("coffee", 20, (96, 144)), np.repeat(thumbs[..., None], 3, 3)])
+    return make_film(film_folder / "disc.mkv", pictures, codec="ffv1"), masks
+
+
+def _plan(film, sheet: dict, tmp_path: Path, key: str = "x") -> Control:
+    def painter():
+        raise AssertionError("no network is needed")
+
+    return plan(film, Sheet.model_validate(sheet), 128, painter, tmp_path, key)
+
+
+def _disc_box(masks: np.ndarray, frame: int) -> list[int]:
+    y, x = np.nonzero(masks[frame])
+    return [int(x.min()), int(y.min()), int(x.max()) + 1, int(y.max()) + 1]
+
+
+def _polygon(masks: np.ndarray, frame: int) -> list[list[float]]:
+    x0, y0, x1, y1 = _disc_box(masks, frame)
+    turn = np.linspace(0, 2 * np.pi, 24, endpoint=False)
+    return [
+        [(x0 + x1 + (x1 - x0) * c) / 2, (y0 + y1 + (y1 - y0) * s) / 2]
+        for c, s in zip(np.cos(turn), np.sin(turn), strict=True)
+    ]
+
+
+def test_a_region_is_followed_in_its_shot_alone(disc_film, tmp_path):
+    path, masks = disc_film
+    film = open_film(path)
+    edit = {"frame": 40, "region": {"polygon": _polygon(masks, 20)}, "action": {"colour": "#8a3324"}}
+    control = _plan(film, {"edits": [edit]}, tmp_path)
+    order = control.orders[0]
+    assert (order.first, order.stop, order.label) == (20, 60, None) and order.ab == chroma_of("#8a3324")
+    for frame in range(20, 60):
+        found = control._mask(0, frame, (64, 96)) >= 128
+        truth = cv2.resize(masks[frame - 20].astype(np.float32), (96, 64), interpolation=cv2.INTER_AREA) > 0.5
+        assert (found & truth).sum() / (found | truth).sum() >= 0.8, frame
+    again = _plan(film, {"edits": [edit]}, tmp_path)  # from the folder
+    assert again == control
+
+
+def test_ranges_and_places_that_do_not_fit_are_said(disc_film, tmp_path):
+    film = open_film(disc_film[0])
+    cases = [
+        ({"frame": 30, "range": "10-40", "region": BOX, "action": "keep"}, "edits[0].range: frames 10 to 40"),
+        ({"frame": 70, "region": BOX, "action": "keep"}, "edits[0].frame: there is no frame 70"),
+        ({"time": 9, "region": BOX, "action": "keep"}, "edits[0].time: 0:00:09.000 is after"),
+        ({"frame": 1, "region": {"box": [200, 0, 300, 50]}, "action": "keep"}, "edits[0].region: there is nothing"),
+        (
+            {"range": {"shot": 2}, "region": {"label": "sky"}, "action": "keep"},
+            "edits[0].range: there is no shot 2",
+        ),
+        ({"frame": 1, "region": {"point": [5, 200]}, "action": "keep"}, "edits[0].region.point: lies outside"),
+    ]
+    for edit, expected in cases:
+        with pytest.raises(UserError) as caught:
+            _plan(film, {"edits": [edit]}, tmp_path)
+        assert expected in str(caught.value)
+        assert not list(tmp_path.glob("*.zip"))
+    with pytest.raises(UserError) as caught:
+        _plan(film, {"edits": [edit for edit, _ in cases]}, tmp_path)
+    assert [f"edits[{n}]" in str(caught.value) for n in range(len(cases))] == [True] * len(cases), "all at once"
+
+
+def test_a_colour_is_followed_only_to_the_frames_that_are_looked_at(disc_film, tmp_path):
+    path, masks = disc_film
+    film = open_film(path)
+    place = {"frame": 40, "region": {"box": _disc_box(masks, 20)}}
+    edits = [place | {"action": {"colour": "#8a3324"}}, place | {"action": {"label": "flower"}}]
+    sheet = Sheet.model_validate({"edits": edits})
+    control = plan(film, sheet, 128, lambda: None, tmp_path, "x", (20, 50), (44, 46))  # type: ignore[arg-type]
+    there = [{n for n in range(60) if control._mask(order, n, (64, 96)).any()} for order in (0, 1)]
+    assert there == [{44, 45}, set(range(20, 50))]
+    whole = _plan(film, {"edits": edits}, tmp_path, "whole")
+    assert all(np.array_equal(control._mask(0, n, (64, 96)), whole._mask(0, n, (64, 96))) for n in (44, 45))
+
+
+def _control(tmp_path: Path, mask: np.ndarray, *orders: Order, transfers: tuple[Transfer, ...] = ()) -> Control:
+    import zipfile
+
+    with zipfile.ZipFile(tmp_path / "masks.zip", "w") as archive:
+        for number, order in enumerate(orders):
+            for frame in range(order.first, order.stop + 1):
+                archive.writestr(member(number, frame), mask.tobytes())
+    return Control(orders, transfers, tmp_path / "masks.zip")
+
+
+def _labels(name: str, shape: tuple[int, int] = (8, 8)) -> np.ndarray:
+    labels = np.full((len(NAMES), *shape), 0.1 / (len(NAMES) - 1), np.float32)
+    labels[INDEX[name]] = 0.9
+    return labels
+
+
+def test_labels_change_inside_the_mask_and_in_the_range_alone(tmp_path):
+    mask = np.zeros((16, 16), np.uint8)
+    mask[:, 8:] = 255
+    control = _control(tmp_path, mask, Order(3, 6, None, relabel=INDEX["water"]), Order(4, 5, None))
+    given = _labels("sky")
+    changed = control.amend(3, given)
+    assert (changed[:, :, 4:].argmax(0) == INDEX["water"]).all() and np.array_equal(changed[..., :4], given[..., :4])
+    assert np.allclose(changed.sum(0), 1)
+    assert np.allclose(control.amend(4, given), given), "what is kept stays as it was"
+    assert control.amend(2, given) is given and control.amend(6, given) is given
+    whole = _control(tmp_path, mask, Order(0, 9, INDEX["sky"], relabel=INDEX["water"])).amend(5, given)
+    assert (whole.argmax(0) == INDEX["water"]).all() and np.allclose(whole.sum(0), 1)
+
+
+def test_colours_change_inside_the_mask_alone_and_the_later_order_wins(tmp_path):
+    mask = np.zeros((16, 16), np.uint8)
+    mask[:, 8:] = 255
+    red, blue = chroma_of("#aa3333"), chroma_of("#3333aa")
+    orders = [
+        Order(0, 4, INDEX["sky"], ab=blue),
+        Order(0, 2, None, ab=red),
+        Order(1, 2, None),
+        Order(3, 4, None, ab=(0, 0)),
+    ]
+    control = _control(tmp_path, mask, *orders)
+    ab = np.full((4, 2, 16, 16), 7, np.float16)
+    labels = np.repeat((_labels("sky")[None] * 255).astype(np.uint8), 4, 0)
+    done = np.stack([painted.flat() for painted in control.finish(0, ab, labels)])
+    inside = done[..., 8:].mean((2, 3))
+    assert np.allclose(inside, [red, (7, 7), blue, (0, 0)], atol=0.3)
+    assert np.allclose(done[..., :8].mean((2, 3)), blue, atol=0.3)
+    assert control.finish(4, ab, labels) is ab
+    # At four times the size: to the pixel.
+    luma, thumb = np.full((64, 64), 120, np.uint8), np.full((32, 32), 121, np.uint8)
+    fmt = PlaneFormat("bt601", 8, False)
+    planes = [chroma_planes(frame, thumb, luma, (64, 64), fmt) for frame in control.finish(0, ab, labels)]
+    asked = [reachable(colour, fmt)[:, 120] for colour in (red, blue)]
+    for plane, wanted in ((planes[0][:, :, 36:], asked[0]), (planes[0][:, :, :28], asked[1]), (planes[2], asked[1])):
+        assert (plane == fmt.chroma(wanted)[:, None, None]).all()
+    assert np.array_equal(planes[1][:, :, 36:], chroma_planes(ab[1], thumb, luma, (64, 64), fmt)[:, :, 36:])
+    assert (planes[3][:, :, 36:] == 128).all()
+    chunk = Chunk(0, 0, 0, 0, True, pts=(0, 1, 2, 3), durations=(1,) * 4, interlaced=(False,) * 4)
+    sums = np.array(count(chunk, np.stack([thumb] * 4), control.finish(0, ab, labels), labels)["sums"])[:, INDEX["sky"]]
+    assert np.allclose(sums[3:] / sums[0], (np.sum([red, (7, 7), blue, (0, 0)], 0) / 4 + blue) / 2, atol=1.5)
+
+
+def test_the_past_is_forgotten_where_a_label_edit_begins_and_ends(tmp_path):
+    mask = np.zeros((16, 16), np.uint8)
+    mask[:, 8:] = 255
+    control = _control(tmp_path, mask, Order(3, 5, None, relabel=1))
+    flow, seen = np.zeros((8, 16, 16, 2), np.float32), np.full((8, 16, 16), 255, np.uint8)
+    seen.flags.writeable = False
+    motion = control.forget(0, Motion(flow, flow, seen, seen))
+    for visible in (motion.backward_visible, motion.forward_visible):
+        assert [int(v[:, 12].max()) for v in visible] == [255, 255, 255, 0, 255, 0, 255, 255]
+        assert (visible[..., :5] == 255).all()
+    flow = np.zeros_like(flow)
+    flow[..., 0] = 6
+    moved = control.forget(0, Motion(-flow, flow, seen, seen))
+    assert not moved.forward_visible[3, :, 4:].any(), "what becomes the region does not see it coming"
+    assert (moved.backward_visible[3, :, :5] == 255).all()
+
+
+def test_a_transfer_moves_means_and_spreads(tmp_path):
+    rng = np.random.default_rng(0)
+    ab = (rng.normal(0, 4, (1, 2, 64, 64)) + 10).astype(np.float16)
+    transfer = Transfer(0, 1, {INDEX["sky"]: ((10, 10), (-5, -20), (0.5, 2.0))})
+    labels = (_labels("sky", (32, 32))[None] * 255).astype(np.uint8)
+    control = _control(tmp_path, np.zeros((64, 64), np.uint8), transfers=(transfer,))
+    a, b = control.finish(0, ab, labels)[0].flat()
+    assert abs(a.mean() + 5) < 0.5 and abs(b.mean() + 20) < 0.5
+    assert abs(a.std() - 2) < 0.3 and abs(b.std() - 8) < 0.5
+
+
+def _rgb(path: Path) -> np.ndarray:
+    with av.open(str(path)) as container:
+        return np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)])
+
+
+def test_the_python_interface_paints_a_span_a_still_and_a_map_as_the_whole_film(disc_film, tmp_path):
+    """With an edit that begins inside the shot: all the state there is."""
+    path, masks = disc_film
+    film = pipeline.open_film(path)
+    sheet = Sheet.model_validate(
+        {
+            "palette": {"wall": "#335577"},
+            "edits": [
+                {"frame": 40, "region": {"box": _disc_box(masks, 20)}, "action": {"label": "flower"}, "range": "30-50"},
+                {"frame": 50, "region": {"point": [72, 48]}, "action": {"colour": "#aa2222"}},
+            ],
+        }
+    )
+    look = pipeline.Look(size=64, sheet=sheet, device="cpu")
+    from semcolor.pipeline.encode import choose_encoding
+
+    lossless = choose_encoding(film, "ffv1")
+    pipeline.colorize(film, tmp_path / "whole.mkv", look, encoding=lossless)
+    pipeline.colorize(film, tmp_path / "spans.mkv", look, spans=[(2, 7), (33, 45)], encoding=lossless)
+    whole, spans = _rgb(tmp_path / "whole.mkv"), _rgb(tmp_path / "spans.mkv")
+    assert len(whole) == 60 and np.array_equal(spans, np.concatenate([whole[2:7], whole[33:45]]))
+    assert np.array_equal(luma_planes(tmp_path / "whole.mkv"), luma_planes(path))
+    still = pipeline.still(film, "1.4s", tmp_path / "still.png", look)  # frame 35; chroma is full size there
+    # The film has one chroma sample for four pixels, so their means are compared.
+    ours, theirs = (cv2.resize(p, (72, 48), interpolation=cv2.INTER_AREA).astype(int) for p in (still, whole[35]))
+    assert np.abs(ours - theirs).mean() < 1.5
+    read = cv2.imread(str(tmp_path / "still.png"))
+    assert read is not None and np.array_equal(read[..., ::-1], still)
+    assert (pipeline.label_map(film, 40, look, full=True)[masks[20]] == INDEX["flower"]).mean() > 0.7
+    with pytest.raises(UserError, match="names no picture's format"):
+        pipeline.still(film, 0, tmp_path / "still.mp4", look)
+
+
+def test_a_reference_brings_its_colours(tmp_path):
+    """The film is grey, the reference the same photo with its colours turned round."""
+    truth = shots((12,), (96, 128))
+    film = open_film(make_film(tmp_path / "in.mkv", truth))
+    turned = cv2.cvtColor(truth[0], cv2.COLOR_RGB2YCrCb)[..., [0, 2, 1]]  # red for blue, and each pixel keeps its luma
+    turned = cv2.cvtColor(np.ascontiguousarray(turned), cv2.COLOR_YCrCb2RGB)
+    cv2.imwrite(str(tmp_path / "photo.png"), turned[..., ::-1])
+    sheet = read_sheet(str(_sheet(tmp_path, {"references": [{"photo": "photo.png"}]})))
+
+    def mean(look: pipeline.Look) -> np.ndarray:
+        picture = pipeline.still(film, 6, tmp_path / "s.png", look, overwrite=True).astype(np.float32) / 255
+        return cv2.cvtColor(picture, cv2.COLOR_RGB2Lab)[..., 1:].mean((0, 1))
+
+    wanted = cv2.cvtColor(turned.astype(np.float32) / 255, cv2.COLOR_RGB2Lab)[..., 1:].mean((0, 1))
+    before, after = (np.abs(mean(pipeline.Look(size=96, sheet=s)) - wanted).sum() for s in (Sheet(), sheet))
+    assert after < 0.4 * before
+
+
+def test_names_stand_in_wide_regions_of_the_overlay():
+    labels = np.zeros((1, len(NAMES), 16, 24), np.uint8)[0]
+    labels[INDEX["sky"], :8], labels[INDEX["grass"], 8:] = 255, 255
+    labels[:, 4, 4] = 0
+    labels[INDEX["bird"], 4, 4] = 255  # too small for a name
+    thumb = np.full((64, 96), 90, np.uint8)
+    drawn = overlay(thumb, labels)[:, :768].min(2) > 170  # the picture; the legend is to the right
+    upper, lower = drawn[:256], drawn[256:]
+    assert upper.sum() > 20 and lower.sum() > 20, "two names, in white"
+    assert not drawn[100:190, 100:190].any(), "none at the bird"
