@@ -30,13 +30,14 @@ from .edits.apply import Control
 from .edits.resolve import plan
 from .edits.sheet import Sheet
 from .encode import Encoding, choose_encoding, chroma_size
+from .files import place
 from .film import Film
 from .mux import assemble, check_output, check_place, output_format
 from .overlay import likeliest
 from .reader import FilmReader
 from .shots import shot_around
 from .timecode import Moment, frame_at
-from .writer import PartWriter, place
+from .writer import PartWriter
 
 __all__ = ["WARM", "Look", "colorize", "label_map", "still"]
 

@@ -32,8 +32,8 @@ from ..errors import AssembleError, OutputError, SemcolorError
 from .chunk import Chunk
 from .encode import WITHOUT_PTS, Encoding, PartEncoder, chroma_size
 from .film import KEPT_MATRICES, Film, display_matrix, matrix_tag
+from .parts import Part
 from .storage import check_target, is_url, open_container
-from .writer import Part
 
 __all__ = ["assemble", "check_output", "check_place", "output_format"]
 

@@ -10,89 +10,25 @@ bytes.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..errors import WorkError
-from ..flow import LOOKAHEAD
-from .chunk import Chunk, Resume, ends_part
+from .chunk import Chunk, ends_part
 from .encode import Encoding, PartEncoder
+from .files import commit
 from .film import Film
+from .parts import Part, Steered, _freely, committed, first_missing, sweep
 from .reader import luma_sha256
-
-__all__ = [
-    "Part",
-    "PartWriter",
-    "Pictures",
-    "commit",
-    "committed",
-    "file_sha256",
-    "first_missing",
-    "gaps",
-    "notes",
-    "place",
-    "prune",
-    "resume_point",
-    "standing",
-    "sweep",
-]
-
 
 Pictures = dict[str, tuple[np.ndarray, ...]]
 """Kind of film → (luma, chroma) as `PartWriter.write` takes them, (luma,) for `gray`, or R'G'B' (N, h, w, 3) uint8."""
-
-
-@dataclass(frozen=True)
-class Part:
-    """Receipt of a committed part."""
-
-    start: int
-    """Number of its first frame in the film."""
-    frames: int
-    pts: tuple[int, ...]
-    """In units of `Film.time_base`."""
-    files: dict[str, str] = field(hash=False)
-    """Kind of file (``film``, ``labels``, ``compare``, ``maps``, ``state``, ``notes``) → its name in the folder."""
-    sha256: dict[str, str] = field(hash=False)
-    """Kind of file → digest of its content."""
-    chunk: int
-    """Running number of the chunk after the part."""
-    shot: int
-    """Number of the shot that the next frame belongs to."""
-    shot_start: int
-    """Number of the next frame, counted from its shot's first frame."""
-    luma_sha256: str
-    """Digest of the last frame's luma."""
-    first_shot: int = 0
-    """First frame of the shot that the part begins in."""
-    steered: str = ""
-    """Digest of what steers its colours; see `edits.apply.Control.digest`."""
-    damaged: tuple[int, ...] = ()
-    """Numbers of its frames whose damage the decoder concealed, counted from the film's first frame."""
-
-    @property
-    def stop(self) -> int:
-        return self.start + self.frames
-
-    def steered_by(self, steered: Steered) -> str:
-        """What `steered` is now."""
-        seen = self.stop + (LOOKAHEAD if self.shot_start else 0)  # frames of its last shot that have a say in it
-        return steered(self.first_shot, self.start, self.stop, seen)
-
-
-Steered = Callable[[int, int, int, int], str]
-"""`edits.apply.Control.digest`."""
-
-
-def _freely(shot: int, first: int, stop: int, seen: int) -> str:
-    return ""
 
 
 class PartWriter:
@@ -226,128 +162,3 @@ class PartWriter:
         plain = {"film": ".nut", "state": ".state", "notes": ".notes", "receipt": ".json"}
         suffix = plain.get(kind, f".{kind}.nut")
         return self.folder / f"part-{self._begin:09}{suffix}{ending}"
-
-
-def commit(temporary: Path, path: Path) -> str:
-    """Put a finished file in its place, durably; returns its SHA-256."""
-    digest = file_sha256(temporary)
-    place(temporary, path)
-    return digest
-
-
-def file_sha256(path: Path) -> str:
-    """Digest of a file's content, hexadecimal."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def place(temporary: Path, path: Path) -> None:
-    """Put a finished file in its place, durably and at once."""
-    with open(temporary, "rb+") as file:
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
-
-
-def committed(folder: str | os.PathLike[str], known: Sequence[Part] = ()) -> list[Part]:
-    """The valid parts from frame 0 on without a gap; a part counts only if all its files have their digests.
-
-    `known`: parts that this run has verified already; their files must be there, but are not read again.
-    """
-    parts: list[Part] = []
-    for part in _receipts(Path(folder)):
-        if part is None or part.start != (parts[-1].stop if parts else 0) or not _whole(part, Path(folder), known):
-            break
-        parts.append(part)
-    return parts
-
-
-def standing(folder: str | os.PathLike[str], known: Sequence[Part] = ()) -> list[Part]:
-    """The valid parts in the film's order, with gaps where others are missing; `known`: see `committed`."""
-    parts: list[Part] = []
-    for part in _receipts(Path(folder)):
-        if part and part.start >= (parts[-1].stop if parts else 0) and _whole(part, Path(folder), known):
-            parts.append(part)
-    return parts
-
-
-def prune(folder: str | os.PathLike[str], steered: Steered = _freely) -> None:
-    """Remove the parts that were steered otherwise."""
-    for part in _receipts(Path(folder)):
-        if part and part.steered != part.steered_by(steered):
-            for name in (f"part-{part.start:09}.json", *part.files.values()):
-                (Path(folder) / name).unlink(missing_ok=True)
-
-
-def _receipts(folder: Path) -> Iterator[Part | None]:
-    """In the film's order; None for what is no receipt."""
-    return map(_read_receipt, sorted(folder.glob("part-*.json")))
-
-
-def _read_receipt(path: Path) -> Part | None:
-    try:
-        values = json.loads(path.read_text())
-        return Part(**values | {name: tuple(values[name]) for name in ("pts", "damaged")})
-    except (OSError, ValueError, TypeError, KeyError):
-        return None
-
-
-def _whole(part: Part, folder: Path, known: Sequence[Part]) -> bool:
-    try:
-        if part in known:
-            return all((folder / name).is_file() for name in part.files.values())
-        return all(file_sha256(folder / name) == part.sha256[kind] for kind, name in part.files.items())
-    except (OSError, KeyError):
-        return False
-
-
-def resume_point(folder: str | os.PathLike[str], parts: list[Part] | None = None) -> Resume:
-    """Where a run goes on: after the last committed part, with its state. Frame 0 in a new folder."""
-    parts = committed(folder) if parts is None else parts
-    return _behind(Path(folder), parts[-1]) if parts else Resume()
-
-
-def first_missing(parts: Sequence[Part], frame: int = 0) -> int:
-    """The first frame from `frame` on, where a part may begin, that is in none of the parts, given in order."""
-    for part in parts:
-        frame = part.stop if part.start == frame else frame
-    return frame
-
-
-def gaps(folder: str | os.PathLike[str], parts: Sequence[Part], frames: int) -> list[Resume]:
-    """What is missing between the parts of a film of so many frames: where a run goes on, and where it stops."""
-    found, begin = [], Resume()
-    for part in parts:
-        if begin.frame < part.start:
-            found.append(replace(begin, stop=part.start))
-        begin = _behind(Path(folder), part)
-    return [*found, begin] if begin.frame < frames else found
-
-
-def _behind(folder: Path, last: Part) -> Resume:
-    return Resume(
-        frame=last.stop,
-        chunk=last.chunk,
-        shot=last.shot,
-        shot_start=last.shot_start,
-        luma_sha256=last.luma_sha256,
-        state=(folder / last.files["state"]).read_bytes(),
-    )
-
-
-def notes(folder: str | os.PathLike[str], parts: Sequence[Part]) -> list[Any]:
-    """The chunks' notes, in order."""
-    return [note for part in parts for note in json.loads((Path(folder) / part.files["notes"]).read_text())]
-
-
-def sweep(folder: Path, parts: Sequence[Part]) -> None:
-    """Remove files of parts that were never committed."""
-    kept = {name for part in parts for name in part.files.values()}
-    kept |= {f"part-{part.start:09}.json" for part in parts}
-    for path in folder.glob("part-*"):
-        if path.name not in kept:
-            path.unlink()

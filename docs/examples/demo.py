@@ -9,10 +9,12 @@ from pathlib import Path
 import numpy as np
 from semcolor.pipeline.contactsheet import contact_sheet
 from semcolor.pipeline.encode import choose_encoding, chroma_size
+from semcolor.pipeline.files import place
 from semcolor.pipeline.film import open_film
 from semcolor.pipeline.mux import assemble
+from semcolor.pipeline.parts import committed
 from semcolor.pipeline.reader import FilmReader
-from semcolor.pipeline.writer import PartWriter, committed, place
+from semcolor.pipeline.writer import PartWriter
 
 
 def remove_colour(source: Path, output: Path) -> None:

@@ -32,8 +32,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from ... import __version__
 from ...errors import OutputError, UserError
 from ...pipeline import storage as remote
+from ...pipeline.files import place
 from ...pipeline.storage import is_url
-from ...pipeline.writer import place
 from .manifest import Wish
 
 __all__ = ["FOLDER", "Batch", "Job", "Ledger", "Record", "Stat", "Try", "key_of", "replace", "stat"]

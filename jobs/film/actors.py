@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from ...pipeline.edits.apply import Control
     from ...pipeline.encode import Encoding
     from ...pipeline.film import Film
-    from ...pipeline.writer import Part, Pictures
+    from ...pipeline.parts import Part
+    from ...pipeline.writer import Pictures
 
 Thumbs = tuple[np.ndarray, np.ndarray | None]  # (N, h, w) uint8, and the frame before in the same shot
 Colour = tuple[np.ndarray, np.ndarray]  # ab (N, 2, h/2, w/2) float16, labels (N, 62, h/4, w/4) uint8
@@ -207,7 +208,8 @@ class Writer(_Timed):
         """Go on beside the parts `known` in the folder `work`, which the driver has swept."""
         from ...pipeline.compose import PlaneFormat
         from ...pipeline.encode import chroma_size
-        from ...pipeline.writer import PartWriter, standing
+        from ...pipeline.parts import standing
+        from ...pipeline.writer import PartWriter
 
         self._turn = writer_turn(work, shared=True)  # until this process ends
         if not belongs(work, identity) or len(standing(work, known)) < len(known):

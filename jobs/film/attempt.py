@@ -20,8 +20,8 @@ from ...pipeline.chunk import PART_FRAMES, Chunk, ends_part
 from ...pipeline.edits.apply import Control
 from ...pipeline.encode import Encoding
 from ...pipeline.film import Film
+from ...pipeline.parts import Part, gaps, sweep
 from ...pipeline.reader import chunk_size, thumb_size
-from ...pipeline.writer import Part, gaps, sweep
 from ..cluster import cores
 from . import actors
 from .workdir import EventLog, writer_turn

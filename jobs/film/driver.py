@@ -25,11 +25,12 @@ from ...pipeline.edits.apply import Control
 from ...pipeline.edits.sheet import Sheet
 from ...pipeline.edits.sheet import identity as sheet_identity
 from ...pipeline.encode import Encoding
+from ...pipeline.files import file_sha256
 from ...pipeline.film import Film
 from ...pipeline.mux import assemble
+from ...pipeline.parts import Part, notes, standing
 from ...pipeline.storage import Place
 from ...pipeline.summary import LEGEND, summarise
-from ...pipeline.writer import Part, file_sha256, notes, standing
 from ..cluster import connected, cores
 from .attempt import Job, chunk_bytes, window, writers
 from .recovery import ask_precision, finish_parts

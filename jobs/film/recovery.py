@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...errors import SemcolorError
-from ...pipeline.writer import Part, first_missing, standing
+from ...pipeline.parts import Part, first_missing, standing
 from . import actors
 from .attempt import Job, Run
 from .workdir import EventLog

@@ -31,8 +31,9 @@ from typing import IO
 
 from ...errors import OutputError, UserError, WorkError
 from ...pipeline.edits.apply import Control
+from ...pipeline.files import file_sha256, place
+from ...pipeline.parts import prune
 from ...pipeline.storage import Place, digest, upload
-from ...pipeline.writer import file_sha256, place, prune
 from ..cluster import clear_session
 
 _log = logging.getLogger(__name__)

@@ -21,12 +21,12 @@ from ...flow.snap import snap
 from ...flow.track import follow
 from ...models.labels import INDEX, NAMES
 from ..chunk import Resume
+from ..files import place
 from ..film import Film
 from ..overlay import likeliest
 from ..reader import FilmReader, thumb_size
 from ..shots import numbered_shots, shot_around
 from ..timecode import frame_at, frames_between, parse_moment
-from ..writer import place
 from . import sheet as edits
 from .apply import Control, Order, Transfer, chroma_of, member, weights
 

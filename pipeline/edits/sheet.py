@@ -26,8 +26,8 @@ from pydantic import (
 
 from ...errors import InputError
 from ...models.labels import INDEX
+from ..files import file_sha256
 from ..timecode import parse_moment, parse_range
-from ..writer import file_sha256
 
 __all__ = [
     "Action",

@@ -28,8 +28,9 @@ from semcolor.jobs.film.workdir import (
 )
 from semcolor.pipeline.encode import choose_encoding, chroma_size
 from semcolor.pipeline.film import open_film
+from semcolor.pipeline.parts import committed
 from semcolor.pipeline.reader import read_chunks
-from semcolor.pipeline.writer import PartWriter, committed
+from semcolor.pipeline.writer import PartWriter
 
 KEY = {"version": "1", "size": 64, "labels": None}
 
