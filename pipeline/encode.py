@@ -22,10 +22,10 @@ from av.video.reformatter import ColorRange, Colorspace
 
 from ..errors import OutputError, WorkError
 from .chunk import Chunk
+from .containers import WITHOUT_PTS
 from .film import BOTTOM_FIRST, Film
 
 __all__ = [
-    "WITHOUT_PTS",
     "Encoding",
     "PartEncoder",
     "check_codec",
@@ -43,9 +43,6 @@ STEADY_X264 = "asm=AVX2,FMA3,BMI2"
 each run gives other bytes. Without, they are those of all machines with SSSE3 or better, at the same speed."""
 
 INTERLACED_DCT, INTERLACED_ME, GLOBAL_HEADER = 1 << 18, 1 << 29, 1 << 22  # AV_CODEC_FLAG_…
-
-WITHOUT_PTS = ("avi", "asf")
-"""Containers that keep decoding time stamps only."""
 
 NUT_OPTIONS = {"fflags": "+bitexact", "avoid_negative_ts": "disabled"}
 

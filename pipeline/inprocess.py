@@ -26,13 +26,15 @@ from ..flow import BLOCK, LOOKAHEAD, Motion, Steadier, estimate
 from ..models import has_cuda
 from .chunk import Chunk, Resume
 from .compose import Painted, PlaneFormat, chroma_planes, picture
+from .containers import output_format
 from .edits.apply import Control
 from .edits.resolve import plan
 from .edits.sheet import Sheet
 from .encode import Encoding, choose_encoding, chroma_size
 from .files import place
 from .film import Film
-from .mux import assemble, check_output, check_place, output_format
+from .mux import assemble
+from .outputs import check_output, check_place
 from .overlay import likeliest
 from .reader import FilmReader
 from .shots import shot_around

@@ -13,10 +13,7 @@ renamed.
 from __future__ import annotations
 
 import contextlib
-import io
-import math
 import os
-import tempfile
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
@@ -28,14 +25,12 @@ import av
 import numpy as np
 from av.video.reformatter import ColorRange
 
-from ..errors import AssembleError, OutputError, SemcolorError
-from .chunk import Chunk
-from .encode import WITHOUT_PTS, Encoding, PartEncoder, chroma_size
+from ..errors import AssembleError
+from .containers import WITHOUT_PTS, muxer_options, output_format
+from .encode import Encoding
 from .film import KEPT_MATRICES, Film, display_matrix, matrix_tag
 from .parts import Part
-from .storage import check_target, is_url, open_container
-
-__all__ = ["assemble", "check_output", "check_place", "output_format"]
+from .storage import open_container
 
 CONTAINER_TAGS = {"major_brand", "minor_version", "compatible_brands", "encoder", "duration"}
 STATISTICS = ("BPS", "NUMBER_OF_", "_STATISTICS", "DURATION", "ENCODER")
@@ -44,63 +39,6 @@ STATISTICS = ("BPS", "NUMBER_OF_", "_STATISTICS", "DURATION", "ENCODER")
 File = Path | IO[bytes]
 Copied = dict[int, list[int]]
 """Stream → number of packets, number of bytes."""
-
-
-def output_format(output: str | os.PathLike[str]) -> str:
-    """FFmpeg's name of the container for the output's suffix; `OutputError` if there is none."""
-    suffix = Path(output).suffix
-    with contextlib.suppress(ValueError, av.error.FFmpegError):
-        name = av.open(f"film{suffix}", "w").format.name if suffix else ""  # opens nothing before the header
-        if name and not name.startswith("image2"):
-            return name
-    raise OutputError(f"{output}: {suffix or 'no suffix'} names no film's container; use .mkv, .mp4 or .mov.")
-
-
-def check_output(
-    film: Film,
-    output: str | os.PathLike[str],
-    encoding: Encoding | None = None,
-    overwrite: bool = False,
-    copy_streams: bool = True,
-) -> None:
-    """Raise `OutputError`, one sentence, if the output cannot be written as asked.
-
-    With an encoding, a film of two grey frames is written in memory with the source's other streams and read back:
-    that finds codecs, streams, pixel shapes and colour tags that the container cannot carry.
-    """
-    check_place(film.path, output, overwrite)
-    if encoding:
-        _try_container(film, os.fspath(output), output_format(output), encoding, copy_streams)
-
-
-def check_place(
-    source: str | os.PathLike[str], output: str | os.PathLike[str], overwrite: bool = False, film_format: bool = True
-) -> None:
-    """Raise `OutputError`, one sentence, if there cannot be a film at `output`; looks at no content.
-
-    `film_format`: its suffix must name a film's container.
-    """
-    if is_url(output):
-        check_target(source, os.fspath(output), overwrite)
-        if film_format:
-            output_format(output)
-        return
-    output = Path(output)
-    if output.exists() and os.path.exists(source) and os.path.samefile(output, source):
-        raise OutputError(f"{output} is the input itself; choose another name with -o.")
-    if output.is_dir():
-        raise OutputError(f"{output} is a folder; give the name of a file.")
-    if os.path.lexists(output) and not overwrite:
-        raise OutputError(f"{output} exists already; use --overwrite to replace it.")
-    if not output.parent.is_dir():
-        raise OutputError(f"{output}: its folder does not exist; create {output.parent} first.")
-    try:
-        with tempfile.TemporaryFile(dir=output.parent):
-            pass
-    except OSError as error:
-        raise OutputError(f"{output} cannot be written: {output.parent}: {error.strerror}.") from error
-    if film_format:
-        output_format(output)
 
 
 def assemble(
@@ -129,14 +67,14 @@ def assemble(
     result = Path(folder) / f"{kind}{Path(output).suffix}"
     try:
         container = output_format(output)
-        copied = _join(film, files, result, container, copy_streams, encoding, metadata)
-        _verify(film, film.pts, result, container, encoding, copied)
+        copied = join_parts(film, files, result, container, copy_streams, encoding, metadata)
+        verify(film, film.pts, result, container, encoding, copied)
     except av.error.FFmpegError as error:
         raise AssembleError(f"{output} could not be assembled: {error}.") from error
     return result
 
 
-def _join(
+def join_parts(
     film: Film,
     files: Sequence[File],
     target: File,
@@ -157,7 +95,7 @@ def _join(
             str(target) if isinstance(target, Path) else target,
             "w",
             format=container,
-            container_options=_muxer_options(container, source),
+            container_options=muxer_options(container, source),
         )
         stack.enter_context(out)
         picture: Any = None
@@ -192,19 +130,6 @@ def _count() -> Copied:
 def _add(counted: Copied, stream: int, size: int) -> None:
     counted[stream][0] += 1
     counted[stream][1] += size
-
-
-def _muxer_options(container: str, source: Any) -> dict[str, str]:
-    """Same bytes every time, and no muxer may move time stamps."""
-    options = {"fflags": "+bitexact", "avoid_negative_ts": "disabled"}
-    if container == "mpegts":
-        options["mpegts_copyts"] = "1"
-    if container in ("mp4", "mov", "ipod", "3gp", "3g2", "ismv", "f4v"):
-        # A late first frame is an edit in the movie's own time scale: milliseconds unless told.
-        scale = math.lcm(*(s.time_base.denominator for s in source.streams if s.time_base))
-        if scale < 1 << 31:
-            options["movie_timescale"] = str(scale)
-    return options
 
 
 def _add_picture(out: Any, template: Any, source: Any, film: Film, encoding: Encoding) -> Any:
@@ -292,7 +217,7 @@ def _by_time(pictures: Iterator[Any], others: Iterable[Any]) -> Iterator[Any]:
         yield from pictures
 
 
-def _verify(film: Film, pts: np.ndarray, file: File, container: str, encoding: Encoding, copied: Copied) -> None:
+def verify(film: Film, pts: np.ndarray, file: File, container: str, encoding: Encoding, copied: Copied) -> None:
     """Read the output back; `AssembleError` says the first thing that is not as it must be."""
     stamps: list[int | None] = []
     found = _count()
@@ -348,28 +273,3 @@ def _reopen(file: File, container: str) -> Any:
     if not isinstance(file, Path):
         file.seek(0)
     return av.open(str(file) if isinstance(file, Path) else file, format=known)
-
-
-def _try_container(film: Film, output: str, container: str, encoding: Encoding, copy_streams: bool) -> None:
-    frames = min(2, film.frames)
-    part, result = io.BytesIO(), io.BytesIO()
-    encoder = PartEncoder(part, encoding, int(film.pts[0]))
-    ch, cw = chroma_size(encoding.width, encoding.height, encoding.pix_fmt)
-    bits = av.VideoFormat(encoding.pix_fmt).components[0].bits
-    dtype = np.uint8 if bits == 8 else np.uint16
-    pts = film.pts[:frames]
-    chunk = Chunk(0, 0, 0, 0, True, tuple(map(int, pts)), (0,) * frames, (film.interlaced,) * frames)
-    grey = 1 << (bits - 1)
-    luma = np.full((frames, encoding.height, encoding.width), grey, dtype)
-    encoder.write(chunk, luma, None if encoding.pix_fmt == "gray" else np.full((frames, 2, ch, cw), grey, dtype))
-    encoder.close()
-    suffix = Path(output).suffix
-    try:
-        copied = _join(film, [part], result, container, copy_streams, encoding, limit=64)
-        _verify(film, pts, result, container, encoding, copied)
-    except (av.error.FFmpegError, ValueError, SemcolorError) as error:
-        kept = ", ".join([encoding.codec, *(film.others if copy_streams else ())])
-        raise OutputError(
-            f"{output}: {suffix} cannot carry this film ({kept}) whole: {str(error).rstrip('.')}; "
-            f"choose another container (.mkv holds nearly everything) or another --codec."
-        ) from error

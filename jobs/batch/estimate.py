@@ -114,9 +114,9 @@ def _sample(jobs: list[Job]) -> tuple[list[tuple[Job, Film]], list[str]]:
 def _trial(job: Job, device: str) -> Trial:
     """The stages of `jobs.film.actors` one after another over a film's first frames."""
     from ...pipeline.chunk import Resume
+    from ...pipeline.containers import output_format
     from ...pipeline.encode import choose_encoding
     from ...pipeline.film import open_film
-    from ...pipeline.mux import output_format
     from ..film import actors
     from ..film.workdir import keep_or_clear
 

@@ -14,9 +14,9 @@ from typing import Any
 
 from ...errors import UserError
 from ...models import is_weights
+from ...pipeline.containers import output_format
 from ...pipeline.encode import check_codec
 from ...pipeline.files import file_sha256
-from ...pipeline.mux import output_format
 from ...pipeline.storage import Place, check_target, is_url, join, parent
 from ..film.workdir import work_folder
 from .manifest import Asked, Request

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...errors import FilmError, OutputError, SemcolorError, UserError
+from ...pipeline.containers import output_format
 from ...pipeline.encode import Encoding, choose_encoding, labels_encoding
 from ...pipeline.film import Film, open_film
-from ...pipeline.mux import check_output, output_format
+from ...pipeline.outputs import check_output
 from ...pipeline.overlay import overlay_size
 from ...pipeline.reader import thumb_size
 from ...pipeline.storage import is_url, place_of

@@ -154,8 +154,9 @@ def video(
         raise UserError("--motion raft is of the whole film; leave it out to try a part.")
 
     base = command.work_base(work)
+    from ...pipeline.containers import output_format
     from ...pipeline.film import open_film
-    from ...pipeline.mux import check_output, check_place, output_format
+    from ...pipeline.outputs import check_output, check_place
     from ..film.workdir import work_folder
 
     # A run that was stopped after it put the film in its place has left its folder. Whether it is this film

@@ -22,7 +22,7 @@ from semcolor.pipeline import reader
 from semcolor.pipeline import storage as remote
 from semcolor.pipeline.chunk import Resume
 from semcolor.pipeline.film import open_film
-from semcolor.pipeline.mux import check_place
+from semcolor.pipeline.outputs import check_place
 from support.films import make_film, shots
 
 moto = pytest.importorskip("moto.server", reason="moto and flask give the S3 server; they are in the extra dev")
