@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import os
 import struct
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
@@ -19,10 +18,10 @@ import numpy as np
 from av.stream import Disposition
 from av.video.reformatter import ColorRange
 
-from ..errors import InputError
+from ..errors import InputError, UserError
+from .probe import frame_table
 from .storage import is_url, open_container, open_file, size_of
-
-__all__ = ["Film", "display_matrix", "luma_format", "matrix_tag", "open_film", "stamped", "timecode"]
+from .timecode import Moment, parse_moment, timecode
 
 PICTURES = Disposition.attached_pic | Disposition.timed_thumbnails
 """Video streams that are no film: cover art and thumbnails."""
@@ -108,6 +107,42 @@ class Film:
             return f"frame {frame}"
         return f"frame {frame} ({timecode((int(self.pts[frame]) - int(self.pts[0])) * self.time_base)})"
 
+    def frame_at(self, moment: Moment, what: str = "") -> int:
+        """Number of the frame that is shown at a moment.
+
+        Args:
+            moment: a frame's number or a time; see `timecode.Moment`.
+            what: what the moment is for; error messages begin with it.
+
+        Raises:
+            UserError: if the moment cannot be read or lies outside the film.
+        """
+        try:
+            asked = parse_moment(moment)
+        except ValueError as error:
+            raise UserError(f"{what}: {error}.") from error
+        if isinstance(asked, int):
+            if asked >= self.frames:
+                raise UserError(f"{what}: there is no frame {asked}; the film's last one is {self.frames - 1}.")
+            return asked
+        end = (int(self.pts[-1]) - int(self.pts[0]) + self.last_duration) * self.time_base
+        if asked > end:
+            raise UserError(f"{what}: {timecode(asked)} is after the film's end at {timecode(end)}.")
+        # Time stamps are integers. A rounded decimal may miss one by half a unit.
+        stamp = int(self.pts[0]) + asked / self.time_base + Fraction(1, 2)
+        return int(np.searchsorted(self.pts, int(stamp), side="right")) - 1
+
+    def frames_between(self, first: Moment, last: Moment, what: str = "") -> tuple[int, int]:
+        """(first, stop) of the frames from one moment to another, both included; `stop` is the number after the last.
+
+        Raises:
+            UserError: as `frame_at`, and if the range ends before it begins.
+        """
+        start, end = self.frame_at(first, what), self.frame_at(last, what)
+        if end < start:
+            raise UserError(f"{what}: it ends before it begins.")
+        return start, end + 1
+
     def fingerprint(self) -> str:
         """Digest of the source that changes with its content: size, both ends of the file, all time stamps."""
         digest = hashlib.sha256()
@@ -119,12 +154,6 @@ class Film:
             digest.update(file.read())
         digest.update(self.pts.astype("<i8").tobytes())
         return digest.hexdigest()
-
-
-def timecode(seconds: Fraction | float) -> str:
-    """``1:02:03.040``."""
-    ms = round(seconds * 1000)
-    return f"{ms // 3_600_000}:{ms // 60_000 % 60:02}:{ms // 1000 % 60:02}.{ms % 1000:03}"
 
 
 def open_film(path: str | os.PathLike[str]) -> Film:
@@ -174,7 +203,7 @@ def _look(path: str, container: Any) -> Film:
     full = tag == ColorRange.JPEG if tag and luma_fmt == frame.format.name else range_of_format
     order = int(stream.codec_context.field_order)
 
-    pts, last = _frame_table(path, stream.index)
+    pts, last = frame_table(path, stream.index)
     if frame.pts is not None and frame.pts > pts[0]:
         lost = int(np.searchsorted(pts, frame.pts))
         raise InputError(
@@ -244,121 +273,3 @@ def luma_format(path: str, fmt: Any) -> tuple[str, int, bool]:
     elif 8 <= bits <= 16 and (name == "gray" or name.startswith(("yuv", "gray", "nv")) and "f" not in name[4:]):
         return name, bits, name.startswith(("yuvj", "gray"))
     raise InputError(f"{path} has the pixel format {name}, which is not supported; convert it to yuv420p first.")
-
-
-def _frame_table(path: str, index: int) -> tuple[np.ndarray, int]:
-    """((frames,) int64 pts in display order, duration of the last frame or 0); raises if the file is cut off."""
-    found: list[tuple[int | None, int]] = []
-    end = 0.0  # seconds, over all streams
-    with open_container(path) as container:
-        stream = container.streams[index]
-        promised = stream.frames if container.format.name.startswith("mov") else 0
-        length = (container.duration or 0) / av.time_base if container.format.name.startswith("matroska") else 0.0
-        start = (container.start_time or 0) / av.time_base
-        packets = 0
-        trouble = ""
-        try:
-            for packet in container.demux():
-                if packet.size == 0:
-                    continue
-                if packet.pts is not None and packet.time_base:
-                    end = max(end, float((packet.pts + (packet.duration or 0)) * packet.time_base))
-                if packet.stream_index == index:
-                    packets += 1
-                    if not packet.is_discard:
-                        found.append((packet.pts, packet.duration or 0))
-        except av.error.FFmpegError as error:
-            trouble = f" ({error.strerror})"
-    short = packets < promised or end - min(start, 0) < length - 0.5 or _cut_off(path)
-    if trouble or short:
-        raise InputError(
-            f"{path} is damaged or cut off: only its first {len(found)} frames can be read{trouble}; "
-            f"get a whole copy, or copy what is left into a new file "
-            f"(ffmpeg -i {os.path.basename(path)} -map 0 -c copy whole.mkv) and colorize that."
-        )
-    if not found:
-        raise InputError(f"{path} holds no frames.")
-    stamps = sorted(p for p, _ in found if p is not None)
-    if len(stamps) < len(found) or len(set(stamps)) < len(stamps):
-        # Some packets are no frame of their own or have no time stamp (MPEG program streams): only decoding tells.
-        return _decoded_table(path, index)
-    last = max(found, key=lambda item: item[0] or 0)[1]
-    return np.array(stamps, np.int64), last
-
-
-def _decoded_table(path: str, index: int) -> tuple[np.ndarray, int]:
-    """As `_frame_table`, by decoding everything."""
-    stamps: list[int] = []
-    duration = 0
-    with open_container(path) as container:
-        stream = next(s for s in container.streams.video if s.index == index)
-        stream.codec_context.thread_type = "AUTO"
-        for frame, pts in stamped(container.decode(stream)):
-            if pts is None or (stamps and pts <= stamps[-1]):
-                raise InputError(
-                    f"{path}: the time stamp of frame {len(stamps)} is missing or not after the one before; copy the "
-                    f"film into a container that keeps time first (for instance ffmpeg -fflags +genpts "
-                    f"-i {os.path.basename(path)} -c copy film.mkv)."
-                )
-            stamps.append(pts)
-            duration = frame.duration or duration
-    if not stamps:
-        raise InputError(f"{path} holds no frames.")
-    return np.array(stamps, np.int64), duration
-
-
-def stamped(frames: Iterable[Any]) -> Iterator[tuple[Any, int | None]]:
-    """(frame, pts). MPEG program streams stamp only some frames; the others follow by the coded duration.
-
-    None where nothing is known: no frame before it with a time stamp and a duration.
-    """
-    following: int | None = None
-    for frame in frames:
-        pts = frame.pts if frame.pts is not None else following
-        following = pts + frame.duration if pts is not None and frame.duration else None
-        yield frame, pts
-
-
-def _cut_off(path: str) -> bool:
-    """Whether a Matroska, MP4/MOV or AVI file claims more bytes than it has; FFmpeg reads such files without a word.
-
-    Matroska: the Segment's size (RFC 8794, 9559); MP4: the boxes' sizes (ISO/IEC 14496-12, 4.2); AVI: RIFF chunks'.
-    """
-    total = size_of(path)
-    with open_file(path) as file:
-        head = file.read(12)
-        if head[:4] == b"\x1a\x45\xdf\xa3":
-            file.seek(4)
-            file.seek(_vint(file) or 0, os.SEEK_CUR)
-            size = _vint(file) if file.read(4) == b"\x18\x53\x80\x67" else None
-            return size is not None and file.tell() + size > total
-        at = 0
-        if head[:4] == b"RIFF":
-            while at + 8 <= total:
-                file.seek(at)
-                size = struct.unpack("<4xI", file.read(8))[0]
-                if size in (0, 0xFFFFFFFF):  # never finished, or a stream
-                    return False
-                at += 8 + size + size % 2
-            return at > total + 1
-        if head[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot"):
-            while at + 8 <= total:
-                file.seek(at)
-                size, _ = struct.unpack(">I4s", file.read(8))
-                if size == 1 and at + 16 <= total:
-                    size = struct.unpack(">Q", file.read(8))[0]
-                if size < 8:  # 0: up to the file's end
-                    return False
-                at += size
-            return at > total
-    return False
-
-
-def _vint(file: Any) -> int | None:
-    """An EBML size; None for "unknown" (all ones) and at the file's end."""
-    first = file.read(1)
-    if not first or not first[0]:
-        return None
-    length = 9 - first[0].bit_length()
-    value = int.from_bytes(bytes([first[0] & (0xFF >> length)]) + file.read(length - 1), "big")
-    return None if value == (1 << 7 * length) - 1 else value

@@ -38,7 +38,7 @@ from .outputs import check_output, check_place
 from .overlay import likeliest
 from .reader import FilmReader
 from .shots import shot_around
-from .timecode import Moment, frame_at
+from .timecode import Moment
 from .writer import PartWriter
 
 __all__ = ["WARM", "Look", "colorize", "label_map", "still"]
@@ -115,7 +115,7 @@ def still(
 
     Pixels are square: a film whose pixels are not is stretched. Raises SemcolorError.
     """
-    output, frame = Path(output).absolute(), frame_at(film, moment, "the still")
+    output, frame = Path(output).absolute(), film.frame_at(moment, "the still")
     check_still(film, output, overwrite)
     frames = _last(film, look or Look(), frame)
     fmt = _format(film)
@@ -137,7 +137,7 @@ def label_map(film: Film, moment: Moment, look: Look | None = None, full: bool =
 
     At network size, or at the film's with `full`. Raises SemcolorError.
     """
-    frames = _last(film, look or Look(), frame_at(film, moment, "the label map"))
+    frames = _last(film, look or Look(), film.frame_at(moment, "the label map"))
     return likeliest(frames.labels[-1], (film.height, film.width) if full else frames.thumbs.shape[1:])
 
 

@@ -25,7 +25,8 @@ from ..flow import LOOKAHEAD
 from ..models import network_size
 from .chunk import CHUNK_SIZES, Chunk, Resume
 from .cuts import BEHIND, CutFinder
-from .film import Film, stamped
+from .film import Film
+from .probe import stamped
 from .storage import open_container
 
 __all__ = ["FilmReader", "Picture", "chunk_size", "luma_sha256", "read_chunks", "thumb_size"]

@@ -8,7 +8,7 @@ from ..errors import UserError
 from .chunk import Resume
 from .film import Film
 from .reader import FilmReader
-from .timecode import frames_between, parse_range
+from .timecode import parse_range
 
 __all__ = ["numbered_shots", "shot_around", "spans"]
 
@@ -67,7 +67,7 @@ def spans(film: Film, span: str | None, shots: str | None, size: int = 256) -> l
     """
     if span is not None:
         try:
-            return [frames_between(film, *parse_range(span), "--range")]
+            return [film.frames_between(*parse_range(span), "--range")]
         except ValueError as error:
             raise UserError(f"--range: {error}.") from error
     if shots is not None:

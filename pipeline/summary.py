@@ -12,7 +12,8 @@ from .. import __version__
 from ..models.labels import NAMES
 from .chunk import Chunk
 from .compose import Painted
-from .film import Film, timecode
+from .film import Film
+from .timecode import timecode
 
 __all__ = ["LEGEND", "count", "summarise"]
 

@@ -5,13 +5,6 @@ from __future__ import annotations
 import re
 from fractions import Fraction
 
-import numpy as np
-
-from ..errors import UserError
-from .film import Film, timecode
-
-__all__ = ["frame_at", "frames_between", "parse_range"]
-
 _SECONDS = re.compile(r"(\d+(?:\.\d*)?|\.\d+)\s*s", re.ASCII)
 _CLOCK = re.compile(r"(?:(\d+):)?(\d{1,2}):(\d{1,2}(?:\.\d*)?)", re.ASCII)
 _NUMBER = re.compile(r"\d+", re.ASCII)
@@ -44,27 +37,7 @@ def parse_range(text: str) -> tuple[str, str]:
     return parts[0].strip(), parts[1].strip()
 
 
-def frame_at(film: Film, moment: Moment, what: str = "") -> int:
-    """The frame that is shown at a moment. Raises UserError, which begins with `what`, outside of the film."""
-    try:
-        place = parse_moment(moment)
-    except ValueError as error:
-        raise UserError(f"{what}: {error}.") from error
-    if isinstance(place, int):
-        if place >= film.frames:
-            raise UserError(f"{what}: there is no frame {place}; the film's last one is {film.frames - 1}.")
-        return place
-    end = (int(film.pts[-1]) - int(film.pts[0]) + film.last_duration) * film.time_base
-    if place > end:
-        raise UserError(f"{what}: {timecode(place)} is after the film's end at {timecode(end)}.")
-    # Time stamps are whole; half of one is what a rounded decimal may miss.
-    stamp = int(film.pts[0]) + place / film.time_base + Fraction(1, 2)
-    return int(np.searchsorted(film.pts, int(stamp), side="right")) - 1
-
-
-def frames_between(film: Film, first: Moment, last: Moment, what: str = "") -> tuple[int, int]:
-    """The frames from one moment to another, both included, as (first, number after the last)."""
-    start, end = frame_at(film, first, what), frame_at(film, last, what)
-    if end < start:
-        raise UserError(f"{what}: it ends before it begins.")
-    return start, end + 1
+def timecode(seconds: Fraction | float) -> str:
+    """``1:02:03.040``."""
+    ms = round(seconds * 1000)
+    return f"{ms // 3_600_000}:{ms // 60_000 % 60:02}:{ms // 1000 % 60:02}.{ms % 1000:03}"

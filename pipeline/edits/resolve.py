@@ -26,7 +26,7 @@ from ..film import Film
 from ..overlay import likeliest
 from ..reader import FilmReader, thumb_size
 from ..shots import numbered_shots, shot_around
-from ..timecode import frame_at, frames_between, parse_moment
+from ..timecode import parse_moment
 from . import sheet as edits
 from .apply import Control, Order, Transfer, chroma_of, member, weights
 
@@ -177,7 +177,7 @@ class _Planner:
         if edit.frame is not None or edit.time is not None:
             moment = edit.frame if edit.frame is not None else edit.time
             assert moment is not None
-            frame = frame_at(film, moment, f"{where}.{'time' if edit.frame is None else 'frame'}")
+            frame = film.frame_at(moment, f"{where}.{'time' if edit.frame is None else 'frame'}")
         self.check(region, f"{where}.region")
         shot = self.shot(frame) if frame is not None else (0, film.frames)
         first, stop = self.span(edit.range, f"{where}.range") if edit.range else shot
@@ -219,11 +219,11 @@ class _Planner:
         """(first frame, number after the last)."""
         if span.shot is None:
             assert span.from_ is not None and span.to is not None
-            return frames_between(self.film, span.from_, span.to, where)
+            return self.film.frames_between(span.from_, span.to, where)
         number = parse_moment(span.shot)
         if isinstance(number, int):
             return numbered_shots(self.film, {number}, self.size, f"{where}: ")[number]
-        return self.shot(frame_at(self.film, span.shot, where))
+        return self.shot(self.film.frame_at(span.shot, where))
 
     @contextmanager
     def thumbs(self, first: int, stop: int):

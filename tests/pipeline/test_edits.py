@@ -23,7 +23,6 @@ from semcolor.pipeline.overlay import overlay
 from semcolor.pipeline.reader import read_chunks
 from semcolor.pipeline.shots import numbered_shots, shot_around
 from semcolor.pipeline.summary import count
-from semcolor.pipeline.timecode import frame_at, frames_between
 from support.films import luma_planes, make_film, shot, shots
 from support.motions import disc
 
@@ -89,17 +88,17 @@ def test_a_palette_is_read(tmp_path):
 
 def test_moments_and_ranges(vfr_film, short_film):
     film = open_film(short_film)  # 25 frames a second
-    assert [frame_at(film, m) for m in (7, "7", "0.28s", "0:00.28", "0:00:00.31")] == [7] * 5
-    assert frames_between(film, "0.4s", "0.8s") == (10, 21)
+    assert [film.frame_at(m) for m in (7, "7", "0.28s", "0:00.28", "0:00:00.31")] == [7] * 5
+    assert film.frames_between("0.4s", "0.8s") == (10, 21)
     vfr = open_film(vfr_film)
     for n in (0, 3, 20, 39):
-        assert frame_at(vfr, f"{float((vfr.pts[n] - vfr.pts[0]) * vfr.time_base)}s") == n
+        assert vfr.frame_at(f"{float((vfr.pts[n] - vfr.pts[0]) * vfr.time_base)}s") == n
     with pytest.raises(UserError, match="no frame 48"):
-        frame_at(film, 48)
+        film.frame_at(48)
     with pytest.raises(UserError, match="after the film's end"):
-        frame_at(film, "3s")
+        film.frame_at("3s")
     with pytest.raises(UserError, match="ends before it begins"):
-        frames_between(film, 20, 10)
+        film.frames_between(20, 10)
 
 
 def test_shots_are_the_reader_s(cut_film):

@@ -11,7 +11,8 @@ import cv2
 import numpy as np
 import pytest
 from semcolor.errors import InputError
-from semcolor.pipeline.film import open_film, timecode
+from semcolor.pipeline.film import open_film
+from semcolor.pipeline.timecode import timecode
 from support.films import make_film, photo, shot
 
 
