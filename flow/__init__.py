@@ -10,8 +10,8 @@ Arrays in, arrays out: this floor knows frames as NumPy arrays, never files of v
     metrics     how steady a result is
 """
 
-from .lookahead import BLOCK, LOOKAHEAD
+from .lookahead import BLOCK, LOOKAHEAD, horizon
 from .motion import Estimator, Motion, estimate
 from .steady import Steadier
 
-__all__ = ["BLOCK", "LOOKAHEAD", "Estimator", "Motion", "Steadier", "estimate"]
+__all__ = ["BLOCK", "LOOKAHEAD", "Estimator", "Motion", "Steadier", "estimate", "horizon"]

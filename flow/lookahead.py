@@ -18,7 +18,7 @@ from .confidence import motion_edge, resize, shared, sight, suspicion
 from .motion import Motion
 from .warp import remap, sources
 
-__all__ = ["BLOCK", "LOOKAHEAD", "average_ahead"]
+__all__ = ["BLOCK", "LOOKAHEAD", "average_ahead", "horizon"]
 
 LOOKAHEAD = 8
 """Frames behind a block that have a say in its colours."""
@@ -28,6 +28,24 @@ BLOCK = 8
 
 ODD = 4.0
 """How odd a colour that is carried back must be to lose half of its weight; see `suspicion`."""
+
+
+def horizon(begin: int, stop: int) -> int:
+    """The frame before which everything lies that affects the colours of a shot's frames before `stop`.
+
+    A shot's first labels are those of its first BLOCK + LOOKAHEAD frames.
+
+    Args:
+        begin: number of the shot's first frame.
+        stop: number after the last frame that is wanted; the shot goes on there.
+
+    Returns:
+        A frame's number, at most 2 * BLOCK + LOOKAHEAD after `stop`; `stop` itself if the shot begins there.
+    """
+    if begin >= stop:
+        return stop
+    blocks = max(-(-(stop - begin) // BLOCK) * BLOCK, BLOCK + LOOKAHEAD)
+    return begin + blocks + LOOKAHEAD
 
 
 def average_ahead(

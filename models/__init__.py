@@ -4,6 +4,8 @@ import ctypes
 import sys
 from pathlib import Path
 
+from ..errors import InputError
+
 WEIGHTS = Path(__file__).with_name("weights") / "semcolor.safetensors"
 """The weights that ship with the package."""
 
@@ -36,6 +38,22 @@ def has_cuda() -> bool:
     import torch
 
     return torch.cuda.is_available()
+
+
+def pick_device(wanted: str) -> str:
+    """The device of this machine on which the networks run, ``cpu`` or ``cuda``.
+
+    Args:
+        wanted: ``cpu``, ``cuda``, or ``auto`` for a GPU if torch can use one.
+
+    Raises:
+        InputError: if a GPU is wanted and there is none.
+    """
+    if wanted == "cpu" or not has_cuda():
+        if wanted == "cuda":
+            raise InputError("--device cuda: no usable GPU here; use --device cpu.")
+        return "cpu"
+    return "cuda"
 
 
 def pick_precision(device: str) -> str:

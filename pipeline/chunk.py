@@ -8,9 +8,7 @@ whatever the size. So the output's bytes do not depend on the chunk size.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-__all__ = ["CHUNK_SIZES", "PART_STEP", "Chunk", "Resume", "ends_part"]
+from dataclasses import dataclass, replace
 
 PART_STEP = 96
 """Inside a shot, a part of the output may end at multiples of this many frames only."""
@@ -29,8 +27,6 @@ CHUNK_SIZES = (16, 24, 32, 48, 96)
 class Chunk:
     """Neighbouring frames of one shot."""
 
-    index: int
-    """Running number in the film."""
     shot: int
     """Number of the shot."""
     start: int
@@ -52,6 +48,20 @@ class Chunk:
 
     def __len__(self) -> int:
         return len(self.pts)
+
+    def __getitem__(self, wanted: slice) -> Chunk:
+        """Some of the frames, as a chunk of their own."""
+        first, stop, _ = wanted.indices(len(self))
+        return replace(
+            self,
+            start=self.start + first,
+            shot_start=self.shot_start + first,
+            ends_shot=self.ends_shot and stop == len(self),
+            pts=self.pts[first:stop],
+            durations=self.durations[first:stop],
+            interlaced=self.interlaced[first:stop],
+            damaged=tuple(n for n in self.damaged if first <= n - self.start < stop),
+        )
 
     @property
     def stop(self) -> int:
@@ -76,8 +86,6 @@ class Resume:
 
     frame: int = 0
     """Number of the next frame."""
-    chunk: int = 0
-    """Running number of the next chunk."""
     shot: int = 0
     """Number of the next frame's shot."""
     shot_start: int = 0

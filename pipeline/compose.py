@@ -16,6 +16,8 @@ from functools import lru_cache
 import cv2
 import numpy as np
 
+from .film import Film
+
 RADIUS = 2  # of the guided filter, in pixels of the ab map
 EPSILON = 2e-3  # luma variance (0..1 squared) below which an edge is not trusted: grain stays out of chroma
 BORDER = 1  # radius for a region's border, which is known better than the network's colours
@@ -43,6 +45,11 @@ class PlaneFormat:
     matrix: str
     bits: int
     full_range: bool
+
+    @classmethod
+    def of(cls, film: Film) -> PlaneFormat:
+        """How the film's own samples are coded, and those of its colour film."""
+        return cls(film.matrix, film.bits, film.full_range)
 
     def luma(self, samples: np.ndarray) -> np.ndarray:
         """Y samples, any shape → Y' as float32, 0 = black, 1 = white (beyond for under- and overshoots)."""
@@ -76,7 +83,7 @@ class Layer:
 
 
 @dataclass(frozen=True)
-class Painted:
+class Layered:
     """A frame's chroma, and what lies over it."""
 
     ab: np.ndarray
@@ -179,14 +186,14 @@ def reachable(ab: tuple[float, float], fmt: PlaneFormat) -> np.ndarray:
 
 
 def chroma_planes(
-    ab: np.ndarray | Painted, thumb: np.ndarray, luma: np.ndarray, size: tuple[int, int], fmt: PlaneFormat
+    ab: np.ndarray | Layered, thumb: np.ndarray, luma: np.ndarray, size: tuple[int, int], fmt: PlaneFormat
 ) -> np.ndarray:
     """One frame's chroma planes.
 
     ab (2, h/2, w/2) CIE Lab, or with layers over it; thumb (h, w) uint8, the luma the network saw; luma (H, W), the
     film's own samples; size = (rows, columns) of a chroma plane. Returns (2, rows, columns), Cb and Cr, of luma's type.
     """
-    below, layers = (ab.ab, ab.layers) if isinstance(ab, Painted) else (ab, ())
+    below, layers = (ab.ab, ab.layers) if isinstance(ab, Layered) else (ab, ())
     h, w = below.shape[1:]
     guide = cv2.resize(thumb, (w, h), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
     samples = luma if luma.shape == size else cv2.resize(luma, size[::-1], interpolation=cv2.INTER_AREA)

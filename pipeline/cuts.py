@@ -21,8 +21,6 @@ from collections import deque
 import cv2
 import numpy as np
 
-__all__ = ["BEHIND", "LOOK", "CutFinder"]
-
 BEHIND, LOOK = 3, 2
 """A decision needs so many frames before, and so many after the shot's first frame."""
 

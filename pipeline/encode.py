@@ -25,16 +25,6 @@ from .chunk import Chunk
 from .containers import WITHOUT_PTS
 from .film import BOTTOM_FIRST, Film
 
-__all__ = [
-    "Encoding",
-    "PartEncoder",
-    "check_codec",
-    "chroma_size",
-    "choose_encoding",
-    "labels_encoding",
-    "maps_encoding",
-]
-
 THREADS = 4
 PRESET = "veryfast"
 AVX_512F = 13  # OpenCV's CV_CPU_AVX_512F, which has no name in Python

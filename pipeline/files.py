@@ -10,7 +10,7 @@ from pathlib import Path
 def commit(temporary: Path, path: Path) -> str:
     """Put a finished file in its place, durably; returns its SHA-256."""
     digest = file_sha256(temporary)
-    place(temporary, path)
+    move_into_place(temporary, path)
     return digest
 
 
@@ -20,7 +20,7 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def place(temporary: Path, path: Path) -> None:
+def move_into_place(temporary: Path, path: Path) -> None:
     """Put a finished file in its place, durably and at once."""
     with open(temporary, "rb+") as file:
         os.fsync(file.fileno())

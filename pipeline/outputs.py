@@ -74,7 +74,8 @@ def _try_container(film: Film, output: str, container: str, encoding: Encoding, 
     bits = av.VideoFormat(encoding.pix_fmt).components[0].bits
     dtype = np.uint8 if bits == 8 else np.uint16
     pts = film.pts[:frames]
-    chunk = Chunk(0, 0, 0, 0, True, tuple(map(int, pts)), (0,) * frames, (film.interlaced,) * frames)
+    stamps = tuple(map(int, pts))
+    chunk = Chunk(0, 0, 0, True, stamps, durations=(0,) * frames, interlaced=(film.interlaced,) * frames)
     grey = 1 << (bits - 1)
     luma = np.full((frames, encoding.height, encoding.width), grey, dtype)
     encoder.write(chunk, luma, None if encoding.pix_fmt == "gray" else np.full((frames, 2, ch, cw), grey, dtype))

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ..flow import LOOKAHEAD
+from ..flow import horizon
 from .chunk import Resume
 from .files import file_sha256
 
@@ -30,8 +30,6 @@ class Part:
     """Kind of file (``film``, ``labels``, ``compare``, ``maps``, ``state``, ``notes``) → its name in the folder."""
     sha256: dict[str, str] = field(hash=False)
     """Kind of file → digest of its content."""
-    chunk: int
-    """Running number of the chunk after the part."""
     shot: int
     """Number of the shot that the next frame belongs to."""
     shot_start: int
@@ -40,8 +38,8 @@ class Part:
     """Digest of the last frame's luma."""
     first_shot: int = 0
     """First frame of the shot that the part begins in."""
-    steered: str = ""
-    """Digest of what steers its colours; see `edits.apply.Control.digest`."""
+    edits: str = ""
+    """Digest of the edits that affect its colours; see `edits.apply.ResolvedEdits.digest`."""
     damaged: tuple[int, ...] = ()
     """Numbers of its frames whose damage the decoder concealed, counted from the film's first frame."""
 
@@ -49,17 +47,18 @@ class Part:
     def stop(self) -> int:
         return self.start + self.frames
 
-    def steered_by(self, steered: Steered) -> str:
-        """What `steered` is now."""
-        seen = self.stop + (LOOKAHEAD if self.shot_start else 0)  # frames of its last shot that have a say in it
-        return steered(self.first_shot, self.start, self.stop, seen)
+    def edits_now(self, digest_of: EditsDigest) -> str:
+        """Digest of the edits that affect the part now. If `edits` differs, the part is out of date."""
+        seen = horizon(self.stop - self.shot_start, self.stop)
+        return digest_of(self.first_shot, self.start, self.stop, seen)
 
 
-Steered = Callable[[int, int, int, int], str]
-"""`edits.apply.Control.digest`."""
+EditsDigest = Callable[[int, int, int, int], str]
+"""`edits.apply.ResolvedEdits.digest`."""
 
 
-def _freely(shot: int, first: int, stop: int, seen: int) -> str:
+def no_edits(shot: int, first: int, stop: int, seen: int) -> str:
+    """The digest where there are no edits."""
     return ""
 
 
@@ -85,10 +84,10 @@ def standing(folder: str | os.PathLike[str], known: Sequence[Part] = ()) -> list
     return parts
 
 
-def prune(folder: str | os.PathLike[str], steered: Steered = _freely) -> None:
-    """Remove the parts that were steered otherwise."""
+def prune(folder: str | os.PathLike[str], digest_of: EditsDigest = no_edits) -> None:
+    """Remove the parts whose colours were made with other edits."""
     for part in _receipts(Path(folder)):
-        if part and part.steered != part.steered_by(steered):
+        if part and part.edits != part.edits_now(digest_of):
             for name in (f"part-{part.start:09}.json", *part.files.values()):
                 (Path(folder) / name).unlink(missing_ok=True)
 
@@ -101,7 +100,8 @@ def _receipts(folder: Path) -> Iterator[Part | None]:
 def _read_receipt(path: Path) -> Part | None:
     try:
         values = json.loads(path.read_text())
-        return Part(**values | {name: tuple(values[name]) for name in ("pts", "damaged")})
+        known = {name: values[name] for name in Part.__dataclass_fields__ if name in values}
+        return Part(**known | {name: tuple(values[name]) for name in ("pts", "damaged")})
     except (OSError, ValueError, TypeError, KeyError):
         return None
 
@@ -113,12 +113,6 @@ def _whole(part: Part, folder: Path, known: Sequence[Part]) -> bool:
         return all(file_sha256(folder / name) == part.sha256[kind] for kind, name in part.files.items())
     except (OSError, KeyError):
         return False
-
-
-def resume_point(folder: str | os.PathLike[str], parts: list[Part] | None = None) -> Resume:
-    """Where a run goes on: after the last committed part, with its state. Frame 0 in a new folder."""
-    parts = committed(folder) if parts is None else parts
-    return _behind(Path(folder), parts[-1]) if parts else Resume()
 
 
 def first_missing(parts: Sequence[Part], frame: int = 0) -> int:
@@ -134,14 +128,13 @@ def gaps(folder: str | os.PathLike[str], parts: Sequence[Part], frames: int) -> 
     for part in parts:
         if begin.frame < part.start:
             found.append(replace(begin, stop=part.start))
-        begin = _behind(Path(folder), part)
+        begin = _after(Path(folder), part)
     return [*found, begin] if begin.frame < frames else found
 
 
-def _behind(folder: Path, last: Part) -> Resume:
+def _after(folder: Path, last: Part) -> Resume:
     return Resume(
         frame=last.stop,
-        chunk=last.chunk,
         shot=last.shot,
         shot_start=last.shot_start,
         luma_sha256=last.luma_sha256,

@@ -21,15 +21,15 @@ import numpy as np
 from av.video.reformatter import ColorRange, Colorspace
 
 from ..errors import FilmError, InputError
-from ..flow import LOOKAHEAD
+from ..flow import horizon
 from ..models import network_size
 from .chunk import CHUNK_SIZES, Chunk, Resume
 from .cuts import BEHIND, CutFinder
+from .defaults import CHUNK, SIZE
 from .film import Film
+from .frames import Frames, Thumbs
 from .probe import stamped
 from .storage import open_container
-
-__all__ = ["FilmReader", "Picture", "chunk_size", "luma_sha256", "read_chunks", "thumb_size"]
 
 LUMA_BYTES = 128 << 20
 """A chunk's luma is kept below this by taking smaller chunks, down to the smallest permitted one."""
@@ -37,27 +37,28 @@ LUMA_BYTES = 128 << 20
 STEPS_BACK = (0, 50, 500)
 """Frames to step back when seeking came out too late or wrong; after these the film is decoded from its start."""
 
-Read = tuple[Chunk, np.ndarray, np.ndarray, np.ndarray | None]
 
-
-def read_chunks(film: Film, chunk: int = 32, size: int = 256, start: Resume | None = None) -> Iterator[Read]:
+def read_chunks(film: Film, chunk: int = CHUNK, size: int = SIZE, start: Resume | None = None) -> Iterator[Frames]:
     """The film's chunks in order; see `FilmReader`."""
     return iter(FilmReader(film, chunk, size, start))
 
 
 class FilmReader:
-    """Iterate to get (chunk, luma, thumbs, before):
+    """Iterate to get the film's chunks as `Frames`, in order.
 
-    luma (N, H, W) uint8, or uint16 above 8 bits: the source's samples;
-    thumbs (N, h, w) uint8: luma at network size, full range 0..255, (h, w) = `thumb_size`;
-    before (h, w) uint8: the previous frame's thumb if the chunk continues a shot, else None.
+    Args:
+        film: what to read.
+        chunk: frames of a chunk, one of `CHUNK_SIZES`; large pictures get smaller chunks, see `chunk_size`.
+        size: short side of the thumbs, a multiple of 32.
+        start: where to go on, noted by an earlier run over the same film. From there on the chunks are those of a run
+            from the film's start, up to `start.stop`. `Resume.stop` says what follows it.
 
-    `start` is a place where a chunk begins, noted by an earlier run over the same film: what comes from there on
-    is what a run from the film's start gives (but for the chunks' running numbers if the chunk size is another), up
-    to `start.stop`, and what `Resume.stop` says of the frames behind it.
+    Raises:
+        InputError: for a size that is not permitted.
+        FilmError: while iterating, if a frame cannot be decoded.
     """
 
-    def __init__(self, film: Film, chunk: int = 32, size: int = 256, start: Resume | None = None) -> None:
+    def __init__(self, film: Film, chunk: int = CHUNK, size: int = SIZE, start: Resume | None = None) -> None:
         if chunk not in CHUNK_SIZES:
             raise InputError(f"--chunk {chunk}: the chunk size must be one of {', '.join(map(str, CHUNK_SIZES))}.")
         if size < 32 or size % 32:
@@ -67,19 +68,18 @@ class FilmReader:
         self.size = thumb_size(film, size)
         self.start = start or Resume()
 
-    def __iter__(self) -> Iterator[Read]:
+    def __iter__(self) -> Iterator[Frames]:
         """Frames fill the chunk until it is full or the shot ends."""
         start, shot = self.start, self.start.shot
         stop = self.film.frames if start.stop is None else start.stop
         pending = list[Picture]()
-        index, shot_start, before = start.chunk, start.shot_start, None
+        shot_start, before = start.shot_start, None
         luma = self._buffer()
 
-        def flush(ends_shot: bool) -> Read:
-            nonlocal index, shot_start, before, pending, luma
+        def flush(ends_shot: bool) -> Frames:
+            nonlocal shot_start, before, pending, luma
             first, count = pending[0].number, len(pending)
             chunk = Chunk(
-                index=index,
                 shot=shot,
                 start=first,
                 shot_start=shot_start,
@@ -90,14 +90,15 @@ class FilmReader:
                 damaged=tuple(p.number for p in pending if p.damaged),
                 beyond=first >= stop,
             )
-            read = chunk, luma[:count], np.stack([p.thumb for p in pending]), before if shot_start else None
-            index, shot_start, before = index + 1, 0 if ends_shot else shot_start + count, pending[-1].thumb
+            thumbs = Thumbs(np.stack([p.thumb for p in pending]), before if shot_start else None)
+            frames = Frames(chunk, luma[:count], thumbs)
+            shot_start, before = 0 if ends_shot else shot_start + count, pending[-1].thumb
             pending, luma = [], self._buffer()
-            return read
+            return frames
 
-        def place(picture: Picture, cut: bool) -> Iterator[Read]:
+        def add(picture: Picture, cut: bool) -> Iterator[Frames]:
             nonlocal shot, before
-            if picture.number < start.frame:  # seen already by the run that is continued
+            if picture.number < start.frame:  # the run that is continued has written it
                 before = picture.thumb
                 return
             if cut and picture.number > start.frame and pending:
@@ -110,9 +111,9 @@ class FilmReader:
             pending.append(picture)
 
         for picture, cut in self.pictures():
-            if picture.number > stop and (cut or len(pending) == LOOKAHEAD):
+            if picture.number > stop and (cut or picture.number == horizon(stop - shot_start, stop)):
                 break
-            yield from place(picture, cut)
+            yield from add(picture, cut)
             if picture.number == stop and cut:
                 return
         if pending:
@@ -268,6 +269,6 @@ def chunk_size(film: Film, wanted: int) -> int:
     return max((c for c in CHUNK_SIZES if c <= wanted and c * frame <= LUMA_BYTES), default=CHUNK_SIZES[0])
 
 
-def thumb_size(film: Film, size: int = 256) -> tuple[int, int]:
+def thumb_size(film: Film, size: int = SIZE) -> tuple[int, int]:
     """(h, w) at network size, of the displayed aspect; see `models.network_size`."""
     return network_size(float(film.width * film.sample_aspect / film.height), size)

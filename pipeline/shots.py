@@ -10,8 +10,6 @@ from .film import Film
 from .reader import FilmReader
 from .timecode import parse_range
 
-__all__ = ["numbered_shots", "shot_around", "spans"]
-
 STEP = 96
 """Frames to look back at first; twice as many each time."""
 

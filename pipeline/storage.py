@@ -1,6 +1,6 @@
 """Films that lie elsewhere: URLs such as ``s3://bucket/reel.mkv``, read and written through fsspec.
 
-The one module that knows URLs. A `Place` is a `Path` of this machine, or a URL as a `str`. A film is read where it
+The one module that knows URLs. A `Location` is a `Path` of this machine, or a URL as a `str`. A film is read where it
 lies, a few blocks at a time; a finished one is uploaded by an object store's own means, so that nobody sees half of it.
 
 fsspec and what it needs for a protocol are imported when a URL is given: ``pip install 'semcolor[s3]'``.
@@ -18,10 +18,7 @@ from typing import IO, Any
 
 from ..errors import InputError, OutputError, SemcolorError, UserError
 
-__all__ = ["Place", "check_target", "digest", "is_url", "join", "listing", "open_container", "open_file", "parent"]
-__all__ += ["place_of", "size_of", "stat", "upload"]
-
-Place = Path | str
+Location = Path | str
 
 BLOCK, BLOCKS = 4 << 20, 16
 """Bytes fetched at a time, and how many such blocks an open film keeps: 64 MiB."""
@@ -34,16 +31,16 @@ def is_url(place: str | os.PathLike[str]) -> bool:
     return bool(re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", os.fspath(place)))
 
 
-def place_of(text: str | os.PathLike[str]) -> Place:
+def location_of(text: str | os.PathLike[str]) -> Location:
     """A URL as it is; any other path, absolute."""
     return os.fspath(text) if is_url(text) else Path(text).absolute()
 
 
-def parent(place: Place) -> Place:
+def parent(place: Location) -> Location:
     return place.rpartition("/")[0] if isinstance(place, str) else place.parent
 
 
-def join(folder: Place, name: str) -> Place:
+def join(folder: Location, name: str) -> Location:
     """`name` may hold folders, ``.`` and ``..``; if it is absolute or a URL, it is the answer."""
     if is_url(name):
         return name
@@ -68,7 +65,7 @@ def open_file(path: str) -> IO[bytes]:
     if not is_url(path):
         return open(path, "rb")
     system, key = _system(path)
-    with _told(path, InputError):
+    with _translated(path, InputError):
         return system.open(key, "rb", block_size=BLOCK, cache_type="blockcache", cache_options={"maxblocks": BLOCKS})
 
 
@@ -84,7 +81,7 @@ def size_of(path: str) -> int:
 def stat(url: str) -> tuple[int, int] | None:
     """Size in bytes and a number that changes with the content; None where nothing is. Raises UserError."""
     system, key = _system(url)
-    with _told(url, InputError):
+    with _translated(url, InputError):
         try:
             found = system.info(key)
         except FileNotFoundError:
@@ -97,7 +94,7 @@ def stat(url: str) -> tuple[int, int] | None:
 def listing(url: str) -> list[tuple[str, tuple[int, int]]]:
     """URLs of the files below a folder (its URL ends with /) or that match a pattern, and their `stat`; sorted."""
     system, key = _system(url)
-    with _told(url, InputError):
+    with _translated(url, InputError):
         found = system.find(key, detail=True) if url.endswith("/") else system.glob(key, detail=True)
     return [(system.unstrip_protocol(k), _stat(i)) for k, i in sorted(found.items()) if i["type"] == "file"]
 
@@ -117,7 +114,7 @@ def check_target(source: str | os.PathLike[str], url: str, overwrite: bool = Fal
         raise OutputError(f"{url} exists already; use --overwrite to replace it.")
     system, key = _system(url)
     bucket = key.partition("/")[0]
-    with _told(url, OutputError):
+    with _translated(url, OutputError):
         if not system.exists(bucket):
             raise OutputError(f"{url}: there is no bucket {bucket}; create it first.")
 
@@ -163,7 +160,7 @@ def _stat(info: dict[str, Any]) -> tuple[int, int]:
 
 
 @contextmanager
-def _told(url: str, kind: type[UserError]) -> Iterator[None]:
+def _translated(url: str, kind: type[UserError]) -> Iterator[None]:
     """What a store says, in a sentence: the user's mistakes, and what may be otherwise the next time."""
     try:
         yield

@@ -11,11 +11,9 @@ import numpy as np
 from .. import __version__
 from ..models.labels import NAMES
 from .chunk import Chunk
-from .compose import Painted
+from .compose import Layered
 from .film import Film
 from .timecode import timecode
-
-__all__ = ["LEGEND", "count", "summarise"]
 
 LEGEND = {
     "SEMCOLOR_VERSION": __version__,
@@ -27,7 +25,7 @@ LEAST = 0.0005
 """Share of a shot below which a label is not listed."""
 
 
-def count(chunk: Chunk, thumbs: np.ndarray, ab: np.ndarray | list[Painted], labels: np.ndarray) -> dict[str, Any]:
+def count(chunk: Chunk, thumbs: np.ndarray, ab: np.ndarray | list[Layered], labels: np.ndarray) -> dict[str, Any]:
     """One chunk's sums, for JSON.
 
     thumbs (N, h, w) uint8; ab (N, 2, h/2, w/2) or as `Control.finish` gives it; labels (N, 62, h/4, w/4) uint8
@@ -36,7 +34,7 @@ def count(chunk: Chunk, thumbs: np.ndarray, ab: np.ndarray | list[Painted], labe
     size = labels.shape[:1:-1]
     sums = np.zeros((5, len(NAMES)))  # pixels, probability, luma, a, b
     for thumb, chroma, chance in zip(thumbs, ab, labels, strict=True):
-        chroma = chroma.flat() if isinstance(chroma, Painted) else chroma.astype(np.float32)
+        chroma = chroma.flat() if isinstance(chroma, Layered) else chroma.astype(np.float32)
         label, surest = chance.argmax(0).ravel(), chance.max(0).ravel() / 255
         planes = [cv2.resize(p, size, interpolation=cv2.INTER_AREA).ravel() for p in (thumb, *chroma)]
         for row, values in zip(sums, (None, surest, *planes), strict=True):

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -22,12 +22,13 @@ import numpy as np
 from ..errors import WorkError
 from .chunk import Chunk, ends_part
 from .encode import Encoding, PartEncoder
+from .extras import Kind
 from .files import commit
 from .film import Film
-from .parts import Part, Steered, _freely, committed, first_missing, sweep
+from .parts import EditsDigest, Part, committed, first_missing, no_edits, sweep
 from .reader import luma_sha256
 
-Pictures = dict[str, tuple[np.ndarray, ...]]
+Pictures = dict[Kind, tuple[np.ndarray, ...]]
 """Kind of film → (luma, chroma) as `PartWriter.write` takes them, (luma,) for `gray`, or R'G'B' (N, h, w, 3) uint8."""
 
 
@@ -42,28 +43,36 @@ class PartWriter:
         folder: str | os.PathLike[str],
         film: Film,
         encoding: Encoding,
-        also: dict[str, Encoding] | None = None,
+        extras: Mapping[Kind, Encoding] | None = None,
         parts: Sequence[Part] | None = None,
-        steered: Steered = _freely,
+        edits: EditsDigest = no_edits,
     ) -> None:
-        """`also`: how further films are encoded, by kind: `labels` (the overlay), `compare` (side by side), `maps`;
-        `parts`: those that stand, if this is known; otherwise what is `committed`, and all else is removed."""
+        """
+        Args:
+            folder: the work folder.
+            film: the source.
+            encoding: of the colour film.
+            extras: of the further films, by kind.
+            parts: the valid parts, if the caller knows them. Otherwise they are looked for (`parts.committed`), and all
+                other files of parts are removed.
+            edits: gives the digest of the edits that affect a part.
+        """
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.film = film
-        self.encodings = {"film": encoding} | (also or {})
+        self.encodings = {Kind.FILM: encoding, **(extras or {})}
         self.parts = committed(self.folder) if parts is None else list(parts)
         if any(set(self.encodings) - set(part.files) for part in self.parts):
             raise WorkError(f"{self.folder} holds parts without a further film that is asked for; start over.")
         if parts is None:
             sweep(self.folder, self.parts)
-        self._steered = steered
+        self._edits = edits
         self._begin = self._next = first_missing(self.parts)
         self._first_shot = 0
         self._pts: list[int] = []
         self._damaged: list[int] = []
         self._notes: list[Any] = []
-        self._open: dict[str, PartEncoder] = {}
+        self._open: dict[Kind, PartEncoder] = {}
 
     def write(
         self,
@@ -71,25 +80,31 @@ class PartWriter:
         luma: np.ndarray,
         chroma: np.ndarray,
         state: bytes = b"",
-        also: Pictures | None = None,
+        extras: Pictures | None = None,
         note: Any = None,
     ) -> Part | None:
-        """Encode a chunk; returns the receipt if a part closed with it.
+        """Encode a chunk. A chunk of a committed part is not encoded again: the call was a repeated one.
 
-        luma (N, H, W) and chroma (N, 2, ch, cw), both uint8, or uint16 above 8 bits; (ch, cw) = `chroma_size`;
-        chroma is Cb, Cr in the film's range. `state`: the temporal stage's state after the chunk, wanted where
-        `chunk.may_end_part`. `also`: pictures of the further films. note: what else is to be kept of the chunk, for
-        JSON; see `notes`.
+        Args:
+            chunk: the next one.
+            luma: (N, H, W) uint8, or uint16 above 8 bits.
+            chroma: (N, 2, ch, cw) of luma's type: Cb and Cr in the film's range; (ch, cw) = `chroma_size`.
+            state: the steadier's state after the chunk, wanted where `chunk.may_end_part`.
+            extras: pictures of the further films.
+            note: what else is to be kept of the chunk, anything that JSON can say; see `parts.notes`.
 
-        A chunk of a committed part is not written again (a retried call); any other chunk but the next is a
-        `WorkError`. After an error the open part is abandoned.
+        Returns:
+            The receipt if a part ended with the chunk.
+
+        Raises:
+            WorkError: for any other chunk but the next, and for pictures that do not fit. The open part is abandoned.
         """
         own = next((p for p in self.parts if p.start <= chunk.start < p.stop), None)
         if own:
             return own if own.stop == chunk.stop else None
         if chunk.start != self._next:
             raise WorkError(f"chunk of frame {chunk.start} came where frame {self._next} is due.")
-        pictures = {"film": (luma, chroma)} | (also or {})
+        pictures = {Kind.FILM: (luma, chroma), **(extras or {})}
         try:
             if set(pictures) != set(self.encodings):
                 raise WorkError(f"pictures of {', '.join(pictures)} came where {', '.join(self.encodings)} are due.")
@@ -142,14 +157,13 @@ class PartWriter:
             pts=tuple(self._pts),
             files={kind: self._path(kind).name for kind in digests},
             sha256=digests,
-            chunk=chunk.index + 1,
             shot=chunk.shot + chunk.ends_shot,
             shot_start=0 if chunk.ends_shot else chunk.shot_start + len(chunk),
             luma_sha256=last_luma,
             first_shot=self._first_shot,
             damaged=tuple(self._damaged),
         )
-        part = replace(part, steered=part.steered_by(self._steered))
+        part = replace(part, edits=part.edits_now(self._edits))
         temporary = self._path("receipt", ".tmp")
         temporary.write_text(json.dumps(asdict(part)))
         commit(temporary, self._path("receipt"))

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from semcolor.pipeline.contactsheet import contact_sheet
 from semcolor.pipeline.encode import choose_encoding, chroma_size
-from semcolor.pipeline.files import place
+from semcolor.pipeline.files import move_into_place
 from semcolor.pipeline.film import open_film
 from semcolor.pipeline.mux import assemble
 from semcolor.pipeline.parts import committed
@@ -24,10 +24,11 @@ def remove_colour(source: Path, output: Path) -> None:
     neutral = 1 << (film.bits - 1)
     with tempfile.TemporaryDirectory(dir=output.parent) as folder:  # beside the output: it is renamed into place
         writer = PartWriter(folder, film, encoding)
-        for chunk, luma, _, _ in FilmReader(film):
+        for frames in FilmReader(film):
+            luma = frames.luma
             size = (len(luma), 2, *chroma_size(film.width, film.height, encoding.pix_fmt))
-            writer.write(chunk, luma, np.full(size, neutral, luma.dtype))
-        place(assemble(film, folder, committed(folder), output, encoding), output)
+            writer.write(frames.chunk, luma, np.full(size, neutral, luma.dtype))
+        move_into_place(assemble(film, folder, committed(folder), output, encoding), output)
 
 
 def main(source: Path, folder: Path) -> None:

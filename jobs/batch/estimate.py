@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import SemcolorError
-from .state import Job
+from ..devices import artist_resources, choose_probed, count_slots
+from .state import PlannedFilm
 from .status import clock
-
-__all__ = ["Film", "Trial", "estimate", "hours"]
 
 SAMPLE = 20
 """Films that are opened, evenly over all sizes. Opening reads a film from end to end, without decoding."""
@@ -38,7 +37,7 @@ class Trial:
 
 
 @dataclass(frozen=True)
-class Film:
+class FilmSize:
     """What the work on a film depends on."""
 
     bytes: int
@@ -48,31 +47,27 @@ class Film:
     """Pixels of the network's picture."""
 
 
-def estimate(jobs: list[Job], device: str, address: str | None) -> str:
+def estimate(to_do: list[PlannedFilm], device: str, address: str | None) -> str:
     """Sentences that say how long, and what that is based on. Starts or joins Ray."""
     from ..cluster import connected, cores
 
-    films, bad = _sample(jobs)
+    films, bad = _sample(to_do)
     lines = [f"cannot be coloured: {reason}" for reason in bad]
     if not films:
         return "\n".join([*lines, f"no estimate: none of the {len(bad)} films that were opened can be coloured"])
     with tempfile.TemporaryDirectory() as spill, connected(address, cores(), 0, Path(spill)):
         import ray
 
-        from .scheduler import pick_device
-
-        device = pick_device(device)
-        resources = ray.cluster_resources()
-        gpus, cpus = int(resources.get("GPU", 0)), max(1, int(resources.get("CPU", 0)))
-        needs = {"num_gpus": 1, "num_cpus": 0} if device == "cuda" else {"num_cpus": 1}
-        task: Any = ray.remote(_trial).options(**needs, max_retries=0)
+        device = choose_probed(device)
+        gpus, cpus = count_slots("cuda"), max(1, count_slots("cpu"))
+        task: Any = ray.remote(_trial).options(**artist_resources(device), max_retries=0)
         began = time.perf_counter()
         trial: Trial = ray.get(task.remote(films[0][0], device))
         trial = replace(trial, start=time.perf_counter() - began - trial.busy)
-    total = sum(job.source_stat[0] for job in jobs)
+    total = sum(planned.source_stat[0] for planned in to_do)
     slots = gpus if device == "cuda" else cpus
-    seconds = hours([film for _, film in films], trial, total, len(jobs), slots, cpus, device)
-    counted = f"{len(films)} films" if len(films) + len(bad) < len(jobs) else "all films"
+    seconds = hours([film for _, film in films], trial, total, len(to_do), slots, cpus, device)
+    counted = f"{len(films)} films" if len(films) + len(bad) < len(to_do) else "all films"
     told = (
         f"about {clock(seconds)} on {slots} × {device} and {cpus} cores, if nothing else runs there; judged by "
         f"{trial.frames} frames of {trial.source} coloured now, the length of {counted}, the size of the rest, and "
@@ -81,7 +76,7 @@ def estimate(jobs: list[Job], device: str, address: str | None) -> str:
     return "\n".join([*lines, told])
 
 
-def hours(films: list[Film], trial: Trial, total: int, count: int, slots: int, cpus: int, device: str) -> float:
+def hours(films: list[FilmSize], trial: Trial, total: int, count: int, slots: int, cpus: int, device: str) -> float:
     """Seconds for `count` films of together `total` bytes, of which `films` are a sample."""
     part = sum(film.bytes for film in films)
     network = sum(film.frames * film.thumb for film in films) * trial.network * total / part
@@ -92,57 +87,62 @@ def hours(films: list[Film], trial: Trial, total: int, count: int, slots: int, c
     return start + work
 
 
-def _sample(jobs: list[Job]) -> tuple[list[tuple[Job, Film]], list[str]]:
+def _sample(to_do: list[PlannedFilm]) -> tuple[list[tuple[PlannedFilm, FilmSize]], list[str]]:
     """Films evenly over the plan, which goes by size; and why some cannot be used."""
     from ...pipeline.film import open_film
     from ...pipeline.reader import thumb_size
 
-    count = min(SAMPLE, len(jobs))
+    count = min(SAMPLE, len(to_do))
     films, bad = [], []
     for number in range(count):
-        job = jobs[number * len(jobs) // count]
+        planned = to_do[number * len(to_do) // count]
         try:
-            film = open_film(job.source)
+            film = open_film(planned.source)
         except SemcolorError as error:
             bad.append(str(error))
             continue
-        h, w = thumb_size(film, job.wish.size)
-        films.append((job, Film(job.source_stat[0], film.frames, film.width * film.height, h * w)))
+        h, w = thumb_size(film, planned.wish.size)
+        films.append((planned, FilmSize(planned.source_stat[0], film.frames, film.width * film.height, h * w)))
     return films, bad
 
 
-def _trial(job: Job, device: str) -> Trial:
-    """The stages of `jobs.film.actors` one after another over a film's first frames."""
-    from ...pipeline.chunk import Resume
+def _trial(planned: PlannedFilm, device: str) -> Trial:
+    """The stages of a film, one after another, over its first frames."""
+    from ...models.painter import Painter
     from ...pipeline.containers import output_format
     from ...pipeline.encode import choose_encoding
     from ...pipeline.film import open_film
-    from ..film import actors
-    from ..film.workdir import keep_or_clear
+    from ...pipeline.frames import first_thumbs
+    from ...pipeline.reader import FilmReader
+    from ...pipeline.stages import Composing, Painting, Steadying, survey
+    from ...pipeline.writer import PartWriter
 
-    wish, film = job.wish, open_film(job.source)
-    encoding = choose_encoding(film, wish.codec, wish.crf, wish.preset, output_format(job.output))
-    artist = actors.Artist(device, actors.precision(device), Path(wish.weights) if wish.weights else None, wish.vivid)
-    steadier, writer = actors.Steadier(wish.steady, [Resume()]), actors.Writer(film, encoding, {})
-    reader = actors.Reader(film, FRAMES, wish.size, [Resume()])
+    wish, film = planned.wish, open_film(planned.source)
+    encoding = choose_encoding(film, wish.codec, wish.crf, wish.preset, output_format(planned.output))
+    painting = Painting(Painter(device, wish.look.weights, wish.vivid).paint)
+    steadying, composing = Steadying(wish.steady, {0: b""}), Composing(film, encoding)
+    reader = iter(FilmReader(film, FRAMES, wish.size))
     with tempfile.TemporaryDirectory() as folder:
-        identity = {"trial": True}
-        keep_or_clear(Path(folder), identity)
-        writer.open(Path(folder), identity, ())
-        for actor in (artist, steadier, reader):
-            actor.open()
+        writer = PartWriter(folder, film, encoding)
         began = time.perf_counter()
-        chunk, luma, thumbs = reader.read()
-        assert chunk and luma is not None and thumbs  # open_film has seen a frame
+        frames = next(reader)
         others = time.perf_counter() - began
-        artist.paint(chunk, (thumbs[0][:1], None))  # the first time takes longer
+        chunk, thumbs = frames.chunk, frames.thumbs
+        painting.paint(chunk, first_thumbs(frames, 1))  # the first time takes longer
         began = time.perf_counter()
-        colour = artist.paint(chunk, thumbs)
+        colors = painting.paint(chunk, thumbs)
         network = time.perf_counter() - began
-        began, state = time.perf_counter(), b""
+        began = time.perf_counter()
         if wish.steady:
-            colour, state = steadier.blend(chunk, colour, actors.Surveyor(None, device).measure(thumbs), None, None)
-        writer.write(0, chunk, luma, thumbs, colour, state, None)
+            colors, _ = steadying.blend(chunk, colors, survey(thumbs), None)
+        writer.write(chunk, frames.luma, composing.compose(frames, colors).chroma)
         others += time.perf_counter() - began
-    frames, pixels = len(chunk), film.width * film.height
-    return Trial(job.source, frames, network / frames / thumbs[0][0].size, others / frames / pixels, network + others)
+        writer.abort()
+    count, pixels = len(chunk), film.width * film.height
+    return Trial(
+        source=planned.source,
+        frames=count,
+        network=network / count / thumbs.pictures[0].size,
+        others=others / count / pixels,
+        busy=network + others,
+    )

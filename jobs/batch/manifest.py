@@ -19,9 +19,9 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ...errors import UserError
-from ...pipeline.storage import Place, is_url, join, listing, place_of
-
-__all__ = ["Asked", "Request", "Wish", "read_request", "told"]
+from ...pipeline.defaults import CODEC, CRF, PRESET, SIZE, STEADY, VIVID
+from ...pipeline.look import Look
+from ...pipeline.storage import Location, is_url, join, listing, location_of
 
 MANIFESTS = {".jsonl": "JSON Lines", ".ndjson": "JSON Lines", ".csv": "CSV"}
 
@@ -46,15 +46,21 @@ class Wish(BaseModel):
     """Template; by default the command's."""
     labels: str | None = None
     """Template of the label film's path; None for no such film."""
-    size: int = Field(256, ge=64, le=1024, multiple_of=32)
-    codec: str = "libx264"
-    crf: float = Field(16, ge=0, le=63, allow_inf_nan=False)
-    preset: PRESETS = "veryfast"
-    steady: float = Field(1, ge=0, le=1, allow_inf_nan=False)
-    vivid: float = Field(1, ge=0, le=2, allow_inf_nan=False)
+    size: int = Field(SIZE, ge=64, le=1024, multiple_of=32)
+    codec: str = CODEC
+    crf: float = Field(CRF, ge=0, le=63, allow_inf_nan=False)
+    preset: PRESETS = PRESET
+    steady: float = Field(STEADY, ge=0, le=1, allow_inf_nan=False)
+    vivid: float = Field(VIVID, ge=0, le=2, allow_inf_nan=False)
     weights: str | None = None
     workers: int | None = Field(None, ge=1)
     """Artists; by default as many as the films that still wait leave free. They change no byte."""
+
+    @property
+    def look(self) -> Look:
+        """What decides the film's colours."""
+        weights = Path(self.weights) if self.weights else None
+        return Look(size=self.size, steady=self.steady, vivid=self.vivid, weights=weights)
 
     def decisive(self) -> dict[str, Any]:
         """What decides the output's bytes, beside source and program."""
@@ -66,7 +72,7 @@ class Asked:
     """A wish and where it comes from."""
 
     wish: Wish
-    source: Place
+    source: Location
     """Absolute."""
     origin: str
     """For messages: ``films.csv:3``, or the argument."""
@@ -108,7 +114,7 @@ def read_request(arguments: Iterable[str], defaults: dict[str, Any]) -> Request:
 
 
 def _named(path: Path | str, defaults: dict[str, Any], origin: str, tree: str = "", found: bool = False) -> Asked:
-    path = place_of(path)
+    path = location_of(path)
     return Asked(Wish.model_validate(defaults | {"source": str(path)}), path, origin, tree, found)
 
 
@@ -174,7 +180,7 @@ def _manifest(path: Path, defaults: dict[str, Any], request: Request) -> None:
                 try:
                     wish = Wish.model_validate(defaults | row)
                 except ValidationError as error:
-                    request.asked += [f"{origin}: {mistake}" for mistake in told(error)]
+                    request.asked += [f"{origin}: {mistake}" for mistake in mistakes_in(error)]
                     continue
                 if wish.weights:
                     wish = wish.model_copy(update={"weights": str(base / wish.weights)})
@@ -221,7 +227,7 @@ def _csv(lines: Iterable[str]) -> Rows:
             yield number, {name: cell.strip() for name, cell in row.items() if cell and cell.strip()}
 
 
-def told(error: ValidationError) -> Iterator[str]:
+def mistakes_in(error: ValidationError) -> Iterator[str]:
     """What is wrong with a wish: a sentence for each field."""
     for mistake in error.errors(include_url=False):
         name = ".".join(map(str, mistake["loc"]))

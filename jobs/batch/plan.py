@@ -17,12 +17,10 @@ from ...models import is_weights
 from ...pipeline.containers import output_format
 from ...pipeline.encode import check_codec
 from ...pipeline.files import file_sha256
-from ...pipeline.storage import Place, check_target, is_url, join, parent
+from ...pipeline.storage import Location, check_target, is_url, join, parent
 from ..film.workdir import work_folder
 from .manifest import Asked, Request
-from .state import FOLDER, Job, Ledger, Record, key_of, stat
-
-__all__ = ["NAMES", "Plan", "Target", "make_plan", "state_folder", "target_of"]
+from .state import FOLDER, PlannedFilm, Record, Records, file_stat, key_of
 
 NAMES = {
     "stem": "the source's name without its suffix",
@@ -37,7 +35,7 @@ NAMES = {
 class Target:
     """Where outputs go."""
 
-    root: Place
+    root: Location
     """The part of the template without placeholders; the state lies here, and a manifest's outputs are relative to it.
     """
     template: str
@@ -72,7 +70,7 @@ def _other_than_film(output: str) -> None:
     raise UserError(f"-o {output} is the name of one film; give a folder, or a template such as {{stem}}.color.mkv.")
 
 
-def _escaped(path: Place) -> str:
+def _escaped(path: Location) -> str:
     return str(path).replace("{", "{{").replace("}", "}}")
 
 
@@ -88,25 +86,25 @@ def _fields(template: str) -> None:
 
 @dataclass
 class Plan:
-    jobs: list[Job] = field(default_factory=list)
+    to_do: list[PlannedFilm] = field(default_factory=list)
     """To be done, largest source first: a large one at the end would keep the others' machines waiting."""
-    finished: list[Job] = field(default_factory=list)
+    finished: list[PlannedFilm] = field(default_factory=list)
     """Done by an earlier start: output and record stand, source and settings are the same."""
     mistakes: list[str] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
 
 
 def make_plan(
-    request: Request, target: Target, ledger: Ledger, overwrite: bool = False, work: Path | None = None
+    request: Request, target: Target, records: Records, overwrite: bool = False, work: Path | None = None
 ) -> Plan:
     """work: see `film.driver.Settings.work`."""
-    return _Planner(target, ledger, overwrite, work).plan(request)
+    return _Planner(target, records, overwrite, work).plan(request)
 
 
 class _Planner:
-    def __init__(self, target: Target, ledger: Ledger, overwrite: bool, work: Path | None) -> None:
-        self.target, self.ledger, self.overwrite, self.work = target, ledger, overwrite, work
-        self.known = ledger.keys()
+    def __init__(self, target: Target, records: Records, overwrite: bool, work: Path | None) -> None:
+        self.target, self.records, self.overwrite, self.work = target, records, overwrite, work
+        self.known = records.keys()
         self.checked: set[tuple[str, str]] = set()
         self.digests: dict[str, str] = {}
 
@@ -145,18 +143,18 @@ class _Planner:
             try:
                 if maker is not asked:
                     raise UserError(f"{source} is the output of {maker.origin}.")
-                job = self._job(asked, paths)
-                for path in job.targets:
+                planned = self._job(asked, paths)
+                for path in planned.targets:
                     if path in taken:
                         raise UserError(f"{path} is the output of {taken[path]} as well; see -o for placeholders.")
             except UserError as error:
                 plan.mistakes.append(f"{asked.origin}: {error}")
                 continue
-            taken |= dict.fromkeys(job.targets, asked.origin)
-            (plan.finished if self._finished(job) else plan.jobs).append(job)
+            taken |= dict.fromkeys(planned.targets, asked.origin)
+            (plan.finished if self._finished(planned) else plan.to_do).append(planned)
         if ours:
             plan.left_out.append(f"{ours} files are this batch's own outputs.")
-        plan.jobs.sort(key=lambda job: -job.source_stat[0])  # stable: of the same size, in the order asked
+        plan.to_do.sort(key=lambda planned: -planned.source_stat[0])  # stable: of the same size, in the order asked
         return plan
 
     def _paths(self, asked: Asked) -> dict[str, str | None]:
@@ -175,16 +173,16 @@ class _Planner:
         if named.endswith("/"):
             raise UserError(f"{named} is a folder's name; end it with {{stem}}.color{{suffix}}.")
         # A manifest's outputs lie with the others; the command's own template is relative to where it was given.
-        base: Place = self.target.root if template is not self.target.template else Path.cwd()
+        base: Location = self.target.root if template is not self.target.template else Path.cwd()
         if is_url(named):
             scheme, _, named = named.partition("://")
             base = f"{scheme}://"
         return str(join(base, named))
 
-    def _job(self, asked: Asked, paths: dict[str, str | None]) -> Job:
+    def _job(self, asked: Asked, paths: dict[str, str | None]) -> PlannedFilm:
         """Raises UserError for the first thing that cannot be."""
         wish, source = asked.wish, asked.source
-        found = asked.stat or stat(source)
+        found = asked.stat or file_stat(source)
         if found is None:
             raise UserError(f"{source}: no such file.")
         if isinstance(source, Path) and source.is_dir():
@@ -203,8 +201,10 @@ class _Planner:
                 self._once("folder", str(parent(path)), lambda path=path: check_target(source, path, overwrite=True))
             else:
                 self._once("folder", os.path.dirname(path), lambda path=path: _writable(path))
-        job = Job(key_of(output), str(source), output, labels, wish, made_with, found, asked.origin, work=self.work)
-        return self._with_outputs(job)
+        planned = PlannedFilm(
+            key_of(output), str(source), output, labels, wish, made_with, found, asked.origin, work=self.work
+        )
+        return self._with_outputs(planned)
 
     def _once(self, kind: str, value: str, check: Callable[[], Any]) -> None:
         """Thousands of films share a codec, a suffix, a folder."""
@@ -221,42 +221,42 @@ class _Planner:
         self._once("weights", weights, check)
         return self.digests[weights]
 
-    def _with_outputs(self, job: Job) -> Job:
+    def _with_outputs(self, planned: PlannedFilm) -> PlannedFilm:
         """What stands where the outputs go: nothing, our own finished work, or somebody's film."""
-        standing = {path: found for path in job.targets if (found := stat(path))}
+        standing = {path: found for path in planned.targets if (found := file_stat(path))}
         if not standing:
-            return job
+            return planned
         for path in standing:
-            if path == job.source or (not is_url(path + job.source) and os.path.samefile(path, job.source)):
+            if path == planned.source or (not is_url(path + planned.source) and os.path.samefile(path, planned.source)):
                 raise UserError(f"{path} is the input itself; see -o for placeholders.")
             if not is_url(path) and os.path.isdir(path):
                 raise UserError(f"{path} is a folder.")
-        record = self._record(job)
-        same = record is not None and record.wish == job.made_with and record.labels == job.labels
-        if record and same and len(standing) == len(job.targets):
+        record = self._record(planned)
+        same = record is not None and record.wish == planned.made_with and record.labels == planned.labels
+        if record and same and len(standing) == len(planned.targets):
             if record.state == "done":
                 ours = record.outputs == standing
             else:  # finished, but killed before it could be noted
                 ours = all(record.before.get(path) != found for path, found in standing.items())
             if ours:
-                return replace(job, check=True, overwrite=self.overwrite)
+                return replace(planned, check=True, overwrite=self.overwrite)
         if self.overwrite:
-            return replace(job, overwrite=True)
+            return replace(planned, overwrite=True)
         path = next(iter(standing))
         if record and not same:
             raise UserError(f"{path} exists already, made with other settings; use --overwrite to replace it.")
         if record and record.state != "done" and record.before.get(path) != standing[path]:
-            return replace(job, overwrite=True)  # one of two outputs stood when the work was killed
+            return replace(planned, overwrite=True)  # one of two outputs stood when the work was killed
         raise UserError(f"{path} exists already; use --overwrite to replace it.")
 
-    def _record(self, job: Job) -> Record | None:
-        return self.ledger.read(job.key) if job.key in self.known else None
+    def _record(self, planned: PlannedFilm) -> Record | None:
+        return self.records.read(planned.key) if planned.key in self.known else None
 
-    def _finished(self, job: Job) -> bool:
-        if not job.check:
+    def _finished(self, planned: PlannedFilm) -> bool:
+        if not planned.check:
             return False
-        record = self._record(job)
-        return record is not None and record.state == "done" and record.source_stat == job.source_stat
+        record = self._record(planned)
+        return record is not None and record.state == "done" and record.source_stat == planned.source_stat
 
 
 def _writable(path: str) -> None:

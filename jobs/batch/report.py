@@ -10,10 +10,8 @@ from html import escape
 from typing import Any
 
 from ...pipeline.storage import is_url
-from .state import Batch, Job, Ledger, Record, replace
+from .state import Batch, PlannedFilm, Record, Records, write_whole
 from .status import clock
-
-__all__ = ["write_summary"]
 
 STYLE = (
     "body{font:15px/1.4 system-ui,sans-serif;margin:2em}table{border-collapse:collapse}"
@@ -24,7 +22,7 @@ STYLE = (
 COLUMNS = ("film", "", "frames", "shots", "time", "frames/s", "tries", "output, or why there is none")
 
 
-def write_summary(ledger: Ledger, batch: Batch, jobs: Iterable[Job]) -> dict[str, Any]:
+def write_summary(records: Records, batch: Batch, to_do: Iterable[PlannedFilm]) -> dict[str, Any]:
     """Both files, over all films of the batch, those that are not done first. Returns the totals."""
     totals: dict[str, Any] = {
         "state": batch.state,
@@ -39,17 +37,17 @@ def write_summary(ledger: Ledger, batch: Batch, jobs: Iterable[Job]) -> dict[str
     }
     # Of ten thousand films only what is written is kept.
     told: dict[bool, list[tuple[str, str]]] = {False: [], True: []}
-    for job in jobs:
-        record = ledger.read(job.key)
-        film = _film(job, record)
+    for planned in to_do:
+        record = records.read(planned.key)
+        film = _film(planned, record)
         totals["films"] += 1
         totals[film["state"]] += 1
         if record and record.batch == batch.id and record.state == "done":
             totals["frames"] += record.done - record.resumed
         told[film["state"] == "done"].append((json.dumps(film), "".join(_row(film))))
     films = [*told[False], *told[True]]
-    replace(ledger.folder / "summary.json", _json(totals, (text for text, _ in films)))
-    replace(ledger.folder / "summary.html", _html(totals, (row for _, row in films)))
+    write_whole(records.folder / "summary.json", _json(totals, (text for text, _ in films)))
+    write_whole(records.folder / "summary.html", _html(totals, (row for _, row in films)))
     return totals
 
 
@@ -72,8 +70,13 @@ def _when(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
 
 
-def _film(job: Job, record: Record | None) -> dict[str, Any]:
-    film: dict[str, Any] = {"source": job.source, "state": _state(record), "output": job.output, "labels": job.labels}
+def _film(planned: PlannedFilm, record: Record | None) -> dict[str, Any]:
+    film: dict[str, Any] = {
+        "source": planned.source,
+        "state": _state(record),
+        "output": planned.output,
+        "labels": planned.labels,
+    }
     if record:
         frames = record.done - record.resumed
         film |= record.model_dump(include={"frames", "resumed", "shots", "workers", "device", "damaged", "version"})

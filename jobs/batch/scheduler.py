@@ -14,20 +14,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...errors import UserError
-from ...models import has_cuda
-from .state import Job, Ledger, Record, Try
-from .task import Failure, drive
-
-__all__ = ["Crew", "Entry", "Event", "pick_device", "share"]
+from ..devices import choose_probed, count_slots, units
+from .state import PlannedFilm, Record, Records, Try
+from .task import Failure, run_task
 
 MOST = 8
 """Artists of one film: with more its ordered stages would hold it up. Several films at once use the others."""
 
 PAUSE = 10.0
 """Seconds before a film's second try; three times as long before each further one."""
-
-PATIENCE = 50.0
-"""Seconds to wait for a free GPU to try."""
 
 TICK = 1.0  # seconds between looks at what has changed
 
@@ -45,7 +40,7 @@ def share(free: int, waiting: int, wanted: int | None = None) -> int:
 class Entry:
     """A film on its way through the batch."""
 
-    job: Job
+    planned: PlannedFilm
     failed: int = 0
     """Tries so far."""
     due: float = 0
@@ -56,36 +51,28 @@ class Entry:
     started: float = 0
 
 
-Event = Callable[[str, Job, str], None]
+Event = Callable[[str, PlannedFilm, str], None]
 """Told ("begins" | "done" | "again" | "failed", the film, the reason if there is one)."""
 
 
-class Crew:
+class Scheduler:
     """Works off the films of a plan. Ray must be running."""
 
-    def __init__(self, jobs: list[Job], ledger: Ledger, device: str, retries: int) -> None:
+    def __init__(self, to_do: list[PlannedFilm], records: Records, device: str, retries: int) -> None:
         """device: as `--device`; retries: further tries for a film. Raises UserError for what the cluster lacks."""
-        self.ledger, self.retries = ledger, retries
-        self.device = pick_device(device)
-        slots = self.slots()
-        for job in jobs:
-            if (job.wish.workers or 1) > slots:
-                unit = "GPUs" if self.device == "cuda" else "CPU cores"
-                raise UserError(
-                    f"{job.origin}: {job.wish.workers or 1} workers are wanted and there are {slots} {unit}."
-                )
-        self.waiting = [Entry(job) for job in jobs]
+        self.records, self.retries = records, retries
+        self.device = choose_probed(device)
+        slots = count_slots(self.device)
+        for planned in to_do:
+            if (planned.wish.workers or 1) > slots:
+                wanted = f"{planned.wish.workers or 1} workers are wanted"
+                raise UserError(f"{planned.origin}: {wanted} and there are {slots} {units(self.device)}.")
+        self.waiting = [Entry(planned) for planned in to_do]
         self.running: dict[Any, Entry] = {}
         """By the reference of the film's task."""
-        self.done: list[Job] = []
-        self.failed: list[Job] = []
+        self.done: list[PlannedFilm] = []
+        self.failed: list[PlannedFilm] = []
         self._unsaved: dict[str, Record] = {}
-
-    def slots(self) -> int:
-        """Artists that the cluster has room for at this moment; nodes come and go."""
-        import ray
-
-        return int(ray.cluster_resources().get("GPU" if self.device == "cuda" else "CPU", 0))
 
     def work(self, event: Event, tick: Callable[[], None]) -> None:
         """Until every film is done or has failed for good; `tick` is called about once a second."""
@@ -106,11 +93,11 @@ class Crew:
     def _start(self, event: Event) -> None:
         """As many films as there are free places, of those that have waited out their pause."""
         now = time.monotonic()
-        slots = self.slots()
+        slots = count_slots(self.device)
         free = slots - sum(entry.artists for entry in self.running.values())
         ripe = [entry for entry in self.waiting if entry.due <= now] if free > 0 else []
         for number, entry in enumerate(ripe):
-            wanted = entry.job.wish.workers
+            wanted = entry.planned.wish.workers
             # The cluster may have shrunk since the start: fewer artists are slower, none would be for ever.
             entry.artists = share(free, len(ripe) - number, wanted and min(wanted, slots))
             if not entry.artists:
@@ -118,7 +105,7 @@ class Crew:
             free -= entry.artists
             self.waiting.remove(entry)
             self._send(entry)
-            event("begins", entry.job, "")
+            event("begins", entry.planned, "")
 
     def _send(self, entry: Entry) -> None:
         import ray
@@ -130,8 +117,8 @@ class Crew:
         entry.started = time.monotonic()
         place = PlacementGroupSchedulingStrategy(entry.group, placement_group_capture_child_tasks=True)
         # No retries by Ray itself: it would neither pause nor tell.
-        task: Any = ray.remote(drive).options(num_cpus=0, max_retries=0, scheduling_strategy=place)
-        self.running[task.remote(entry.job, self.ledger.folder, self.device, entry.artists)] = entry
+        task: Any = ray.remote(run_task).options(num_cpus=0, max_retries=0, scheduling_strategy=place)
+        self.running[task.remote(entry.planned, self.records.folder, self.device, entry.artists)] = entry
 
     def _settle(self, ref: Any, event: Event) -> None:
         import ray
@@ -145,8 +132,8 @@ class Crew:
             failure = Failure(f"the film's driver was lost: {str(error).strip().splitlines()[0]}", final=False)
         remove_placement_group(entry.group)
         if failure is None:
-            self.done.append(entry.job)
-            event("done", entry.job, "")
+            self.done.append(entry.planned)
+            event("done", entry.planned, "")
             return
         entry.failed += 1
         again = not failure.final and entry.failed <= self.retries
@@ -155,41 +142,24 @@ class Crew:
         if again:
             entry.due = time.monotonic() + pause
             self.waiting.append(entry)
-            event("again", entry.job, f"{failure.error} (once more in {pause:.0f} s)")
+            event("again", entry.planned, f"{failure.error} (once more in {pause:.0f} s)")
         else:
-            self.failed.append(entry.job)
-            event("failed", entry.job, failure.error)
+            self.failed.append(entry.planned)
+            event("failed", entry.planned, failure.error)
 
     def _note(self, entry: Entry, error: str, again: float) -> None:
         """What the film's own driver cannot write down: that it failed."""
-        job = entry.job
-        record, batch = self.ledger.read(job.key), self.ledger.batch()
+        planned = entry.planned
+        record, batch = self.records.read(planned.key), self.records.batch()
         if not record or not batch or record.batch != batch.id:  # the driver did not come to write one
-            record = Record.of(job, batch, "failed")
+            record = Record.of(planned, batch, "failed")
         record.state, record.again = "waiting" if again else "failed", again
         record.tries = [*record.tries, Try(ended=time.time(), seconds=time.monotonic() - entry.started, error=error)]
-        self._unsaved[job.key] = record
+        self._unsaved[planned.key] = record
 
     def _save(self) -> None:
         """A full disk stops films, which say so; it does not stop the batch from telling what happened."""
         for key, record in list(self._unsaved.items()):
             with suppress(OSError):
-                self.ledger.write(key, record)
+                self.records.write(key, record)
                 del self._unsaved[key]
-
-
-def pick_device(wanted: str) -> str:
-    """`cuda` or `cpu`. Raises UserError."""
-    import ray
-    from ray.exceptions import GetTimeoutError
-
-    gpus = wanted != "cpu" and int(ray.cluster_resources().get("GPU", 0))
-    if gpus:
-        probe: Any = ray.remote(has_cuda).options(num_gpus=1, num_cpus=0)
-        try:  # Ray counts what the driver lists; torch must be able to use it
-            gpus = ray.get(probe.remote(), timeout=PATIENCE)
-        except GetTimeoutError:
-            gpus = True  # others are using them all: films wait for their turn
-    if wanted == "cuda" and not gpus:
-        raise UserError("--device cuda: no usable GPU here; use --device cpu, or --address of a cluster with GPUs.")
-    return "cuda" if gpus else "cpu"

@@ -32,11 +32,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from ... import __version__
 from ...errors import OutputError, UserError
 from ...pipeline import storage as remote
-from ...pipeline.files import place
+from ...pipeline.files import move_into_place
 from ...pipeline.storage import is_url
 from .manifest import Wish
-
-__all__ = ["FOLDER", "Batch", "Job", "Ledger", "Record", "Stat", "Try", "key_of", "replace", "stat"]
 
 FOLDER = ".semcolor-batch"
 
@@ -102,17 +100,17 @@ class Record(_Model):
     """Those that failed, in this start of the batch."""
 
     @classmethod
-    def of(cls, job: Job, batch: Batch | None, state: Literal["running", "failed"]) -> Record:
+    def of(cls, planned: PlannedFilm, batch: Batch | None, state: Literal["running", "failed"]) -> Record:
         """A film of which nothing else is known yet, with its outputs as they are now."""
         return cls(
             batch=batch.id if batch else "",
-            source=job.source,
-            output=job.output,
+            source=planned.source,
+            output=planned.output,
             state=state,
-            wish=job.made_with,
-            labels=job.labels,
-            source_stat=job.source_stat,
-            before={path: stat(path) for path in job.targets},
+            wish=planned.made_with,
+            labels=planned.labels,
+            source_stat=planned.source_stat,
+            before={path: file_stat(path) for path in planned.targets},
         )
 
     again: float = 0
@@ -139,7 +137,7 @@ class Batch(_Model):
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class PlannedFilm:
     """A film of the plan; small and picklable."""
 
     key: str
@@ -166,7 +164,7 @@ def key_of(output: str | os.PathLike[str]) -> str:
     return hashlib.sha256(os.fsencode(output)).hexdigest()[:20]
 
 
-def stat(path: str | os.PathLike[str]) -> Stat | None:
+def file_stat(path: str | os.PathLike[str]) -> Stat | None:
     """None for no such file. Raises UserError for a URL that cannot be asked."""
     if is_url(path):
         return remote.stat(os.fspath(path))
@@ -177,13 +175,13 @@ def stat(path: str | os.PathLike[str]) -> Stat | None:
     return found.st_size, found.st_mtime_ns
 
 
-class Ledger:
+class Records:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     @classmethod
-    def find(cls, folder: Path) -> Ledger:
-        """The ledger of a batch by its output folder, or by its own. Raises UserError."""
+    def find(cls, folder: Path) -> Records:
+        """The records of a batch by its output folder, or by its own. Raises UserError."""
         for path in (folder / FOLDER, folder):
             if (path / "batch.json").is_file():
                 return cls(path)
@@ -220,13 +218,21 @@ class Ledger:
     def batch(self) -> Batch | None:
         return _read(self.folder / "batch.json", Batch)
 
-    def begin(self, jobs: Iterable[Job], films: int, finished_before: int) -> Batch:
+    def begin(self, to_do: Iterable[PlannedFilm], films: int, finished_before: int) -> Batch:
         """Write down the plan and that this process works on it."""
         lines = (
-            json.dumps({"key": job.key, "source": job.source, "output": job.output, "bytes": job.source_stat[0]}) + "\n"
-            for job in jobs
+            json.dumps(
+                {
+                    "key": planned.key,
+                    "source": planned.source,
+                    "output": planned.output,
+                    "bytes": planned.source_stat[0],
+                }
+            )
+            + "\n"
+            for planned in to_do
         )
-        replace(self.folder / "plan.jsonl", lines)
+        write_whole(self.folder / "plan.jsonl", lines)
         now = time.time()
         batch = Batch(
             id=uuid.uuid4().hex,
@@ -244,7 +250,7 @@ class Ledger:
     def write_batch(self, batch: Batch, state: Literal["running", "stopped", "finished"] | None = None) -> None:
         """A sign of life."""
         batch.state, batch.updated = state or batch.state, time.time()
-        replace(self.folder / "batch.json", [batch.model_dump_json()])
+        write_whole(self.folder / "batch.json", [batch.model_dump_json()])
 
     def plan(self) -> list[dict[str, Any]]:
         """The films that were to be done when the batch was last started: key, source, output, bytes."""
@@ -263,7 +269,7 @@ class Ledger:
     def write(self, key: str, record: Record) -> None:
         record.updated = time.time()
         # What is done must stay known after a power cut. The rest a film's own work folder knows as well.
-        replace(self.folder / "films" / f"{key}.json", [record.model_dump_json()], durably=record.state == "done")
+        write_whole(self.folder / "films" / f"{key}.json", [record.model_dump_json()], durably=record.state == "done")
 
 
 def _read(path: Path, model: type[M]) -> M | None:
@@ -274,9 +280,9 @@ def _read(path: Path, model: type[M]) -> M | None:
         return None
 
 
-def replace(path: Path, content: Iterable[str], durably: bool = False) -> None:
+def write_whole(path: Path, content: Iterable[str], durably: bool = False) -> None:
     """Write a file whole: nobody sees half of it."""
     temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     with temporary.open("w", encoding="utf-8") as file:
         file.writelines(content)
-    (place if durably else os.replace)(temporary, path)
+    (move_into_place if durably else os.replace)(temporary, path)

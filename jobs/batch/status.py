@@ -16,9 +16,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from .state import SILENT, Batch, Ledger, Record
-
-__all__ = ["View", "Watch", "board", "clock", "show"]
+from .state import SILENT, Batch, Record, Records
 
 EVERY = 30.0  # seconds between plain lines of how far the batch is
 REASONS = 20  # failures that the table shows
@@ -54,22 +52,22 @@ class View:
 class Watch:
     """Looks at a batch again and again; what is done or failed is read once."""
 
-    def __init__(self, ledger: Ledger) -> None:
-        self.ledger = ledger
+    def __init__(self, records: Records) -> None:
+        self.records = records
         self._plan: list[dict[str, Any]] = []
         self._settled: dict[str, tuple[str, Record | None]] = {}
         self._id = ""
 
     def look(self) -> View | None:
         """The batch as its files tell it, from wherever they can be read; None if there is no batch."""
-        batch = self.ledger.batch()
+        batch = self.records.batch()
         if batch is None:
             return None
         if batch.id != self._id:
-            self._id, self._plan, self._settled = batch.id, self.ledger.plan(), {}
+            self._id, self._plan, self._settled = batch.id, self.records.plan(), {}
         view = View(batch, dict.fromkeys(("done", "running", "waiting", "failed"), 0), [], [])
         view.counts["done"] = batch.finished_before
-        known = self.ledger.keys()
+        known = self.records.keys()
         for film in self._plan:
             self._add(view, film, known)
         return view
@@ -79,7 +77,7 @@ class Watch:
         view.bytes_all += size
         state, record = self._settled.get(key, ("waiting", None))
         if key not in self._settled and key in known:
-            record = self.ledger.read(key)
+            record = self.records.read(key)
             if record and record.batch == view.batch.id:  # not of an earlier start
                 state = record.state
             else:
@@ -158,11 +156,11 @@ def clock(seconds: float) -> str:
     return f"{whole // 3600}:{whole // 60 % 60:02}:{whole % 60:02}"
 
 
-class Board:
+class Monitor:
     """Told of everything while the batch runs."""
 
-    def __init__(self, ledger: Ledger, live: Live | None, quiet: bool) -> None:
-        self.watch, self.live, self.quiet = Watch(ledger), live, quiet
+    def __init__(self, records: Records, live: Live | None, quiet: bool) -> None:
+        self.watch, self.live, self.quiet = Watch(records), live, quiet
         self._told = time.monotonic()
 
     def line(self, text: str) -> None:
@@ -184,10 +182,10 @@ class Board:
 
 
 @contextmanager
-def board(ledger: Ledger, quiet: bool) -> Iterator[Board]:
+def monitor(records: Records, quiet: bool) -> Iterator[Monitor]:
     """Reports to stderr."""
     if quiet or not sys.stderr.isatty():
-        yield Board(ledger, None, quiet)
+        yield Monitor(records, None, quiet)
         return
     with Live(console=Console(stderr=True), auto_refresh=False, transient=True) as live:
-        yield Board(ledger, live, quiet)
+        yield Monitor(records, live, quiet)

@@ -12,17 +12,19 @@ from pathlib import Path
 from ...errors import FilmError, OutputError, SemcolorError, UserError
 from ...pipeline.containers import output_format
 from ...pipeline.encode import Encoding, choose_encoding, labels_encoding
+from ...pipeline.extras import Extra, Kind
 from ...pipeline.film import Film, open_film
 from ...pipeline.outputs import check_output
 from ...pipeline.overlay import overlay_size
 from ...pipeline.reader import thumb_size
-from ...pipeline.storage import is_url, place_of
-from ..film.driver import Also, Settings, Summary, colorize_film, work_folder
-from .state import Job, Ledger, Record, Stat, stat
+from ...pipeline.storage import is_url, location_of
+from ..film.driver import colorize_film
+from ..film.job import FilmResult, Settings
+from ..film.workdir import work_folder
+from .state import PlannedFilm, Record, Records, Stat, file_stat
 
-__all__ = ["Failure", "drive"]
-
-EVERY = 1.0  # seconds between two records of how far the film is
+EVERY = 1.0
+"""Seconds between two records of how far the film is."""
 
 
 @dataclass(frozen=True)
@@ -32,114 +34,120 @@ class Failure:
     """The film or its settings are bad: another try would end the same way."""
 
 
-def drive(job: Job, folder: Path, device: str, artists: int) -> Failure | None:
-    """Colorize the film of `job`, with the ledger in `folder`; None when it is done.
+def run_task(planned: PlannedFilm, folder: Path, device: str, artists: int) -> Failure | None:
+    """Colorize a planned film. Runs where Ray runs already.
 
-    Runs where Ray runs already. `artists`: how many of the cluster's GPUs (`device` "cuda") or cores are reserved.
+    Args:
+        planned: the film.
+        folder: of the batch's records.
+        device: ``cuda`` or ``cpu``.
+        artists: how many of the cluster's GPUs or cores are reserved.
+
+    Returns:
+        None when the film is done.
     """
-    ledger = Ledger(folder)
-    earlier, batch = ledger.read(job.key), ledger.batch()
-    record = Record.of(job, batch, "running")
-    record.began, record.workers, record.device = time.time(), artists, device
-    record.host, record.pid = socket.gethostname(), os.getpid()
-    if earlier and earlier.batch == record.batch:
-        record.tries = earlier.tries
-    try:
-        film = open_film(job.source)
-        record.fingerprint, record.frames = film.fingerprint(), film.frames
-        if job.check and earlier and _stands(earlier, record, job):
-            return _done(ledger, job, record, earlier)
-        encoding, also = _prepare(job, film)
-    except (UserError, FilmError) as error:
-        ledger.write(job.key, record)
-        return Failure(str(error), final=True)
-    except Exception as error:
-        ledger.write(job.key, record)
-        return Failure(_told(error), final=False)
-    ledger.write(job.key, record)
-    try:
-        summary = _colorize(job, film, encoding, also, device, artists, ledger, record)
-    except OutputError as error:  # somebody else works on this output: not for ever
-        return Failure(str(error), final=False)
-    except (UserError, FilmError) as error:
-        return Failure(str(error), final=True)
-    except Exception as error:  # whatever it is, the other films go on
-        return Failure(_told(error), final=False)
-    record.resumed, record.shots, record.seconds = summary.resumed, summary.shots, summary.seconds
-    record.damaged = list(summary.damaged)
-    return _done(ledger, job, record)
+    return _Task(planned, Records(folder), device, artists).run()
 
 
-def _told(error: Exception) -> str:
+class _Task:
+    def __init__(self, planned: PlannedFilm, records: Records, device: str, artists: int) -> None:
+        self._planned, self._records, self._device, self._artists = planned, records, device, artists
+        self._earlier, batch = records.read(planned.key), records.batch()
+        self._record = record = Record.of(planned, batch, "running")
+        record.began, record.workers, record.device = time.time(), artists, device
+        record.host, record.pid = socket.gethostname(), os.getpid()
+        if self._earlier and self._earlier.batch == record.batch:
+            record.tries = self._earlier.tries
+
+    def run(self) -> Failure | None:
+        record, planned = self._record, self._planned
+        try:
+            film = open_film(planned.source)
+            record.fingerprint, record.frames = film.fingerprint(), film.frames
+            if planned.check and self._earlier and self._stands(self._earlier):
+                return self._done(self._earlier)
+            encoding, extras = self._prepare(film)
+        except (UserError, FilmError) as error:
+            self._write()
+            return Failure(str(error), final=True)
+        except Exception as error:
+            self._write()
+            return Failure(_message(error), final=False)
+        self._write()
+        try:
+            result = self._colorize(film, encoding, extras)
+        except OutputError as error:  # somebody else works on this output: not for ever
+            return Failure(str(error), final=False)
+        except (UserError, FilmError) as error:
+            return Failure(str(error), final=True)
+        except Exception as error:  # whatever it is, the other films go on
+            return Failure(_message(error), final=False)
+        record.resumed, record.shots, record.seconds = result.resumed, result.shots, result.seconds
+        record.damaged = list(result.damaged)
+        return self._done()
+
+    def _prepare(self, film: Film) -> tuple[Encoding, list[Extra]]:
+        """Encodings of the film and of what is written besides. Raises UserError for what their files cannot hold."""
+        planned, wish, output = self._planned, self._planned.wish, location_of(self._planned.output)
+        for path in planned.targets:
+            if not is_url(path):
+                Path(path).parent.mkdir(parents=True, exist_ok=True)
+        encoding = choose_encoding(film, wish.codec, wish.crf, wish.preset, output_format(output))
+        check_output(film, output, encoding, planned.overwrite)
+        if not planned.labels:
+            return encoding, []
+        its_encoding = labels_encoding(film, *overlay_size(thumb_size(film, wish.size)))
+        labels = Extra(Kind.LABELS, location_of(planned.labels), its_encoding)
+        check_output(film, labels.target, labels.encoding, planned.overwrite, copy_streams=False)
+        return encoding, [labels]
+
+    def _colorize(self, film: Film, encoding: Encoding, extras: list[Extra]) -> FilmResult:
+        shown, started, record = 0.0, time.monotonic(), self._record
+        settings = Settings(
+            look=self._planned.wish.look,
+            device=self._device,
+            workers=self._artists,
+            address="auto",  # this worker's own cluster: the batch has found out what it can do
+            work=self._planned.work,
+        )
+
+        def progress(done: int, shots: int) -> None:
+            nonlocal shown
+            now = time.monotonic()
+            if not shown:
+                record.resumed = done
+            elif now - shown < EVERY:
+                return
+            shown = now
+            record.done, record.shots, record.seconds = done, shots, now - started
+            self._write()
+
+        return colorize_film(film, location_of(self._planned.output), encoding, settings, extras, progress=progress)
+
+    def _stands(self, earlier: Record) -> bool:
+        """Whether the outputs that exist are this film's: its run was killed before it could say so, or the source has
+        another time of change but the same content."""
+        if earlier.fingerprint != self._record.fingerprint or earlier.wish != self._planned.made_with:
+            return False
+        try:
+            return all(open_film(path).frames == self._record.frames for path in self._planned.targets)
+        except UserError:
+            return False
+
+    def _done(self, earlier: Record | None = None) -> None:
+        planned = self._planned
+        if earlier:
+            update = {"source_stat": self._record.source_stat, "batch": self._record.batch}
+            self._record = earlier.model_copy(update=update)
+            # The last act of the run that finished the film was interrupted.
+            shutil.rmtree(work_folder(location_of(planned.output), planned.work), ignore_errors=True)
+        outputs: dict[str, Stat] = {path: found for path in planned.targets if (found := file_stat(path))}
+        self._record.state, self._record.done, self._record.outputs = "done", self._record.frames, outputs
+        self._write()
+
+    def _write(self) -> None:
+        self._records.write(self._planned.key, self._record)
+
+
+def _message(error: Exception) -> str:
     return str(error) if isinstance(error, SemcolorError | OSError) else f"{type(error).__name__}: {error}"
-
-
-def _prepare(job: Job, film: Film) -> tuple[Encoding, Also]:
-    """Encodings of the film and of what goes with it; raises UserError for what their files cannot hold."""
-    wish, output = job.wish, place_of(job.output)
-    for path in job.targets:
-        if not is_url(path):
-            Path(path).parent.mkdir(parents=True, exist_ok=True)
-    encoding = choose_encoding(film, wish.codec, wish.crf, wish.preset, output_format(output))
-    check_output(film, output, encoding, job.overwrite)
-    if not job.labels:
-        return encoding, {}
-    labels = place_of(job.labels), labels_encoding(film, *overlay_size(thumb_size(film, wish.size)))
-    check_output(film, *labels, job.overwrite, copy_streams=False)
-    return encoding, {"labels": labels}
-
-
-def _colorize(
-    job: Job,
-    film: Film,
-    encoding: Encoding,
-    also: Also,
-    device: str,
-    artists: int,
-    ledger: Ledger,
-    record: Record,
-) -> Summary:
-    wish, shown, started = job.wish, 0.0, time.monotonic()
-    settings = Settings(
-        weights=Path(wish.weights) if wish.weights else None,
-        size=wish.size,
-        steady=wish.steady,
-        vivid=wish.vivid,
-        device=device,
-        workers=artists,
-        address="auto",  # this worker's own cluster: the batch has found out what it can do
-        work=job.work,
-    )
-
-    def progress(done: int, shots: int) -> None:
-        nonlocal shown
-        now = time.monotonic()
-        if not shown:
-            record.resumed = done
-        elif now - shown < EVERY:
-            return
-        shown = now
-        record.done, record.shots, record.seconds = done, shots, now - started
-        ledger.write(job.key, record)
-
-    return colorize_film(film, place_of(job.output), encoding, settings, also, progress)
-
-
-def _stands(earlier: Record, record: Record, job: Job) -> bool:
-    """Whether the outputs that stand are this very film's, finished by a run that was killed before it could say so,
-    or whose source has another time of change but the same content."""
-    if earlier.fingerprint != record.fingerprint or earlier.wish != job.made_with:
-        return False
-    try:
-        return all(open_film(path).frames == record.frames for path in job.targets)
-    except UserError:
-        return False
-
-
-def _done(ledger: Ledger, job: Job, record: Record, earlier: Record | None = None) -> None:
-    if earlier:
-        record = earlier.model_copy(update={"source_stat": record.source_stat, "batch": record.batch})
-        shutil.rmtree(work_folder(place_of(job.output), job.work), ignore_errors=True)  # its last act was interrupted
-    outputs: dict[str, Stat] = {path: found for path in job.targets if (found := stat(path))}
-    record.state, record.done, record.outputs = "done", record.frames, outputs
-    ledger.write(job.key, record)

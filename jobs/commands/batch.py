@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from ...errors import UserError
-from . import options as command
+from ...pipeline.defaults import CODEC, CRF, PRESET, SIZE, STEADY, VIVID
+from . import options
 
 if TYPE_CHECKING:
     from ..batch.plan import Plan
-    from ..batch.state import Job, Ledger
+    from ..batch.state import PlannedFilm, Records
 
 NAME = "semcolor-batch"
 
@@ -45,18 +46,18 @@ def batch(
             "{parent} (the source's folder).",
         ),
     ],
-    size: command.Size = 256,
-    codec: command.Codec = "libx264",
-    crf: command.Crf = 16,
-    preset: command.Preset = "veryfast",
+    size: options.Size = SIZE,
+    codec: options.Codec = CODEC,
+    crf: options.Crf = CRF,
+    preset: options.Preset = PRESET,
     labels: Annotated[
         str | None,
         typer.Option(metavar="TEMPLATE", help="Also write films of what the network understood; relative to WHERE."),
     ] = None,
-    steady: command.Steady = 1.0,
-    weights: command.Weights = None,
-    vivid: command.Vivid = 1.0,
-    device: command.Device = "auto",
+    steady: options.Steady = STEADY,
+    weights: options.Weights = None,
+    vivid: options.Vivid = VIVID,
+    device: options.Device = "auto",
     workers: Annotated[
         int | None,
         typer.Option(min=1, help="Networks at once for one film.  [default: one; the last films take what is free]"),
@@ -64,8 +65,8 @@ def batch(
     retries: Annotated[
         int, typer.Option(min=0, help="Further tries for a film whose work failed; a bad film is not tried again.")
     ] = 2,
-    address: command.Address = None,
-    work: command.Work = None,
+    address: options.Address = None,
+    work: options.Work = None,
     state: Annotated[
         str | None,
         typer.Option(
@@ -78,8 +79,8 @@ def batch(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be done and about how long it takes.")
     ] = False,
-    quiet: command.Quiet = False,
-    version: command.Version = False,
+    quiet: options.Quiet = False,
+    version: options.Version = False,
 ) -> int:
     """Colorize many films, several at once. `semcolor-batch status FOLDER` says how far they are.
 
@@ -89,9 +90,9 @@ def batch(
     """
     from pydantic import ValidationError
 
-    from ..batch.manifest import Wish, read_request, told
+    from ..batch.manifest import Wish, mistakes_in, read_request
     from ..batch.plan import make_plan, state_folder, target_of
-    from ..batch.state import Ledger
+    from ..batch.state import Records
 
     defaults = {
         "labels": labels,
@@ -107,20 +108,20 @@ def batch(
     try:
         Wish.model_validate({"source": "film", **defaults})
     except ValidationError as error:
-        raise UserError(" ".join(f"--{mistake}" for mistake in told(error))) from None
+        raise UserError(" ".join(f"--{mistake}" for mistake in mistakes_in(error))) from None
     target = target_of(output)
-    base = command.work_base(work)
-    ledger = Ledger(state_folder(target, state, base))
+    base = options.work_base(work)
+    records = Records(state_folder(target, state, base))
     request = read_request(sources, defaults)
     if dry_run:
-        plan = _sound(make_plan(request, target, ledger, overwrite, base), quiet)
+        plan = _sound(make_plan(request, target, records, overwrite, base), quiet)
         _foretell(plan, device, address)
         return 0
-    _sound(make_plan(request, target, ledger, overwrite, base), quiet=True)  # mistakes leave nothing behind
-    with ledger.claimed():
+    _sound(make_plan(request, target, records, overwrite, base), quiet=True)  # mistakes leave nothing behind
+    with records.claimed():
         # Once more: another batch may have finished films until the lock was ours.
-        plan = _sound(make_plan(request, target, ledger, overwrite, base), quiet)
-        return _work(plan, ledger, device, address, retries, quiet)
+        plan = _sound(make_plan(request, target, records, overwrite, base), quiet)
+        return _work(plan, records, device, address, retries, quiet)
 
 
 def _sound(plan: Plan, quiet: bool) -> Plan:
@@ -137,56 +138,56 @@ def _sound(plan: Plan, quiet: bool) -> Plan:
 def _foretell(plan: Plan, device: str, address: str | None) -> None:
     from ..batch.estimate import estimate
 
-    for job in plan.jobs:
-        print(f"{job.source} → {job.output}")
-    total = sum(job.source_stat[0] for job in plan.jobs)
-    print(f"{len(plan.jobs)} films to do ({total / 1e9:.3f} GB), {len(plan.finished)} finished already")
-    if plan.jobs:
-        print(estimate(plan.jobs, device, address))
+    for planned in plan.to_do:
+        print(f"{planned.source} → {planned.output}")
+    total = sum(planned.source_stat[0] for planned in plan.to_do)
+    print(f"{len(plan.to_do)} films to do ({total / 1e9:.3f} GB), {len(plan.finished)} finished already")
+    if plan.to_do:
+        print(estimate(plan.to_do, device, address))
 
 
-def _work(plan: Plan, ledger: Ledger, device: str, address: str | None, retries: int, quiet: bool) -> int:
+def _work(plan: Plan, records: Records, device: str, address: str | None, retries: int, quiet: bool) -> int:
     from ..batch.report import write_summary
-    from ..batch.scheduler import Crew
-    from ..batch.status import board
+    from ..batch.scheduler import Scheduler
+    from ..batch.status import monitor
     from ..cluster import connected, cores
 
-    films = [*plan.jobs, *plan.finished]
-    if not plan.jobs:
+    films = [*plan.to_do, *plan.finished]
+    if not plan.to_do:
         if not quiet:
             print(f"all {len(films)} films are finished already")
         return 0
-    most = max([cores(), *(job.wish.workers or 0 for job in plan.jobs)])
-    with connected(address, most, STORE, ledger.folder / "spill"):
-        crew = Crew(plan.jobs, ledger, device, retries)
-        record = ledger.begin(plan.jobs, len(films), len(plan.finished))
+    most = max([cores(), *(planned.wish.workers or 0 for planned in plan.to_do)])
+    with connected(address, most, STORE, records.folder / "spill"):
+        scheduler = Scheduler(plan.to_do, records, device, retries)
+        record = records.begin(plan.to_do, len(films), len(plan.finished))
         state: Literal["stopped", "finished"] = "stopped"
         try:
-            with board(ledger, quiet) as shown:
+            with monitor(records, quiet) as shown:
 
-                def event(kind: str, job: Job, reason: str) -> None:
-                    about = reason if job.source in reason else f"{job.source}{': ' * bool(reason)}{reason}"
+                def event(kind: str, planned: PlannedFilm, reason: str) -> None:
+                    about = reason if planned.source in reason else f"{planned.source}{': ' * bool(reason)}{reason}"
                     shown.line(f"{kind}: {about}")
                     if quiet and kind == "failed":
                         print(f"{NAME}: {about}", file=sys.stderr)
 
                 def tick() -> None:
                     with suppress(OSError):  # a full disk must not end the batch
-                        ledger.write_batch(record)
+                        records.write_batch(record)
                     shown.tick()
 
-                crew.work(event, tick)
+                scheduler.work(event, tick)
             state = "finished"
         finally:
-            ledger.write_batch(record, state)
-            totals = write_summary(ledger, record, films)
+            records.write_batch(record, state)
+            totals = write_summary(records, record, films)
     if not quiet:
         pace = totals["frames"] / max(totals["seconds"], 1e-9)
         print(
             f"{totals['done']} of {totals['films']} films done, {totals['failed']} failed, "
-            f"{totals['seconds']:.1f} s, {pace:.1f} frames/s: {ledger.folder / 'summary.html'}"
+            f"{totals['seconds']:.1f} s, {pace:.1f} frames/s: {records.folder / 'summary.html'}"
         )
-    return 1 if crew.failed else 0
+    return 1 if scheduler.failed else 0
 
 
 @status_app.command()
@@ -196,10 +197,10 @@ def status(
     """Say how far a batch is, from any terminal or machine that sees its files."""
     from rich.console import Console
 
-    from ..batch.state import Ledger
+    from ..batch.state import Records
     from ..batch.status import Watch, show
 
-    view = Watch(Ledger.find(folder)).look()
+    view = Watch(Records.find(folder)).look()
     if view is None:
         raise UserError(f"{folder}: the batch's state cannot be read; was it written by another version?")
     Console().print(show(view))
@@ -210,9 +211,9 @@ def run(arguments: list[str] | None = None) -> int:
     """The command's exit code: 0 all done, 1 some failed, and else as `options.ended` says."""
     arguments = sys.argv[1:] if arguments is None else arguments
     if arguments[:1] == ["status"]:
-        code, message = command.ended(status_app, arguments[1:], f"{NAME} status")
+        code, message = options.ended(status_app, arguments[1:], f"{NAME} status")
     else:
-        code, message = command.ended(app, arguments, NAME)
+        code, message = options.ended(app, arguments, NAME)
     for line in message.splitlines():
         print(f"{NAME}: {line}", file=sys.stderr)
     return code

@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from ..film.driver import Progress
+from ..film.job import Progress
 
 EVERY = 10.0  # seconds between plain lines
 

@@ -1,4 +1,4 @@
-"""`semcolor-video INPUT`: the command. Nothing heavy is imported before the arguments are known to be good."""
+"""`semcolor-video INPUT`: the options. Nothing heavy is imported before the arguments are known to be good."""
 
 from __future__ import annotations
 
@@ -7,20 +7,23 @@ import time
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from ...errors import UserError
 from ...models import is_weights
 from ...pipeline.chunk import CHUNK_SIZES
-from ...pipeline.storage import Place, join, parent, place_of
-from . import options as command
+from ...pipeline.defaults import CHUNK, CODEC, CRF, PRESET, SIZE, STEADY, VIVID
+from ...pipeline.extras import Extra, Kind
+from ...pipeline.look import Look
+from ...pipeline.storage import Location, join, location_of, parent
+from . import options
 
 if TYPE_CHECKING:
-    from ...pipeline.edits.sheet import Sheet
     from ...pipeline.encode import Encoding
     from ...pipeline.film import Film
+    from ..film.job import FilmResult, Settings
 
 NAME = "semcolor-video"
 
@@ -59,10 +62,10 @@ def video(
         str | None,
         typer.Option("--output", "-o", metavar="PATH", help="The colour film.  [default: INPUT with .color added]"),
     ] = None,
-    size: command.Size = 256,
-    codec: command.Codec = "libx264",
-    crf: command.Crf = 16,
-    preset: command.Preset = "veryfast",
+    size: options.Size = SIZE,
+    codec: options.Codec = CODEC,
+    crf: options.Crf = CRF,
+    preset: options.Preset = PRESET,
     labels: Annotated[
         str | None, typer.Option(metavar="PATH", help="Also write a film of what the network understood.")
     ] = None,
@@ -93,7 +96,7 @@ def video(
     still: Annotated[
         str | None, typer.Option(metavar="WHEN", help="Only the frame at 12.5s, or frame 300: a PNG or JPEG.")
     ] = None,
-    steady: command.Steady = 1.0,
+    steady: options.Steady = STEADY,
     no_steady: Annotated[bool, typer.Option("--no-steady", help="Paint each frame alone; --steady 0.")] = False,
     motion: Annotated[Literal["dis", "raft"], typer.Option(help="What measures motion; RAFT wants a GPU.")] = "dis",
     motion_weights: Annotated[
@@ -102,17 +105,17 @@ def video(
     compare: Annotated[
         str | None, typer.Option(metavar="PATH", help="Also write a film of both, each frame alone | steady.")
     ] = None,
-    weights: command.Weights = None,
-    vivid: command.Vivid = 1.0,
-    device: command.Device = "auto",
+    weights: options.Weights = None,
+    vivid: options.Vivid = VIVID,
+    device: options.Device = "auto",
     workers: Annotated[
         int | None, typer.Option(min=1, help="Networks at once.  [default: one a GPU, or one a CPU core]")
     ] = None,
     chunk: Annotated[
         int, typer.Option(callback=_chunk_size, help="Frames handed on together: 16, 24, 32, 48 or 96.")
-    ] = 32,
-    address: command.Address = None,
-    work: command.Work = None,
+    ] = CHUNK,
+    address: options.Address = None,
+    work: options.Work = None,
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Start over; throw away what an interrupted run has left.")
     ] = False,
@@ -120,7 +123,7 @@ def video(
         bool, typer.Option("--keep", help="Keep the work, so that other edits repaint only the shots they touch.")
     ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an output that exists.")] = False,
-    quiet: command.Quiet = False,
+    quiet: options.Quiet = False,
     list_labels: Annotated[
         bool, typer.Option("--list-labels", callback=_list_labels, is_eager=True, help="Print the labels and leave.")
     ] = False,
@@ -130,18 +133,18 @@ def video(
             "--edits-schema", callback=_edits_schema, is_eager=True, help="Print the JSON Schema of edits and leave."
         ),
     ] = False,
-    version: command.Version = False,
+    version: options.Version = False,
 ) -> None:
     """Colorize a black-and-white film.
 
     Sound, subtitles, timing and luma stay as they are. Interrupted, the same command goes on where it stopped.
     """
     # Absolute: Ray's workers live in another folder, and FFmpeg takes what stands before a colon for a protocol.
-    film_at, named = place_of(source), PurePath(source)
+    film_at, named = location_of(source), PurePath(source)
     ending = f".color{named.suffix}" if still is None else ".color.png"
-    target = place_of(output) if output else join(parent(film_at), f"{named.stem}{ending}")
-    wanted = {"labels": labels, "maps": label_maps, "compare": compare, "summary": summary}
-    besides = {kind: place_of(path) for kind, path in wanted.items() if path}
+    target = location_of(output) if output else join(parent(film_at), f"{named.stem}{ending}")
+    wanted = {Kind.LABELS: labels, Kind.MAPS: label_maps, Kind.COMPARE: compare, Kind.SUMMARY: summary}
+    besides = {kind: location_of(path) for kind, path in wanted.items() if path}
     _check_paths(target, besides, {"--range": span, "--shots": shots, "--still": still})
     if label_maps and PurePath(label_maps).suffix.lower() != ".mkv":
         raise UserError(f"--label-maps {label_maps}: only Matroska keeps their legend; let the name end in .mkv.")
@@ -153,91 +156,121 @@ def video(
     if raft and (span or shots or still):
         raise UserError("--motion raft is of the whole film; leave it out to try a part.")
 
-    base = command.work_base(work)
-    from ...pipeline.containers import output_format
+    base = options.work_base(work)
+    from ...pipeline.edits.sheet import gather
     from ...pipeline.film import open_film
-    from ...pipeline.outputs import check_output, check_place
+    from ...pipeline.outputs import check_place
     from ..film.workdir import work_folder
 
-    # A run that was stopped after it put the film in its place has left its folder. Whether it is this film
-    # is seen below.
+    # A run that was stopped after it put the film in its place has left its folder. `_whole` sees whether it is of
+    # this film.
     left = not fresh and work_folder(target, base).is_dir()
-    for kind, path in {"film": target, **besides}.items():
+    for kind, path in {Kind.FILM: target, **besides}.items():
         if isinstance(film_at, str) or film_at.is_file():  # before the film is read from end to end
-            check_place(film_at, path, overwrite or left, film_format=kind != "summary" and still is None)
-    from ...pipeline.edits.sheet import gather
-
+            is_film = kind != Kind.SUMMARY and still is None
+            check_place(film_at, path, overwrite or left, film_format=is_film)
     sheet = gather(edits, palette, reference or [])
     film = open_film(film_at)
-    strength = 0.0 if no_steady else steady
-    look = Colours(size, strength, vivid, weights and weights.absolute(), device, sheet)
+    look = Look(
+        size=size,
+        steady=0.0 if no_steady else steady,
+        vivid=vivid,
+        weights=weights and weights.absolute(),
+        motion_weights=raft,
+        sheet=sheet,
+    )
     if still is not None:
-        return _still(film, target, still, look, overwrite, quiet)
-    from ...pipeline.encode import choose_encoding, labels_encoding, maps_encoding
-    from ...pipeline.overlay import overlay_size
-    from ...pipeline.reader import thumb_size
+        return _still(film, target, still, look, device, overwrite=overwrite, quiet=quiet)
+    from ...pipeline.containers import output_format
+    from ...pipeline.encode import choose_encoding
 
     encoding = choose_encoding(film, codec, crf, preset, output_format(target))
     if span is not None or shots is not None:
-        return _excerpt(film, target, span, shots, look, encoding, overwrite, quiet)
-    thumb = thumb_size(film, size)
-    encodings = {
-        "labels": labels_encoding(film, *overlay_size(thumb)),
-        "maps": maps_encoding(film, *((film.width, film.height) if full else thumb[::-1])),
-        "compare": replace(encoding, width=2 * film.width),
-    }
-    also = {kind: (path, encodings.get(kind)) for kind, path in besides.items()}
+        from ...pipeline.shots import spans
 
-    from ..film.driver import Settings, colorize_film, finished
+        wanted_frames = spans(film, span, shots, size)
+        return _excerpt(film, target, wanted_frames, look, device, encoding, overwrite=overwrite, quiet=quiet)
+    from ..film.job import Settings
+
+    settings = Settings(look=look, device=device, workers=workers, chunk=chunk, address=address, work=base)
+    extras = _extras(film, look, encoding, besides, full)
+    how = {"left": left, "overwrite": overwrite, "fresh": fresh, "keep": keep, "quiet": quiet}
+    _whole(film, target, encoding, settings, extras, **how)
+
+
+OPTIONS = {Kind.LABELS: "--labels", Kind.MAPS: "--label-maps", Kind.COMPARE: "--compare", Kind.SUMMARY: "--summary"}
+
+
+def _extras(film: Film, look: Look, encoding: Encoding, besides: dict[Kind, Location], full: bool) -> list[Extra]:
+    """What is written besides the film, with its encodings; `full`: label maps have the film's size."""
+    from ...pipeline.encode import labels_encoding, maps_encoding
+    from ...pipeline.overlay import overlay_size
+    from ...pipeline.reader import thumb_size
+
+    thumb = thumb_size(film, look.size)
+    encodings = {
+        Kind.LABELS: labels_encoding(film, *overlay_size(thumb)),
+        Kind.MAPS: maps_encoding(film, *((film.width, film.height) if full else thumb[::-1])),
+        Kind.COMPARE: replace(encoding, width=2 * film.width),
+    }
+    return [Extra(kind, path, encodings.get(kind)) for kind, path in besides.items()]
+
+
+def _whole(
+    film: Film,
+    target: Location,
+    encoding: Encoding,
+    settings: Settings,
+    extras: list[Extra],
+    *,
+    left: bool,
+    overwrite: bool,
+    fresh: bool,
+    keep: bool,
+    quiet: bool,
+) -> None:
+    """Colorize the whole film through Ray. `left`: there is a work folder of an earlier run."""
+    from ...pipeline.outputs import check_output, check_place
+    from ..film.driver import colorize_film, finished
     from .progress import reporter
 
-    settings = Settings(**look._asdict(), raft=raft, workers=workers, chunk=chunk, address=address, work=base)
-    if not (left and finished(film, target, encoding, settings, also)):
+    if not (left and finished(film, target, encoding, settings, extras)):
         check_output(film, target, encoding, overwrite)
-        for path, its_encoding in also.values():
-            if its_encoding:
-                check_output(film, path, its_encoding, overwrite, copy_streams=False)
+        for extra in extras:
+            if extra.encoding:
+                check_output(film, extra.target, extra.encoding, overwrite, copy_streams=False)
             else:
-                check_place(film_at, path, overwrite, film_format=False)
+                check_place(film.path, extra.target, overwrite, film_format=False)
     with reporter(film.frames, quiet) as progress:
-        done = colorize_film(film, target, encoding, settings, also, progress, fresh, keep)
-    if done.damaged:
-        frames = ", ".join(map(str, done.damaged[:10])) + (" …" if len(done.damaged) > 10 else "")
-        print(f"{NAME}: {source}: the decoder concealed damage in frames {frames}.", file=sys.stderr)
-    if not quiet and not done.workers:
+        result = colorize_film(film, target, encoding, settings, extras, progress=progress, fresh=fresh, keep=keep)
+    if result.damaged:
+        frames = ", ".join(map(str, result.damaged[:10])) + (" …" if len(result.damaged) > 10 else "")
+        print(f"{NAME}: {film.path}: the decoder concealed damage in frames {frames}.", file=sys.stderr)
+    if not quiet:
+        _report(target, result)
+
+
+def _report(target: Location, result: FilmResult) -> None:
+    if not result.workers:
         print(f"{target}: an earlier run had finished it.")
-    elif not quiet:
-        again = f" ({done.resumed} of them by an earlier run)" if done.resumed else ""
-        stages = ", ".join(f"{stage} {seconds:.1f}" for stage, seconds in done.stages.items())
-        queues = ", ".join(f"{stage} {chunks:.1f}" for stage, chunks in done.queues.items())
-        print(f"seconds of work: {stages}; {done.workers} × {done.device}")
-        print(f"chunks at a time: {queues}")
-        if done.restarts:
-            print(f"workers were lost; the film went on from its last part {done.restarts} times")
-        print(
-            f"{target}: {done.frames} frames{again}, {done.shots} shots, "
-            f"{done.seconds:.1f} s, {done.speed:.1f} frames/s"
-        )
+        return
+    again = f" ({result.resumed} of them by an earlier run)" if result.resumed else ""
+    stages = ", ".join(f"{stage} {seconds:.1f}" for stage, seconds in result.stages.items())
+    queues = ", ".join(f"{stage} {chunks:.1f}" for stage, chunks in result.queues.items())
+    print(f"seconds of work: {stages}; {result.workers} × {result.device}")
+    print(f"chunks at a time: {queues}")
+    if result.restarts:
+        print(f"workers were lost; the film went on from its last part {result.restarts} times")
+    print(
+        f"{target}: {result.frames} frames{again}, {result.shots} shots, "
+        f"{result.seconds:.1f} s, {result.speed:.1f} frames/s"
+    )
 
 
-class Colours(NamedTuple):
-    """What decides the colours, by the names of `pipeline.inprocess.Look` and `jobs.film.driver.Settings`."""
-
-    size: int
-    steady: float
-    vivid: float
-    weights: Path | None
-    device: str
-    sheet: Sheet
-
-
-OPTIONS = {"labels": "--labels", "maps": "--label-maps", "compare": "--compare", "summary": "--summary"}
-
-
-def _check_paths(target: Place, besides: dict[str, Place], parts: dict[str, str | None]) -> None:
+def _check_paths(target: Location, besides: dict[Kind, Location], parts: dict[str, str | None]) -> None:
     """Raise UserError where two files are one, or options exclude each other."""
-    seen: dict[Place, str] = {}
-    for kind, path in {"": target, **besides}.items():
+    seen: dict[Location, str] = {}
+    for kind, path in {Kind.FILM: target, **besides}.items():
         option, path = OPTIONS.get(kind, "the output"), path if isinstance(path, str) else path.resolve()
         if path in seen:
             raise UserError(f"{option} {path} is {seen[path]}'s own path; give another.")
@@ -251,34 +284,43 @@ def _check_paths(target: Place, besides: dict[str, Place], parts: dict[str, str 
         raise UserError(f"{part[0]} writes to this machine; give a path with -o, not {target}.")
 
 
-def _still(film: Film, target: Place, when: str, look: Colours, overwrite: bool, quiet: bool) -> None:
-    from ...pipeline.inprocess import Look, still
+def _still(film: Film, target: Location, when: str, look: Look, device: str, *, overwrite: bool, quiet: bool) -> None:
+    from ...pipeline.inprocess import still
 
     started = time.monotonic()
-    still(film, when, target, Look(**look._asdict()), overwrite)
+    still(film, when, target, look, overwrite=overwrite, device=device)
     if not quiet:
         print(f"{target}: {time.monotonic() - started:.1f} s")
 
 
 def _excerpt(
     film: Film,
-    target: Place,
-    span: str | None,
-    shots: str | None,
-    look: Colours,
+    target: Location,
+    spans: list[tuple[int, int]],
+    look: Look,
+    device: str,
     encoding: Encoding,
+    *,
     overwrite: bool,
     quiet: bool,
 ) -> None:
-    from ...pipeline.inprocess import Look, colorize
-    from ...pipeline.shots import spans
+    """Colorize only a range or some shots, in this process."""
+    from ...pipeline.inprocess import colorize
     from .progress import reporter
 
     started = time.monotonic()
-    wanted = spans(film, span, shots, look.size)
-    frames = sum(stop - first for first, stop in wanted)
+    frames = sum(stop - first for first, stop in spans)
     with reporter(frames, quiet) as progress:
-        colorize(film, target, Look(**look._asdict()), wanted, encoding, overwrite, lambda n: progress(n, len(wanted)))
+        colorize(
+            film,
+            target,
+            look,
+            spans=spans,
+            encoding=encoding,
+            overwrite=overwrite,
+            progress=lambda done: progress(done, len(spans)),
+            device=device,
+        )
     if not quiet:
         print(f"{target}: {frames} frames, {time.monotonic() - started:.1f} s")
 
@@ -302,7 +344,7 @@ def _raft_weights(motion: str, weights: Path | None) -> Path | None:
 
 def run(arguments: list[str] | None = None) -> int:
     """The command's exit code; see `options.ended`."""
-    code, message = command.ended(app, arguments, NAME)
+    code, message = options.ended(app, arguments, NAME)
     if message:
         print(f"{NAME}: {message}", file=sys.stderr)
     return code

@@ -1,4 +1,4 @@
-"""The stages of one film as Ray actors: thin shells, the work is in `pipeline`, `models` and `flow`.
+"""The stages of one film as Ray actors: thin shells, the work is in `pipeline.stages`.
 
 Heavy imports happen inside the workers. What may fail happens in `open` or later and not in a constructor, whose
 errors Ray hides. Each actor adds up the seconds it worked, for the table at the end.
@@ -15,23 +15,20 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from ...errors import WorkError
 from ...pipeline.chunk import Chunk, Resume
 from .workdir import SHARED, belongs, writer_turn
 
 if TYPE_CHECKING:
-    from ...flow import Estimator, Motion
-    from ...pipeline.compose import Painted
-    from ...pipeline.edits.apply import Control
-    from ...pipeline.encode import Encoding
-    from ...pipeline.film import Film
-    from ...pipeline.parts import Part
-    from ...pipeline.writer import Pictures
+    import numpy as np
 
-Thumbs = tuple[np.ndarray, np.ndarray | None]  # (N, h, w) uint8, and the frame before in the same shot
-Colour = tuple[np.ndarray, np.ndarray]  # ab (N, 2, h/2, w/2) float16, labels (N, 62, h/4, w/4) uint8
+    from ...flow import Estimator, Motion
+    from ...pipeline.edits.apply import ResolvedEdits
+    from ...pipeline.film import Film
+    from ...pipeline.frames import Colors, Thumbs
+    from ...pipeline.look import Look
+    from ...pipeline.parts import Part
+    from .job import Job
 
 
 class _Timed:
@@ -53,7 +50,7 @@ class _Timed:
 
 
 class Reader(_Timed):
-    """Decodes in order, what lies in the gaps. One to a film."""
+    """Decodes what lies in the gaps, in order. One to a film."""
 
     def __init__(self, film: Film, chunk: int, size: int, gaps: Sequence[Resume]) -> None:
         super().__init__()
@@ -66,13 +63,13 @@ class Reader(_Timed):
         self._chunks = chain.from_iterable(FilmReader(*self._settings, gap) for gap in self._gaps)
 
     def read(self) -> tuple[Chunk | None, np.ndarray | None, Thumbs | None]:
-        """The next chunk, its luma (N, H, W) and its thumbs; three Nones at the film's end."""
+        """The next chunk, its luma (N, H, W) and its thumbs; three Nones at the film's end.
+
+        Three results and not one: luma stays on the node, thumbs travel to the artists.
+        """
         with self.busy():
-            read = next(self._chunks, None)
-        if read is None:
-            return None, None, None
-        chunk, luma, thumbs, before = read
-        return chunk, luma, (thumbs, before)
+            frames = next(self._chunks, None)
+        return (frames.chunk, frames.luma, frames.thumbs) if frames else (None, None, None)
 
 
 def precision(device: str) -> str:
@@ -85,23 +82,21 @@ def precision(device: str) -> str:
 class Artist(_Timed):
     """Understands and colours frames one by one. As many as there are GPUs, or CPU cores."""
 
-    def __init__(
-        self, device: str, precision: str, weights: Path | None, vivid: float, control: Control | None = None
-    ) -> None:
+    def __init__(self, device: str, precision: str, look: Look, edits: ResolvedEdits | None = None) -> None:
         super().__init__()
-        self._settings, self._control = (device, weights, vivid, precision), control
+        self._device, self._precision, self._look, self._edits = device, precision, look, edits
 
     def open(self) -> None:
         """Load the networks."""
         from ...models.painter import Painter
+        from ...pipeline.stages import Painting
 
-        self._painter = Painter(*self._settings)
+        painter = Painter(self._device, self._look.weights, self._look.vivid, self._precision)
+        self._stage = Painting(painter.paint, self._edits)
 
-    def paint(self, chunk: Chunk, thumbs: Thumbs) -> Colour:
-        control = self._control
+    def paint(self, chunk: Chunk, thumbs: Thumbs) -> Colors:
         with self.busy():
-            amend = control and (lambda n, labels: control.amend(chunk.start + n, labels))
-            return self._painter.paint(thumbs[0], amend)
+            return self._stage.paint(chunk, thumbs)
 
 
 class Surveyor:
@@ -113,11 +108,11 @@ class Surveyor:
 
     def measure(self, thumbs: Thumbs) -> tuple[Motion, float]:
         """Motion, and the seconds it took."""
-        from ...flow import estimate
+        from ...pipeline.stages import survey
 
         estimator = self._estimator
         started = time.perf_counter()
-        motion = estimate(*thumbs, estimator)
+        motion = survey(thumbs, estimator)
         return motion, time.perf_counter() - started
 
     @cached_property
@@ -132,47 +127,33 @@ class Surveyor:
 class Steadier(_Timed):
     """Holds colours and labels still along a shot. One to a film; chunks come in order."""
 
-    def __init__(self, strength: float, gaps: Sequence[Resume], control: Control | None = None) -> None:
+    def __init__(self, strength: float, gaps: Sequence[Resume], edits: ResolvedEdits | None = None) -> None:
         super().__init__()
-        self._strength, self._control = strength, control
-        self._states = {gap.frame: gap.state for gap in gaps}
-        self._next = -1
+        self._strength, self._edits = strength, edits
+        self._starts = {gap.frame: gap.state for gap in gaps}
         self._motion_seconds = 0.0
 
     def open(self) -> None:
-        from ...flow import Steadier as Estimate
+        from ...pipeline.stages import Steadying
 
-        self._estimate = Estimate(self._strength)
+        self._stage = Steadying(self._strength, self._starts, self._edits)
 
     def blend(
         self,
         chunk: Chunk,
-        colour: Colour,
+        colors: Colors,
         motion: tuple[Motion, float],
-        next_colour: Colour | None,
+        next_colors: Colors | None,
         next_motion: tuple[Motion, float] | None,
-    ) -> tuple[Colour, bytes]:
-        """Steady colour, and the state where a part of the output may end with this chunk.
+    ) -> tuple[Colors, bytes]:
+        """Steady colours, and the state where a part of the output may end with this chunk.
 
-        `next_colour` and `next_motion`: of the chunk that follows in the shot; None where the shot ends.
+        `next_colors` and `next_motion`: of the chunk that follows in the shot; None where the shot ends.
         """
         self._motion_seconds += motion[1]
+        following = (next_colors, next_motion[0]) if next_colors and next_motion else None
         with self.busy():
-            # A chunk that was lost with its artist never comes, and what is after it must not be taken for its sequel.
-            if chunk.start not in (self._next, *self._states):
-                raise WorkError(f"chunk of frame {chunk.start} came where frame {self._next} is due.")
-            if state := self._states.get(chunk.start):  # of an earlier run, or before a gap
-                self._estimate.restore(state)
-            after = None
-            if next_colour and next_motion:
-                after = next_colour[0], self._seen(chunk.stop, next_motion[0])
-            seen = self._seen(chunk.start, motion[0])
-            steady = self._estimate.blend(*colour, seen, chunk.shot_start, after)
-            self._next = chunk.stop
-            return steady, self._estimate.state() if chunk.may_end_part and not chunk.ends_shot else b""
-
-    def _seen(self, start: int, motion: Motion) -> Motion:
-        return self._control.forget(start, motion) if self._control else motion
+            return self._stage.blend(chunk, colors, motion[0], following)
 
     def motion_seconds(self) -> float:
         return self._motion_seconds
@@ -191,34 +172,23 @@ class Writer(_Timed):
     """Joins chroma with the film's own luma and encodes. One or a few to a film, each with parts of its own, whose
     chunks come in order."""
 
-    def __init__(
-        self,
-        film: Film,
-        encoding: Encoding,
-        also: dict[str, Encoding],
-        summary: bool = False,
-        control: Control | None = None,
-    ) -> None:
-        """summary: whether to count labels and colours of each chunk."""
+    def __init__(self, job: Job) -> None:
         super().__init__()
-        self._film, self._encoding, self._also = film, encoding, also
-        self._summary, self._control = summary, control
+        self._job = job
 
-    def open(self, work: Path, identity: dict, known: Sequence[Part]) -> None:
-        """Go on beside the parts `known` in the folder `work`, which the driver has swept."""
-        from ...pipeline.compose import PlaneFormat
-        from ...pipeline.encode import chroma_size
-        from ...pipeline.parts import standing
+    def open(self, known: Sequence[Part]) -> None:
+        """Go on beside the parts `known` in the work folder, which the driver has swept."""
+        from ...pipeline.parts import no_edits, standing
+        from ...pipeline.stages import Composing
         from ...pipeline.writer import PartWriter
 
+        job, work = self._job, self._job.work
         self._turn = writer_turn(work, shared=True)  # until this process ends
-        if not belongs(work, identity) or len(standing(work, known)) < len(known):
+        if not belongs(work, job.identity) or len(standing(work, known)) < len(known):
             raise WorkError(f"{work} is not the same folder on every node of the cluster; {SHARED}")
-        steered = {"steered": self._control.digest} if self._control else {}
-        self._parts = PartWriter(work, self._film, self._encoding, self._also, known, **steered)
-        film, encoding = self._film, self._encoding
-        self._size = chroma_size(film.width, film.height, encoding.pix_fmt)
-        self._format = PlaneFormat(film.matrix, film.bits, film.full_range)
+        digest_of = job.edits.digest if job.edits else no_edits
+        self._parts = PartWriter(work, job.film, job.encoding, job.extras, known, digest_of)
+        self._stage = Composing(job.film, job.encoding, job.extras, summary=job.summary, edits=job.edits)
 
     def write(
         self,
@@ -226,38 +196,19 @@ class Writer(_Timed):
         chunk: Chunk,
         luma: np.ndarray,
         thumbs: Thumbs,
-        colour: Colour,
+        colors: Colors,
         state: bytes,
-        painted: Colour | None,
+        painted: Colors | None,
     ) -> Receipt:
-        """begin: the part's first frame; colour: steady; painted: as the network gave it, for a film to compare."""
-        from ...pipeline.overlay import likeliest, overlay
-        from ...pipeline.summary import count
+        """begin: the part's first frame; colors: steady; painted: as the networks gave them, for `Kind.COMPARE`."""
+        from ...pipeline.frames import Frames
 
         with self.busy():
-            ab, labels = colour
-            if self._control:
-                ab = self._control.finish(chunk.start, ab, labels)
-            chroma = self._chroma(luma, thumbs, ab)
-            also: Pictures = {}
-            if "labels" in self._also:
-                also["labels"] = (np.stack([overlay(t, p) for t, p in zip(thumbs[0], labels, strict=True)]),)
-            if maps := self._also.get("maps"):
-                also["maps"] = (np.stack([likeliest(p, (maps.height, maps.width)) for p in labels]),)
-            if painted:  # side by side, each sample as the film itself would have it
-                both = np.concatenate([self._chroma(luma, thumbs, painted[0]), chroma], -1)
-                also["compare"] = np.concatenate([luma, luma], -1), both
-            note = count(chunk, thumbs[0], ab, labels) if self._summary else None
+            frames = Frames(chunk, luma, thumbs)
             self._parts.skip_to(begin)
-            part = self._parts.write(chunk, luma, chroma, state, also, note)
+            made = self._stage.compose(frames, colors, painted)
+            part = self._parts.write(chunk, luma, made.chroma, state, made.extras, made.note)
         return Receipt(len(chunk), (part.start, part.frames, self._bytes(part)) if part else None)
-
-    def _chroma(self, luma: np.ndarray, thumbs: Thumbs, ab: np.ndarray | list[Painted]) -> np.ndarray:
-        """(N, 2, ch, cw): Cb and Cr as they are encoded."""
-        from ...pipeline.compose import chroma_planes
-
-        frames = zip(ab, thumbs[0], luma, strict=True)
-        return np.stack([chroma_planes(*frame, self._size, self._format) for frame in frames])
 
     def _bytes(self, part: Part) -> int:
         return sum((self._parts.folder / name).stat().st_size for name in part.files.values())

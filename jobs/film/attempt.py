@@ -1,8 +1,8 @@
 """One attempt at what is left of a film: the actors and the loop that feeds them.
 
 The driver holds no pixels: it passes references on and waits for receipts. A bounded window of chunks in flight
-is the memory bound and the back-pressure. Nothing is repaired here: what happens when a worker is lost is told in
-`recovery`, and Ray is told to retry nothing by itself.
+is the memory bound and the back-pressure. Nothing is repaired here: `recovery` handles lost workers, and Ray is told
+to retry nothing by itself.
 """
 
 from __future__ import annotations
@@ -12,104 +12,74 @@ from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, NamedTuple
 
 from ...errors import SemcolorError
-from ...pipeline.chunk import PART_FRAMES, Chunk, ends_part
-from ...pipeline.edits.apply import Control
-from ...pipeline.encode import Encoding
-from ...pipeline.film import Film
+from ...pipeline.chunk import Chunk, ends_part
+from ...pipeline.extras import Kind
 from ...pipeline.parts import Part, gaps, sweep
-from ...pipeline.reader import chunk_size, thumb_size
-from ..cluster import cores
+from ...pipeline.stages import Pairing
+from ..devices import MOTION_GPU, artist_resources, count_slots, units
 from . import actors
-from .workdir import EventLog, writer_turn
-
-if TYPE_CHECKING:
-    from .driver import Progress, Settings
+from .events import EventLog
+from .job import Job, Progress
+from .sizing import writers
+from .workdir import writer_turn
 
 _log = logging.getLogger(__name__)
 
-AHEAD = 4
-"""Chunks in flight beyond one for each artist, at least: being read, waiting for the next one of its shot, steadied,
-written. See `window`."""
-
-ARTISTS_A_WRITER = {"cpu": 4, "cuda": 2}
-"""What these paint one Writer can about encode, on one core."""
-
-MOST_WRITERS = 3
-"""The Reader decodes about as much as three of them encode."""
-
-FURTHER_BYTES = 512 << 20
-"""At most, of the chunks in flight for the sake of each Writer but the first."""
-
 ARTISTS_A_SURVEYOR = 4
-"""On CPUs. Motion takes a tenth of the time that painting takes, so that no artist waits for it."""
-
-MOTION_GPU = 0.4
-"""Of each GPU, where RAFT measures motion there; the artist has the rest, so that two never share one."""
+"""On CPUs. Motion takes a tenth of the time that painting takes, so no artist waits for it."""
 
 PATIENCE = 60.0
-"""Seconds without a single artist after which something is said."""
+"""Seconds without a single artist after which the user is told."""
 
-
-@dataclass(frozen=True)
-class Job:
-    """A film and all that was decided about its making."""
-
-    film: Film
-    encoding: Encoding
-    also: dict[str, Encoding]
-    """Of further films, by kind; see `driver.Also`."""
-    summary: bool
-    """Whether labels and colours are counted."""
-    control: Control | None
-    settings: Settings
-    device: str
-    precision: str
-    workers: int
-    work: Path
-    identity: dict
-    """What the work folder must say of itself; see `workdir.belongs`."""
+MOST_READS = 2
+"""Chunks that the Reader is asked for ahead of time."""
 
 
 @dataclass
-class _Desk:
-    """A Writer, or an artist that has loaded its networks, and the chunks that lie before it."""
+class _Worker:
+    """A Writer, or an artist that has loaded its networks, and the chunks that wait for it."""
 
-    worker: Any
+    actor: Any
     surveyor: Any = None
-    """An artist's, shared with other desks; None where motion is not wanted."""
+    """The artist's, shared with other artists; None where motion is not wanted."""
     queue: deque = field(default_factory=deque)
     """References that are ready when a chunk is done."""
 
 
-@dataclass
-class _Passage:
-    """References of what becomes of a chunk; None for what is no longer wanted, or not yet asked for."""
+class _Read(NamedTuple):
+    """A chunk that was read: references to itself, its luma and its thumbs."""
 
-    colour: Any
+    chunk: Chunk
+    head: Any
+    luma: Any
+    thumbs: Any
+
+
+@dataclass
+class _Results:
+    """References to the results of a chunk; None for what is not asked for yet, or no longer wanted."""
+
+    colors: Any
     motion: Any = None
     steady: Any = None
     receipt: Any = None
 
 
-_Read = tuple[Chunk, Any, Any, Any]  # and references to the chunk itself, its luma and its thumbs
-
-
-class Run:
-    """Through all that is missing between `parts`, and from their end to the film's."""
+class Attempt:
+    """Makes all that is missing between `parts`, and from their end to the film's."""
 
     def __init__(self, job: Job, parts: Sequence[Part], events: EventLog) -> None:
         self._job, self._parts, self._events = job, parts, events
         self._gaps = gaps(job.work, parts, job.film.frames)
         self._actors: list[Any] = []
         self._loading: dict[Any, Any] = {}  # reference that is ready when the networks are loaded → artist
-        self._desks: list[_Desk] = []
-        self._writers: list[_Desk] = []
-        self._part: tuple[int, _Desk] | None = None  # the open one's first frame, and where it is written
-        self._held: tuple[_Read, _Passage] | None = None  # waits for the chunk that follows in its shot
+        self._artists: list[_Worker] = []
+        self._writers: list[_Worker] = []
+        self._part: tuple[int, _Worker] | None = None  # the open part's first frame, and its Writer
+        self._pairing = Pairing[tuple[_Read, _Results]]()
         self._samples: list[dict[str, int]] = []
         self.done = sum(part.frames for part in parts)
         """Frames that have been written, in committed parts or in the open one."""
@@ -117,17 +87,17 @@ class Run:
 
     @property
     def queues(self) -> dict[str, float]:
-        """Stage → chunks that were there at a time, on average: waiting for it or in it."""
+        """Stage → mean number of chunks that were in it or waited for it."""
         names = self._samples[0] if self._samples else {}
         return {name: sum(s[name] for s in self._samples) / len(self._samples) for name in names}
 
     def go(self, progress: Progress) -> None:
-        """Until every frame is in a committed part. Raises RayError; the actors end either way."""
+        """Work until every frame is in a committed part. Raises RayError; the actors end either way."""
         import ray
         from ray.exceptions import RayError
 
         try:
-            ray.get(self._hire())
+            ray.get(self._start_all())
             self._feed(progress)
             with suppress(RayError):  # the film is whole: figures are worth no second attempt
                 self._collect()
@@ -135,50 +105,49 @@ class Run:
             for actor in self._actors:
                 ray.kill(actor)
 
-    def _hire(self) -> list[Any]:
+    def _start_all(self) -> list[Any]:
         """Start the actors. Returns references that are ready when all but the artists are."""
         import ray
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-        # The artists are what cores are counted for. The others wait more than they work, and must find a place
-        # on a cluster that is full of artists: the window bounds them.
+        # Cores are counted for the artists only. The other actors wait more than they work, and must find a place on
+        # a cluster that is full of artists: the window bounds them.
         aside: dict[str, Any] = {"num_cpus": 0}
         # Full-size pictures stay on the driver's node, which has seen source and output; thumbs and chroma travel.
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
         with_files = aside | {"scheduling_strategy": here}
-        job, settings = self._job, self._job.settings
+        job, look = self._job, self._job.look
 
         for _ in range(job.workers):
-            hired = (job.device, job.precision, settings.weights, settings.vivid, job.control)
-            artist = self._one(actors.Artist, resources(job.device, settings.raft is not None), *hired)
+            needs = artist_resources(job.device, look.motion_weights is not None)
+            artist = self._start(actors.Artist, needs, job.device, job.precision, look, job.edits)
             self._loading[artist.open.remote()] = artist
-        self._reader = self._one(actors.Reader, with_files, job.film, settings.chunk, settings.size, self._gaps)
-        self._steadier = self._one(actors.Steadier, aside, settings.steady, self._gaps, job.control)
+        self._reader = self._start(actors.Reader, with_files, job.film, job.settings.chunk, look.size, self._gaps)
+        self._steadier = self._start(actors.Steadier, aside, look.steady, self._gaps, job.edits)
         with writer_turn(job.work):  # once no Writer that was given up is at work there
             sweep(job.work, self._parts)
         for _ in range(writers(job.workers, job.device)):
-            hired = (job.film, job.encoding, job.also, job.summary, job.control)
-            self._writers.append(_Desk(self._one(actors.Writer, with_files, *hired)))
-        opened = [desk.worker.open.remote(job.work, job.identity, self._parts) for desk in self._writers]
+            self._writers.append(_Worker(self._start(actors.Writer, with_files, job)))
+        opened = [writer.actor.open.remote(self._parts) for writer in self._writers]
         return [self._reader.open.remote(), self._steadier.open.remote(), *opened]
 
-    def _one(self, actor: type, options: dict, *arguments: object) -> Any:
-        """Start an actor that ends with the run."""
+    def _start(self, actor: type, options: dict, *arguments: object) -> Any:
+        """Start an actor that ends with the attempt."""
         import ray
 
         self._actors.append(ray.remote(actor).options(**options).remote(*arguments))
         return self._actors[-1]
 
     def _feed(self, progress: Progress) -> None:
-        """Keep the window full: read ahead, hand on in order, collect receipts in order."""
+        """Keep the window full: read ahead, pass chunks on in order, collect receipts in order."""
         import ray
 
         reads: deque[list[Any]] = deque()
-        flight: deque[_Passage] = deque()
+        flight: deque[_Results] = deque()
         ended, shots = False, self._gaps[0].shot + 1
         while flight or not ended:
-            most = window(max(1, len(self._desks)), len(self._writers), self._job.film, self._job.settings)
-            while not ended and len(reads) + len(flight) < most and len(reads) < 2:
+            most = self._job.sizes.window(max(1, len(self._artists)), len(self._writers))
+            while not ended and len(reads) + len(flight) < most and len(reads) < MOST_READS:
                 reads.append(self._reader.read.options(num_returns=3).remote())
             waiting = ([reads[0][0]] if reads else []) + ([flight[0].receipt] if flight and flight[0].receipt else [])
             ready, _ = ray.wait(waiting, num_returns=1)
@@ -190,7 +159,7 @@ class Run:
                     reads.clear()
                 else:
                     shots = chunk.shot + 1
-                    flight.extend(self._hand_on((chunk, head, luma, thumbs)))
+                    flight.extend(self._pass_on(_Read(chunk, head, luma, thumbs)))
                     self._sample(flight, len(reads))
             elif flight:
                 receipt: actors.Receipt = ray.get(flight.popleft().receipt)
@@ -201,161 +170,127 @@ class Run:
                 progress(self.done, shots)
 
     def _admit(self) -> None:
-        """Give desks to the artists that have loaded their networks; wait for the first one.
+        """Give work to the artists that have loaded their networks; wait for the first one.
 
-        Only these get chunks: on a full cluster some may start late or never, and must keep nobody waiting.
+        Only these get chunks. On a full cluster some may start late or never, and must keep nobody waiting.
         """
         import ray
 
         said = False
         while self._loading:
-            patience = 0 if self._desks else PATIENCE
+            patience = 0 if self._artists else PATIENCE
             ready, _ = ray.wait(list(self._loading), num_returns=1, timeout=patience)
             if ready:
                 ray.get(ready[0])
-                self._desks.append(_Desk(self._loading.pop(ready[0]), self._surveyor()))
-                self._events("artist ready", artists=len(self._desks))
-            elif self._desks:
+                self._artists.append(_Worker(self._loading.pop(ready[0]), self._surveyor()))
+                self._events("artist ready", artists=len(self._artists))
+            elif self._artists:
                 return
             else:
                 self._explain_the_wait(said)
                 said = True
 
     def _surveyor(self) -> Any:
-        """Who measures motion for the next desk. Tasks would do as well, but Ray ends workers that have nothing to do,
-        and starts new ones, half a second of work each, all the time."""
-        job, raft = self._job, self._job.settings.raft
-        if not job.settings.steady:
+        """The actor that measures motion for the next artist.
+
+        Tasks would do as well, but Ray ends workers that have nothing to do and starts new ones, half a second of work
+        each, all the time.
+        """
+        job, raft = self._job, self._job.look.motion_weights
+        if not job.look.steady:
             return None
         on_gpu = job.device == "cuda"
-        if not on_gpu and len(self._desks) % ARTISTS_A_SURVEYOR:
-            return self._desks[-1].surveyor
-        return self._one(
-            actors.Surveyor, {"num_cpus": 0, "num_gpus": MOTION_GPU if raft and on_gpu else 0}, raft, job.device
-        )
+        if not on_gpu and len(self._artists) % ARTISTS_A_SURVEYOR:
+            return self._artists[-1].surveyor
+        needs = {"num_cpus": 0, "num_gpus": MOTION_GPU if raft and on_gpu else 0}
+        return self._start(actors.Surveyor, needs, raft, job.device)
 
     def _explain_the_wait(self, said: bool) -> None:
-        import ray
-
-        kind, name = ("GPU", "GPU") if self._job.device == "cuda" else ("CPU", "CPU core")
-        if not ray.cluster_resources().get(kind):
+        name = units(self._job.device)
+        if not count_slots(self._job.device):
             raise SemcolorError(f"the cluster has had no {name} for {PATIENCE:.0f} s; the same command goes on later.")
         if not said:
-            self._events("waiting", kind=kind)
-            _log.warning("all %ss are taken by others, or networks load slowly: waiting.", name)
+            self._events("waiting", kind="GPU" if self._job.device == "cuda" else "CPU")
+            _log.warning("all %s are taken by others, or networks load slowly: waiting.", name)
 
-    def _hand_on(self, read: _Read) -> list[_Passage]:
-        """The way of a chunk, all by reference: it is painted now, and goes on when the next one of its shot is there.
+    def _pass_on(self, read: _Read) -> list[_Results]:
+        """Have a chunk painted now, and steadied and written when the next one of its shot is there.
 
-        Returns its passage, or none if it is only there for the sake of the chunk before it.
+        All by reference. Returns the chunk's results, or none if it only follows the chunk before it.
         """
-        chunk, head, _, thumbs = read
-        if chunk.beyond and not self._held:
+        chunk = read.chunk
+        if chunk.beyond and not self._pairing.holds:
             return []
         self._admit()
-        desk = _freest(self._desks)
-        passage = _Passage(desk.worker.paint.remote(head, thumbs))
-        desk.queue.append(passage.colour)
-        if desk.surveyor:
-            passage.motion = desk.surveyor.measure.remote(thumbs)
-        if self._held:
-            self._finish(*self._held, passage)
-            self._held = None
-        if chunk.beyond:
-            return []
-        if desk.surveyor and not chunk.ends_shot:
-            self._held = read, passage
+        artist = _freest(self._artists)
+        results = _Results(artist.actor.paint.remote(read.head, read.thumbs))
+        artist.queue.append(results.colors)
+        if not artist.surveyor:  # nothing is steadied, so nothing waits
+            if not chunk.beyond:
+                self._finish(read, results, None)
         else:
-            self._finish(read, passage, None)
-        return [passage]
+            results.motion = artist.surveyor.measure.remote(read.thumbs)
+            for (its_read, its_results), following in self._pairing.push(chunk, (read, results)):
+                self._finish(its_read, its_results, following and following[1])
+        return [] if chunk.beyond else [results]
 
-    def _finish(self, read: _Read, passage: _Passage, following: _Passage | None) -> None:
+    def _finish(self, read: _Read, results: _Results, following: _Results | None) -> None:
         """Have a painted chunk steadied and written."""
-        chunk, head, luma, thumbs = read
-        passage.steady, state = passage.colour, b""
-        if passage.motion:
-            after = (following.colour, following.motion) if following else (None, None)
+        results.steady, state = results.colors, b""
+        if results.motion:
+            after = (following.colors, following.motion) if following else (None, None)
             blend = self._steadier.blend.options(num_returns=2)
-            passage.steady, state = blend.remote(head, passage.colour, passage.motion, *after)
-        alone = passage.colour if "compare" in self._job.also else None
-        begin, writer = self._part = self._part or (chunk.start, _freest(self._writers))
-        passage.receipt = writer.worker.write.remote(begin, head, luma, thumbs, passage.steady, state, alone)
-        writer.queue.append(passage.receipt)
-        if ends_part(chunk, begin, self._job.film.frames):
+            results.steady, state = blend.remote(read.head, results.colors, results.motion, *after)
+        painted = results.colors if Kind.COMPARE in self._job.extras else None
+        begin, writer = self._part = self._part or (read.chunk.start, _freest(self._writers))
+        chunk = read.head, read.luma, read.thumbs
+        results.receipt = writer.actor.write.remote(begin, *chunk, results.steady, state, painted)
+        writer.queue.append(results.receipt)
+        if ends_part(read.chunk, begin, self._job.film.frames):
             self._part = None
 
-    def _sample(self, flight: Sequence[_Passage], reads: int) -> None:
-        """Where the chunks in flight are. What the next stage is through with is let go of."""
+    def _sample(self, flight: Sequence[_Results], reads: int) -> None:
+        """Note in which stages the chunks in flight are, and let go of results that no stage needs any more."""
         import ray
 
-        refs = {ref for p in flight for ref in (p.colour, p.motion, p.steady, p.receipt) if ref is not None}
+        refs = {ref for r in flight for ref in (r.colors, r.motion, r.steady, r.receipt) if ref is not None}
         ready = set(ray.wait(list(refs), num_returns=len(refs), timeout=0, fetch_local=False)[0]) | {None}
-        for p in flight:
-            if p.receipt is None:
+        for r in flight:
+            if r.receipt is None:
                 continue
-            if p.steady in ready:
-                p.colour = p.motion = None
-            if p.receipt in ready:  # it may wait long for those of other Writers' chunks
-                p.steady = None
+            if r.steady in ready:
+                r.colors = r.motion = None
+            if r.receipt in ready:  # it may wait long for those of other Writers' chunks
+                r.steady = None
         self._samples.append(
             {
                 "reading": reads,
-                "painting": sum(p.colour not in ready for p in flight),
-                "motion": sum(p.motion not in ready for p in flight),
-                "steadying": sum({p.colour, p.motion} <= ready and p.steady not in ready for p in flight),
-                "composing and encoding": sum(p.steady in ready and p.receipt not in ready for p in flight),
+                "painting": sum(r.colors not in ready for r in flight),
+                "motion": sum(r.motion not in ready for r in flight),
+                "steadying": sum({r.colors, r.motion} <= ready and r.steady not in ready for r in flight),
+                "composing and encoding": sum(r.steady in ready and r.receipt not in ready for r in flight),
             }
         )
 
     def _collect(self) -> None:
-        """What the actors counted."""
+        """Ask the actors for the seconds that they worked."""
         import ray
 
         asked = {
             "reading": [self._reader.seconds.remote()],
-            "painting": [desk.worker.seconds.remote() for desk in self._desks],
+            "painting": [artist.actor.seconds.remote() for artist in self._artists],
             "motion": [self._steadier.motion_seconds.remote()],
             "steadying": [self._steadier.seconds.remote()],
-            "composing and encoding": [desk.worker.seconds.remote() for desk in self._writers],
+            "composing and encoding": [writer.actor.seconds.remote() for writer in self._writers],
         }
         self.stages = {stage: sum(ray.get(refs)) for stage, refs in asked.items()}
 
 
-def _freest(desks: Sequence[_Desk]) -> _Desk:
-    """The one with the fewest chunks before it."""
+def _freest(workers: Sequence[_Worker]) -> _Worker:
+    """The worker with the fewest chunks in its queue."""
     import ray
 
-    for desk in desks:
-        while desk.queue and ray.wait([desk.queue[0]], timeout=0, fetch_local=False)[0]:
-            desk.queue.popleft()
-    return min(desks, key=lambda desk: len(desk.queue))
-
-
-def writers(artists: int, device: str) -> int:
-    """How many encode parts of the film at once, on the driver's node."""
-    return min(-(-artists // ARTISTS_A_WRITER[device]), MOST_WRITERS, max(1, cores() // 2))
-
-
-def window(artists: int, writers: int, film: Film, settings: Settings) -> int:
-    """Chunks in flight.
-
-    Each artist has one more before it than the one it paints: as receipts come in order, it would have to wait for the
-    stages after it otherwise. Each Writer but the first needs the film to be half a part further on.
-    """
-    part = -(-PART_FRAMES // (2 * chunk_size(film, settings.chunk)))
-    further = (writers - 1) * min(part, FURTHER_BYTES // chunk_bytes(film, settings))
-    return artists + max(artists, AHEAD + further)
-
-
-def chunk_bytes(film: Film, settings: Settings) -> int:
-    """Shared memory that a chunk and all that becomes of it take, about: luma, thumbs, colour, labels and motion."""
-    h, w = thumb_size(film, settings.size)
-    frame = film.width * film.height * (1 if film.bits == 8 else 2) + h * w * 14
-    return frame * chunk_size(film, settings.chunk)
-
-
-def resources(device: str, raft: bool = False) -> dict[str, float]:
-    """What an artist takes of the cluster; raft: motion is measured by RAFT."""
-    if device == "cuda":
-        return {"num_gpus": 1 - MOTION_GPU if raft else 1, "num_cpus": 0}
-    return {"num_cpus": 1}
+    for worker in workers:
+        while worker.queue and ray.wait([worker.queue[0]], timeout=0, fetch_local=False)[0]:
+            worker.queue.popleft()
+    return min(workers, key=lambda worker: len(worker.queue))

@@ -1,6 +1,6 @@
 """What happens when a worker is lost: the film goes on from its last committed part, as after a crash.
 
-There is one way to go on, `Run` through what is missing between the parts, whether the run before was another
+There is one way to go on, `Attempt` through what is missing between the parts, whether the run before was another
 process's or an attempt of this one. Lost workers, nodes and objects are made good that way; a mistake, a broken film
 or a full disk is not, for it would be the same again.
 """
@@ -14,16 +14,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ...errors import SemcolorError
 from ...pipeline.parts import Part, first_missing, standing
 from . import actors
-from .attempt import Job, Run
-from .workdir import EventLog
-
-if TYPE_CHECKING:
-    from .driver import Progress
+from .attempt import Attempt
+from .events import EventLog
+from .job import Job, Progress
 
 _log = logging.getLogger(__name__)
 
@@ -59,7 +57,7 @@ def finish_parts(job: Job, parts: Sequence[Part], events: EventLog, progress: Pr
     outcome, failures, strays = Outcome(list(parts)), 0, 0
     while _frames(outcome.parts) < job.film.frames:
         before = first_missing(outcome.parts)  # other Writers' parts may be committed after it meanwhile
-        run = Run(job, outcome.parts, events)
+        run = Attempt(job, outcome.parts, events)
         try:
             run.go(progress)
         except RayError as error:

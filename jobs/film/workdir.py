@@ -25,15 +25,14 @@ import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
 from ...errors import OutputError, UserError, WorkError
-from ...pipeline.edits.apply import Control
-from ...pipeline.files import file_sha256, place
+from ...pipeline.edits.apply import ResolvedEdits
+from ...pipeline.files import file_sha256, move_into_place
 from ...pipeline.parts import prune
-from ...pipeline.storage import Place, digest, upload
+from ...pipeline.storage import Location, digest, upload
 from ..cluster import clear_session
 
 _log = logging.getLogger(__name__)
@@ -50,7 +49,7 @@ PATIENCE = 90.0
 """Seconds to wait for a Writer that was given up: Ray ends a cut-off node's workers after about a minute."""
 
 
-def work_folder(output: Place, base: Path | None = None) -> Path:
+def work_folder(output: Location, base: Path | None = None) -> Path:
     """Beside the output, so that renaming is atomic and free space is that of the output; or in the folder `base`.
 
     Raises UserError if the output is a URL and there is no `base`.
@@ -173,7 +172,7 @@ def keep_or_clear(work: Path, identity: dict, fresh: bool = False) -> None:
         _write_job(work, {"identity": identity})
 
 
-def drop_touched(work: Path, control: Control | None) -> None:
+def drop_touched(work: Path, control: ResolvedEdits | None) -> None:
     """Remove the parts that were steered otherwise than `control` would steer them."""
     with writer_turn(work):
         prune(work, control.digest) if control else prune(work)
@@ -191,7 +190,7 @@ def seal(work: Path, results: dict[str, Path], facts: dict) -> None:
     _write_job(work, _job(work) | {"done": done, "facts": facts})
 
 
-def sealed(work: Path, targets: dict[str, Place]) -> dict:
+def sealed(work: Path, targets: dict[str, Location]) -> dict:
     """The facts noted by `seal`, if every target, by kind, stands in its place or lies finished in the folder,
     with its digest; else {}."""
     job = _job(work)
@@ -202,14 +201,14 @@ def sealed(work: Path, targets: dict[str, Place]) -> dict:
     return job["facts"] if whole else {}
 
 
-def _sha256(where: Place) -> str:
+def _sha256(where: Location) -> str:
     """ "" where no file is."""
     if isinstance(where, str):
         return digest(where)
     return file_sha256(where) if where.is_file() else ""
 
 
-def deliver(work: Path, targets: dict[str, Place]) -> None:
+def deliver(work: Path, targets: dict[str, Location]) -> None:
     """Put the sealed films that are still in the folder in their places, each whole and at once.
 
     What is uploaded stays in the folder as well, until all of it goes.
@@ -222,13 +221,13 @@ def deliver(work: Path, targets: dict[str, Place]) -> None:
             upload(result, target)
             continue
         try:
-            place(result, target)
+            move_into_place(result, target)
         except OSError as error:
             if error.errno != errno.EXDEV:
                 raise
             beside = target.with_name(work_folder(target).name + ".tmp")  # the labels may go to another disk
             shutil.copyfile(result, beside)
-            place(beside, target)
+            move_into_place(beside, target)
             result.unlink()
 
 
@@ -246,36 +245,4 @@ def _job(work: Path) -> dict:
 def _write_job(work: Path, job: dict) -> None:
     temporary = work / "job.tmp"
     temporary.write_text(json.dumps(job, sort_keys=True))
-    place(temporary, work / "job.json")
-
-
-class EventLog:
-    """One JSON line an event in a file; the same goes to Python's logger ``semcolor.events`` at level INFO."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._log = logging.getLogger("semcolor.events")
-
-    def __call__(self, event: str, **what: object) -> None:
-        """`what`: anything that JSON can say."""
-        now = datetime.now(UTC).isoformat(timespec="milliseconds")
-        line = json.dumps({"time": now, "event": event, **what}, default=str)
-        self._log.info(line)
-        # Opened anew each time, so that nothing is in the way when the folder goes. A log that cannot be written
-        # (a full disk) must not hide what it was to tell.
-        with suppress(OSError), self._path.open("a") as file:
-            file.write(line + "\n")
-
-
-__all__ = [
-    "EventLog",
-    "belongs",
-    "claimed",
-    "deliver",
-    "drop_touched",
-    "keep_or_clear",
-    "seal",
-    "sealed",
-    "work_folder",
-    "writer_turn",
-]
+    move_into_place(temporary, work / "job.json")

@@ -24,13 +24,11 @@ import numpy as np
 from ...errors import WorkError
 from ...flow import Motion
 from ...flow.warp import warp
-from ..compose import Layer, Painted
-
-__all__ = ["Control", "Order", "Transfer", "chroma_of", "member", "weights"]
+from ..compose import Layer, Layered
 
 
 @dataclass(frozen=True)
-class Order:
+class ResolvedEdit:
     """An edit, with all found out that the film must be asked for."""
 
     first: int
@@ -48,7 +46,7 @@ class Order:
 
 
 @dataclass(frozen=True)
-class Transfer:
+class ColorTransfer:
     """A reference's colours for a range of frames."""
 
     first: int
@@ -61,13 +59,13 @@ class Transfer:
 
 
 @dataclass(frozen=True)
-class Control:
+class ResolvedEdits:
     """Picklable; the masks are read where it works. Arrays are one frame's: labels (62, h/4, w/4), ab (2, h/2, w/2)."""
 
-    orders: tuple[Order, ...]
-    transfers: tuple[Transfer, ...]
+    orders: tuple[ResolvedEdit, ...]
+    transfers: tuple[ColorTransfer, ...]
     masks: Path
-    """Zip file: `member` → (h/2, w/2) uint8, 255 inside the order's region; what is missing is empty."""
+    """Zip file: `mask_name` → (h/2, w/2) uint8, 255 inside the order's region; what is missing is empty."""
 
     def amend(self, frame: int, labels: np.ndarray) -> np.ndarray:
         """Label probabilities as the label edits want them; float32, read-only or not; the same array if none holds."""
@@ -106,7 +104,7 @@ class Control:
                             array[frame - start] *= cv2.dilate(region, np.ones((5, 5), np.uint8)) < 128
         return replace(motion, backward_visible=seen[0], forward_visible=seen[1])
 
-    def finish(self, start: int, ab: np.ndarray, labels: np.ndarray) -> np.ndarray | list[Painted]:
+    def finish(self, start: int, ab: np.ndarray, labels: np.ndarray) -> np.ndarray | list[Layered]:
         """Steady chroma as the references want it, and over it what the palette and the edits ask for.
 
         ab (N, 2, h/2, w/2) float16, labels (N, 62, h/4, w/4) uint8, of the frames `start` …. Returns for each frame
@@ -118,8 +116,8 @@ class Control:
             return ab
         return [self._finish(frame, *both) for frame, *both in zip(frames, ab, labels, strict=True)]
 
-    def _finish(self, frame: int, ab: np.ndarray, labels: np.ndarray) -> Painted:
-        shape, read = ab.shape[1:], weights(labels)
+    def _finish(self, frame: int, ab: np.ndarray, labels: np.ndarray) -> Layered:
+        shape, read = ab.shape[1:], label_shares(labels)
         below = ab.astype(np.float32)
         for transfer in self.transfers:
             if transfer.holds(frame):
@@ -135,7 +133,7 @@ class Control:
                 else:
                     within = self._mask(number, frame, shape).astype(np.float32) / 255
                 layers.append(Layer(within, ab if order.ab is None else order.ab, bordered=order.label is None))
-        return Painted(below.clip(-127, 127).astype(np.float16), tuple(layers))
+        return Layered(below.clip(-127, 127).astype(np.float16), tuple(layers))
 
     def digest(self, shot: int, first: int, stop: int, seen: int) -> str:
         """Of all that steers the colours of frames `first` .. `stop` - 1; "" if nothing does.
@@ -162,10 +160,10 @@ class Control:
                 found.append((span, order.label, order.relabel, order.ab, shapes))
         return hashlib.sha256(json.dumps(found).encode()).hexdigest() if found else ""
 
-    def _share(self, number: int, order: Order, frame: int, labels: np.ndarray) -> np.ndarray:
+    def _share(self, number: int, order: ResolvedEdit, frame: int, labels: np.ndarray) -> np.ndarray:
         """(h/4, w/4) float32: how much of each pixel of the label map the order holds for."""
         if order.label is not None:
-            return weights(labels)[order.label]
+            return label_shares(labels)[order.label]
         height, width = labels.shape[1:]
         mask = self._mask(number, frame, (2 * height, 2 * width)).astype(np.float32) / 255
         return cv2.resize(mask, (width, height), interpolation=cv2.INTER_AREA)
@@ -177,7 +175,7 @@ class Control:
 
     def _read(self, number: int, frame: int) -> bytes:
         try:
-            return self._archive.read(member(number, frame))
+            return self._archive.read(mask_name(number, frame))
         except KeyError:  # empty ones are not kept
             return b""
         except (OSError, zipfile.BadZipFile) as error:
@@ -194,12 +192,12 @@ class Control:
         return {name: getattr(self, name) for name in self.__dataclass_fields__}
 
 
-def member(order: int, frame: int) -> str:
+def mask_name(order: int, frame: int) -> str:
     """Name of a mask in the archive."""
     return f"{order}/{frame}"
 
 
-def weights(labels: np.ndarray) -> np.ndarray:
+def label_shares(labels: np.ndarray) -> np.ndarray:
     """Shares of the labels in each pixel, from probabilities (62, h, w) of any scale: squares, so that the likeliest
     counts for most. (62, h, w) float32, sum 1."""
     squares = np.square(labels.astype(np.float32))

@@ -21,16 +21,14 @@ from ...flow.snap import snap
 from ...flow.track import follow
 from ...models.labels import INDEX, NAMES
 from ..chunk import Resume
-from ..files import place
+from ..files import move_into_place
 from ..film import Film
 from ..overlay import likeliest
 from ..reader import FilmReader, thumb_size
 from ..shots import numbered_shots, shot_around
 from ..timecode import parse_moment
 from . import sheet as edits
-from .apply import Control, Order, Transfer, chroma_of, member, weights
-
-__all__ = ["Paint", "plan"]
+from .apply import ColorTransfer, ResolvedEdit, ResolvedEdits, chroma_of, label_shares, mask_name
 
 Paint = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 """`Painter.paint`."""
@@ -48,16 +46,17 @@ STRETCH = (0.5, 2.0)
 """Least and most by which colours are drawn away from their mean."""
 
 
-def plan(
+def resolve(
     film: Film,
     sheet: edits.Sheet,
     size: int,
     painter: Callable[[], Paint],
     folder: Path,
     key: str,
+    *,
     within: tuple[int, int] | None = None,
     shown: tuple[int, int] | None = None,
-) -> Control:
+) -> ResolvedEdits:
     """Prepare a sheet for a film at network size `size`; for the frames within[0] .. within[1] - 1 only, if given, of
     which the frames shown[0] .. shown[1] - 1 are looked at and the others only remembered.
 
@@ -70,19 +69,19 @@ def plan(
     if path.exists():
         return _read(path)[0]
     temporary = path.with_suffix(".tmp")
-    planner = _Planner(film, size, painter, within or (0, film.frames), shown or within or (0, film.frames))
+    resolver = _Resolver(film, size, painter, within or (0, film.frames), shown or within or (0, film.frames))
     kept = {of: known for other in folder.glob("masks-*.zip") for of, known in _taken_over(other).items()}
     with zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
-        orders = [Order(0, film.frames, INDEX[label], ab=chroma_of(c)) for label, c in sheet.palette.items()]
+        orders = [ResolvedEdit(0, film.frames, INDEX[label], ab=chroma_of(c)) for label, c in sheet.palette.items()]
         asked = [
-            json.dumps([edit.model_dump(mode="json", exclude={"note", "action"}), planner.reach(edit)])
+            json.dumps([edit.model_dump(mode="json", exclude={"note", "action"}), resolver.reach(edit)])
             for edit in sheet.edits
         ]
         origins: list[str | None] = [*(None for _ in orders), *asked]
         places, mistakes = [], []
         for number, (edit, origin) in enumerate(zip(sheet.edits, asked, strict=True)):
             try:
-                places.append(kept.get(origin) or planner.place(edit, f"edits[{number}]"))
+                places.append(kept.get(origin) or resolver.locate(edit, f"edits[{number}]"))
             except UserError as error:
                 mistakes.append(str(error).removesuffix("."))
         if mistakes:
@@ -91,13 +90,13 @@ def plan(
             if isinstance(found, _Known):
                 _copy(found, archive, len(orders))
             else:
-                planner.track(edit, found, archive, len(orders))
+                resolver.track(edit, found, archive, len(orders))
             orders.append(replace(found.order, **_wanted(edit.action)))
-        transfers = planner.transfers(sheet.references)
-        control = Control(tuple(orders), tuple(transfers), path)
+        transfers = resolver.transfers(sheet.references)
+        control = ResolvedEdits(tuple(orders), tuple(transfers), path)
         plain = {"orders": list(map(asdict, orders)), "transfers": list(map(asdict, transfers)), "origins": origins}
         archive.writestr("plan.json", json.dumps(plain))
-    place(temporary, path)
+    move_into_place(temporary, path)
     for other in folder.glob("masks-*"):
         if other != path:
             other.unlink()
@@ -112,19 +111,21 @@ def _wanted(action: edits.Action) -> dict[str, Any]:
     }
 
 
-def _read(path: Path) -> tuple[Control, list[str | None]]:
+def _read(path: Path) -> tuple[ResolvedEdits, list[str | None]]:
     """A result, and for each of its orders the place that was asked for; None for the palette's."""
     with zipfile.ZipFile(path) as archive:
         kept = json.loads(archive.read("plan.json"))
-    orders = [Order(**order | {"ab": order["ab"] and tuple(order["ab"])}) for order in kept["orders"]]
-    transfers = [Transfer(**t | {"changes": {int(k): v for k, v in t["changes"].items()}}) for t in kept["transfers"]]
-    return Control(tuple(orders), tuple(transfers), path), kept["origins"]
+    orders = [ResolvedEdit(**order | {"ab": order["ab"] and tuple(order["ab"])}) for order in kept["orders"]]
+    transfers = [
+        ColorTransfer(**t | {"changes": {int(k): v for k, v in t["changes"].items()}}) for t in kept["transfers"]
+    ]
+    return ResolvedEdits(tuple(orders), tuple(transfers), path), kept["origins"]
 
 
-class _Place(NamedTuple):
+class _Extent(NamedTuple):
     """Where an edit holds."""
 
-    order: Order
+    order: ResolvedEdit
     frame: int | None
     """In which its region lies; None: everywhere."""
     shot: tuple[int, int]
@@ -133,7 +134,7 @@ class _Place(NamedTuple):
 class _Known(NamedTuple):
     """An order of an earlier result, and where its masks are."""
 
-    order: Order
+    order: ResolvedEdit
     number: int
     path: Path
 
@@ -148,11 +149,11 @@ def _taken_over(path: Path) -> dict[str, _Known]:
 def _copy(known: _Known, archive: zipfile.ZipFile, number: int) -> None:
     with zipfile.ZipFile(known.path) as source:
         for frame in range(known.order.first, known.order.stop + 1):
-            if member(known.number, frame) in source.NameToInfo:
-                archive.writestr(member(number, frame), source.read(member(known.number, frame)))
+            if mask_name(known.number, frame) in source.NameToInfo:
+                archive.writestr(mask_name(number, frame), source.read(mask_name(known.number, frame)))
 
 
-class _Planner:
+class _Resolver:
     def __init__(
         self,
         film: Film,
@@ -170,7 +171,7 @@ class _Planner:
             self._paint = self._painter()
         return self._paint(thumbs)
 
-    def place(self, edit: edits.Edit, where: str) -> _Place:
+    def locate(self, edit: edits.Edit, where: str) -> _Extent:
         """Where the edit holds. Raises UserError."""
         film, region = self.film, edit.region
         frame = None
@@ -187,15 +188,15 @@ class _Planner:
                 f"({shot[0]} to {shot[1] - 1}), and a region is followed through its shot only; write an edit "
                 f"for each shot, or use a label as region."
             )
-        return _Place(Order(first, stop, None if region.label is None else INDEX[region.label]), frame, shot)
+        return _Extent(ResolvedEdit(first, stop, None if region.label is None else INDEX[region.label]), frame, shot)
 
     def reach(self, edit: edits.Edit) -> tuple[int, int]:
         """The frames that an edit is needed in: labels are remembered, colours are not."""
         return self.within if edit.action.label else self.shown
 
-    def track(self, edit: edits.Edit, place: _Place, archive: zipfile.ZipFile, number: int) -> None:
+    def track(self, edit: edits.Edit, extent: _Extent, archive: zipfile.ZipFile, number: int) -> None:
         """Put the masks of the wanted frames into the archive."""
-        order, frame, shot = place
+        order, frame, shot = extent
         if edit.region.label is not None or frame is None:
             return
         begin, end = self.reach(edit)
@@ -208,7 +209,7 @@ class _Planner:
             thumb = thumbs[frame - first]
             for n, found in follow(thumbs, self.mask(edit.region, thumb), frame - first):
                 if wanted[0] <= first + n < wanted[1] and found.any():
-                    archive.writestr(member(number, first + n), found.tobytes())
+                    archive.writestr(mask_name(number, first + n), found.tobytes())
 
     def shot(self, frame: int) -> tuple[int, int]:
         if not self._shot[0] <= frame < self._shot[1]:
@@ -282,7 +283,7 @@ class _Planner:
         label = likeliest(self.paint(thumb[None])[1][0], (height, width))
         return cv2.floodFill(label, None, (x, y), 255)[1] // 255 * 255
 
-    def transfers(self, references: Sequence[edits.Reference]) -> list[Transfer]:
+    def transfers(self, references: Sequence[edits.Reference]) -> list[ColorTransfer]:
         """Photos of the same range are taken together."""
         ranges: dict[tuple[int, int], list[str]] = {}
         for n, reference in enumerate(references):
@@ -290,8 +291,8 @@ class _Planner:
             ranges.setdefault(span, []).append(reference.photo)
         return [self.transfer(*span, photos) for span, photos in ranges.items()]
 
-    def transfer(self, first: int, stop: int, photos: list[str]) -> Transfer:
-        wanted, found = _Colours(), _Colours()
+    def transfer(self, first: int, stop: int, photos: list[str]) -> ColorTransfer:
+        wanted, found = _ColorSums(), _ColorSums()
         for photo in photos:
             thumb, ab = _photo(Path(photo), self.size)
             wanted.add(ab, self.paint(thumb[None])[1][0])
@@ -307,10 +308,10 @@ class _Planner:
                 changes[label] = tuple(tuple(map(float, x)) for x in (mean, new, stretch))
         if not changes:
             raise UserError(f"{', '.join(photos)}: no label of the photo occurs in the film; give another photo.")
-        return Transfer(first, stop, changes)
+        return ColorTransfer(first, stop, changes)
 
 
-class _Colours:
+class _ColorSums:
     """Sums of a, b and their squares for each label, weighted by how surely a pixel has it."""
 
     def __init__(self) -> None:
@@ -320,7 +321,7 @@ class _Colours:
         """ab (2, h/2, w/2) float32, labels (62, h/4, w/4)."""
         small = np.stack([cv2.resize(p, labels.shape[:0:-1], interpolation=cv2.INTER_AREA) for p in ab])
         rows = np.concatenate([np.ones((1, *small.shape[1:])), small, np.square(small)])
-        self._sums += np.tensordot(weights(labels), rows, ((1, 2), (1, 2)))
+        self._sums += np.tensordot(label_shares(labels), rows, ((1, 2), (1, 2)))
 
     def share(self, label: int) -> float:
         return float(self._sums[label, 0] / max(self._sums[:, 0].sum(), 1e-9))

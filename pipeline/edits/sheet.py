@@ -29,20 +29,6 @@ from ...models.labels import INDEX
 from ..files import file_sha256
 from ..timecode import parse_moment, parse_range
 
-__all__ = [
-    "Action",
-    "Edit",
-    "Palette",
-    "Range",
-    "Reference",
-    "Region",
-    "Sheet",
-    "gather",
-    "identity",
-    "read_palette",
-    "read_sheet",
-]
-
 
 def _colour(text: str) -> str:
     if not re.fullmatch(r"#[0-9a-fA-F]{6}", text):
@@ -192,6 +178,10 @@ class Sheet(_Strict):
     palette: Palette = {}
     references: list[Reference] = []
 
+    def __bool__(self) -> bool:
+        """Whether the sheet asks for anything."""
+        return self != Sheet()
+
 
 def read_sheet(path: str | PathLike[str]) -> Sheet:
     """The sheet in a JSON file, with the photos' paths made absolute. Raises InputError."""
@@ -218,9 +208,9 @@ def gather(sheet: Path | None, palette: Path | None, photos: list[Path]) -> Shee
     return result.model_copy(update={"references": references, "palette": colours})
 
 
-def identity(sheet: Sheet) -> dict[str, Any] | None:
-    """What the colours depend on, photos by their content; None for an empty sheet. Raises InputError."""
-    if sheet == Sheet():
+def identity(sheet: Sheet | None) -> dict[str, Any] | None:
+    """What the colours depend on, photos by their content; None for no or an empty sheet. Raises InputError."""
+    if not sheet:
         return None
     photos = []
     for reference in sheet.references:

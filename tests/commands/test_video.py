@@ -22,8 +22,8 @@ from semcolor import __version__
 from semcolor.jobs import cluster
 from semcolor.jobs.cluster import connected
 from semcolor.jobs.commands.video import run
-from semcolor.jobs.film import attempt as jobs_run
-from semcolor.jobs.film.driver import work_folder
+from semcolor.jobs.film import attempt
+from semcolor.jobs.film.workdir import work_folder
 from semcolor.models import checkpoint as weights
 from semcolor.models.colorizer import Colorizer
 from semcolor.models.training.lab import lab_from_rgb
@@ -124,7 +124,7 @@ def test_same_bytes_whatever_the_chunks_and_workers(cut_film, colorize, monkeypa
     ways = [("32", "2", 1), ("24", "1", 1), ("48", "3", 2), ("16", "2", 3)]
     results = []
     for chunk, workers, writers in ways:
-        monkeypatch.setattr(jobs_run, "writers", lambda *_, writers=writers: writers)
+        monkeypatch.setattr(attempt, "writers", lambda *_, writers=writers: writers)
         output = colorize(cut_film, "--codec", "ffv1", "--chunk", chunk, "--workers", workers, name=f"{chunk}.mkv")
         results.append(packets(output, "video"))
     assert len(results[0]) == 215

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from semcolor.jobs.cluster import connected
 from semcolor.jobs.commands.video import run
-from semcolor.jobs.film.driver import work_folder
+from semcolor.jobs.film.workdir import work_folder
 from semcolor.models.labels import NAMES
 from semcolor.pipeline.edits.sheet import read_sheet
 from semcolor.pipeline.encode import choose_encoding

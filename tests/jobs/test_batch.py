@@ -15,15 +15,15 @@ from pathlib import Path
 
 import psutil
 import pytest
-from semcolor.jobs.batch import scheduler as crew
-from semcolor.jobs.batch.estimate import Film, Trial, hours
+from semcolor.jobs.batch import scheduler
+from semcolor.jobs.batch.estimate import FilmSize, Trial, hours
 from semcolor.jobs.batch.manifest import read_request
 from semcolor.jobs.batch.plan import Plan, make_plan, target_of
 from semcolor.jobs.batch.scheduler import share
-from semcolor.jobs.batch.state import FOLDER, Ledger, Record, key_of
+from semcolor.jobs.batch.state import FOLDER, Record, Records, key_of
 from semcolor.jobs.cluster import connected
 from semcolor.jobs.commands import batch, video
-from semcolor.jobs.film.driver import work_folder
+from semcolor.jobs.film.workdir import work_folder
 from support.films import make_film, packets, shot
 
 FAST = ["--size", "64", "--codec", "ffv1"]
@@ -43,7 +43,7 @@ def _run(*arguments: str | Path) -> int:
 def _plan(folder: Path, *arguments: str | Path, output: str | None = None, **defaults) -> Plan:
     target = target_of(output or str(folder / "out"))
     request = read_request([str(a) for a in arguments], defaults)
-    return make_plan(request, target, Ledger(target.root / FOLDER))
+    return make_plan(request, target, Records(target.root / FOLDER))
 
 
 def _touch(path: Path, size: int = 1) -> Path:
@@ -53,7 +53,7 @@ def _touch(path: Path, size: int = 1) -> Path:
 
 
 def _record(output: Path) -> Record:
-    found = Ledger(output.parent / FOLDER).read(key_of(output))
+    found = Records(output.parent / FOLDER).read(key_of(output))
     assert found
     return found
 
@@ -167,7 +167,7 @@ def test_folders_keep_their_tree_and_the_largest_film_goes_first(tmp_path):
     _touch(films / "notes.txt")
     _touch(films / ".hidden" / "x.mp4")
     plan = _plan(tmp_path, films, str(films / "*.mp4"))
-    assert [job.output for job in plan.jobs] == [
+    assert [job.output for job in plan.to_do] == [
         str(tmp_path / "out/1921/reels/large.color.MKV"),
         str(tmp_path / "out/small.color.mp4"),
     ]
@@ -179,7 +179,7 @@ def test_outputs_among_the_sources_are_not_coloured_again(tmp_path):
         _touch(tmp_path / name)
     plan = _plan(tmp_path, tmp_path, output="{parent}/{stem}.color{suffix}")
     # a.color.mp4 was not made by a batch: it is in the way, and no source either.
-    assert [Path(job.source).name for job in plan.jobs] == ["b.mp4"]
+    assert [Path(job.source).name for job in plan.to_do] == ["b.mp4"]
     assert len(plan.mistakes) == 1 and "a.color.mp4 exists already" in plan.mistakes[0]
 
 
@@ -191,7 +191,7 @@ def test_a_manifest_s_films_have_settings_of_their_own(tmp_path):
     other = tmp_path / "sub" / "films.jsonl"
     other.write_text('{"source": "c.mkv", "vivid": 0.5}\n')
     plan = _plan(tmp_path, manifest, other, size=64, crf=20)
-    a, b, c = plan.jobs
+    a, b, c = plan.to_do
     assert (a.wish.size, a.wish.steady, a.wish.crf) == (96, 0, 20) and a.output.endswith("out/a.color.mkv")
     assert (b.wish.size, b.wish.steady) == (64, 1)
     assert b.targets == [str(tmp_path / "out/second/b.mp4"), str(tmp_path / "out/b.labels.mp4")]
@@ -204,11 +204,11 @@ def test_ten_thousand_films_are_planned_in_seconds_and_little_memory(tmp_path):
     (tmp_path / "all.jsonl").write_text("".join(lines))
     code = (
         "import time; import psutil; from pathlib import Path; import ray;"
-        "from semcolor.jobs.batch.scheduler import Crew;"
-        "from semcolor.jobs.batch.state import Ledger; from semcolor.jobs.batch.manifest import read_request;"
+        "from semcolor.jobs.batch.scheduler import Scheduler;"
+        "from semcolor.jobs.batch.state import Records; from semcolor.jobs.batch.manifest import read_request;"
         "from semcolor.jobs.batch.plan import make_plan, target_of; began = time.monotonic();"
-        "plan = make_plan(read_request(['all.jsonl'], {}), target_of('out'), Ledger(Path('out/state')));"
-        "print(len(plan.jobs), time.monotonic() - began, psutil.Process().memory_info().rss)"
+        "plan = make_plan(read_request(['all.jsonl'], {}), target_of('out'), Records(Path('out/state')));"
+        "print(len(plan.to_do), time.monotonic() - began, psutil.Process().memory_info().rss)"
     )
     result = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=120)
     count, seconds, size = result.stdout.split()
@@ -217,7 +217,7 @@ def test_ten_thousand_films_are_planned_in_seconds_and_little_memory(tmp_path):
 
 @pytest.mark.parametrize(
     ("free", "waiting", "wanted", "artists"),
-    [(16, 1000, None, 1), (16, 3, None, 5), (16, 1, None, crew.MOST), (2, 3, None, 1), (4, 9, 3, 3), (2, 1, 3, 0)],
+    [(16, 1000, None, 1), (16, 3, None, 5), (16, 1, None, scheduler.MOST), (2, 3, None, 1), (4, 9, 3, 3), (2, 1, 3, 0)],
 )
 def test_artists_are_shared(free, waiting, wanted, artists):
     assert share(free, waiting, wanted) == artists
@@ -225,7 +225,7 @@ def test_artists_are_shared(free, waiting, wanted, artists):
 
 def test_an_estimate_follows_frames_pixels_and_machines():
     trial = Trial("film", 16, network=1e-6, others=1e-7, busy=1, start=10)
-    films = [Film(bytes=1000, frames=100, pixels=10_000, thumb=5_000)]
+    films = [FilmSize(bytes=1000, frames=100, pixels=10_000, thumb=5_000)]
     work = 100 * (5_000 * 1e-6 + 10_000 * 1e-7)
     assert hours(films, trial, 4_000, 4, 2, 2, "cpu") == pytest.approx(10 * 4 / 2 + 4 * work / 2)
     assert hours(films, trial, 4_000, 4, 1, 8, "cuda") == pytest.approx(10 * 4 + 4 * 100 * 5_000 * 1e-6)
@@ -281,7 +281,7 @@ def test_poisoned_films_do_not_stop_the_others_and_the_same_command_goes_on(film
     os.utime(films / "two.mkv")
     one = _record(out / "one.color.mkv")
     assert one.before == {one.output: None}
-    Ledger(out / FOLDER).write(key_of(one.output), one.model_copy(update={"state": "running", "outputs": {}}))
+    Records(out / FOLDER).write(key_of(one.output), one.model_copy(update={"state": "running", "outputs": {}}))
     work_folder(Path(one.output)).mkdir()
     stamps = {path: path.stat().st_mtime_ns for path in out.glob("[a-z]*.mkv")}
     assert _run(*command) == 1
@@ -296,11 +296,11 @@ def test_poisoned_films_do_not_stop_the_others_and_the_same_command_goes_on(film
     assert "made with other settings" in capsys.readouterr().err
     (out / "two.color.mkv").unlink()
     plan = _plan(tmp_path, films / "one.mkv", films / "two.mkv", size=64, codec="ffv1")
-    assert [Path(job.source).name for job in plan.jobs] == ["two.mkv"] and len(plan.finished) == 1
+    assert [Path(job.source).name for job in plan.to_do] == ["two.mkv"] and len(plan.finished) == 1
 
 
 def test_an_output_that_somebody_works_on_is_tried_again(films, tmp_path, ray_running, monkeypatch, capsys):
-    monkeypatch.setattr(crew, "PAUSE", 0.2)
+    monkeypatch.setattr(scheduler, "PAUSE", 0.2)
     out = tmp_path / "two.color.mkv"
     work_folder(out).mkdir()
     command = [films / "two.mkv", "-o", tmp_path, *FAST, "--retries", "1"]
@@ -323,7 +323,7 @@ def _wait(condition: Callable[[], bool], seconds: float = 120) -> None:
 
 def test_killed_it_goes_on_and_a_second_batch_keeps_away(parts_film, tmp_path, ray_running, monkeypatch, capsys):
     """First the batch is killed, then, when it goes on, the film's own driver."""
-    monkeypatch.setattr(crew, "PAUSE", 0.2)
+    monkeypatch.setattr(scheduler, "PAUSE", 0.2)
     out = tmp_path / "out" / "parts.color.mp4"
     work = work_folder(out)
     command = [parts_film, "-o", out.parent, "--size", "64", "--preset", "ultrafast"]

@@ -20,10 +20,7 @@ import psutil
 import pytest
 from semcolor.errors import SemcolorError, WorkError
 from semcolor.jobs.commands.video import run
-from semcolor.jobs.film import attempt as jobs_run
-from semcolor.jobs.film import driver as jobs_film
-from semcolor.jobs.film import recovery
-from semcolor.jobs.film import workdir as work
+from semcolor.jobs.film import attempt, driver, recovery, sizing, workdir
 from semcolor.jobs.film.actors import Steadier
 from semcolor.jobs.film.recovery import TRIES
 from semcolor.pipeline.chunk import Chunk, Resume
@@ -60,7 +57,7 @@ def stopped_late(colorize: Callable[..., int], tmp_path_factory: pytest.TempPath
     """The film, coloured without interruption, by a run that was killed before it had cleaned up."""
     output = tmp_path_factory.mktemp("whole") / "whole.mkv"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(work, "_remove", lambda folder: None)
+        patch.setattr(workdir, "_remove", lambda folder: None)
         assert colorize(output) == 0
     return output
 
@@ -138,11 +135,11 @@ def events() -> Iterator[Events]:
 
 
 def _parts(output: Path) -> list[Path]:
-    return list(work.work_folder(output).glob("part-*.json"))
+    return list(workdir.work_folder(output).glob("part-*.json"))
 
 
 def test_a_finished_film_is_recognised(colorize, stopped_late, whole, capsys):
-    folder = work.work_folder(stopped_late)
+    folder = workdir.work_folder(stopped_late)
     assert folder.exists()
     assert colorize(stopped_late, "--vivid", "0.5") == 2, "another film than the one that stands there"
     assert "exists already" in capsys.readouterr().err and folder.exists()
@@ -183,9 +180,9 @@ def test_a_part_that_is_lost_is_made_again_before_a_later_one_that_stands(
 ):
     """Of two Writers one stands still in the first part until the other has committed the second, and dies."""
     output = tmp_path / "out.mkv"
-    first, second = (work.work_folder(output) / name for name in ("part-000000000.nut.tmp", "part-000000250.json"))
-    monkeypatch.setattr(jobs_run, "writers", lambda *_: 2)
-    monkeypatch.setattr(jobs_run, "window", lambda *_: 40)
+    first, second = (workdir.work_folder(output) / name for name in ("part-000000000.nut.tmp", "part-000000250.json"))
+    monkeypatch.setattr(attempt, "writers", lambda *_: 2)
+    monkeypatch.setattr(sizing.Sizes, "window", lambda *_: 40)
 
     def kill() -> None:
         _wait(first.exists)
@@ -204,7 +201,7 @@ def test_a_part_that_is_lost_is_made_again_before_a_later_one_that_stands(
 
 def test_what_follows_a_lost_chunk_is_not_taken_for_its_sequel():
     """Else another Writer could commit a part that was steadied without it."""
-    chunk = Chunk(2, 0, 64, 64, False, (0,), (0,), (False,))
+    chunk = Chunk(0, 64, 64, False, (0,), (0,), (False,))
     none: Any = None
     steadier = Steadier(1, [Resume(), Resume(frame=96)])
     steadier.open()
@@ -214,16 +211,17 @@ def test_what_follows_a_lost_chunk_is_not_taken_for_its_sequel():
 
 @pytest.mark.parametrize(("artists", "count"), [(1, 1), (2, 1), (4, 1), (8, 2), (16, 3), (99, 3)])
 def test_writers_are_as_many_as_there_is_work_for(monkeypatch, artists, count, parts_film):
-    monkeypatch.setattr(jobs_run, "cores", lambda: 16)
-    assert jobs_run.writers(artists, "cpu") == count
-    film, settings = open_film(parts_film), jobs_film.Settings()
-    assert jobs_run.window(artists, 1, film, settings) == artists + max(artists, 4), "no more than for one"
-    frames = 32 * (jobs_run.window(artists, count, film, settings) - artists)
+    monkeypatch.setattr(sizing, "cores", lambda: 16)
+    assert sizing.writers(artists, "cpu") == count
+    film = open_film(parts_film)
+    sizes = sizing.Sizes.of(film, 256, 32)
+    assert sizes.window(artists, 1) == artists + max(artists, 4), "no more than for one"
+    frames = 32 * (sizes.window(artists, count) - artists)
     assert frames >= (count - 1) * 120, "the film is read far enough for all of them"
-    monkeypatch.setattr(jobs_run, "cores", lambda: 2)
-    assert jobs_run.writers(artists, "cpu") == jobs_run.writers(artists, "cuda") == 1
-    huge = replace(film, width=16000, height=16000)
-    assert jobs_run.window(1, 3, huge, settings) == jobs_run.window(1, 1, huge, settings), "memory is bounded"
+    monkeypatch.setattr(sizing, "cores", lambda: 2)
+    assert sizing.writers(artists, "cpu") == sizing.writers(artists, "cuda") == 1
+    huge = sizing.Sizes.of(replace(film, width=16000, height=16000), 256, 32)
+    assert huge.window(1, 3) == huge.window(1, 1), "memory is bounded"
 
 
 def test_a_part_that_kills_its_workers_again_and_again_stops_the_film(colorize, tmp_path, events, monkeypatch, capfd):
@@ -248,12 +246,12 @@ def test_a_part_that_kills_its_workers_again_and_again_stops_the_film(colorize, 
             over.set()
     said = capfd.readouterr().err.splitlines()
     assert f"{TRIES} times at the same place" in said[-1] and "Writer" in said[-1] and "are done and kept" in said[-1]
-    log = [json.loads(line) for line in (work.work_folder(output) / "events.jsonl").read_text().splitlines()]
+    log = [json.loads(line) for line in (workdir.work_folder(output) / "events.jsonl").read_text().splitlines()]
     assert [line["failures"] for line in log if line["event"] == "lost"][-TRIES:] == [1, 2, 3]
     assert log[-1]["event"] == "failed"
 
     events.lines.clear()
-    monkeypatch.setattr(jobs_film, "finish_parts", enough)
+    monkeypatch.setattr(driver, "finish_parts", enough)
     assert colorize(output) == 1 and _parts(output)
     assert colorize(output, "--fresh") == 1 and not list(tmp_path.iterdir()), "nothing is left of the work before"
     assert [(e["event"], e.get("frame")) for e in events.lines] == [
@@ -332,7 +330,7 @@ def test_a_full_disk_is_said_and_loses_nothing(colorize, whole, tmp_path, events
     said = capfd.readouterr().err.splitlines()
     assert len(said) == 1 and "File too large" in said[0] and "are done and kept" in said[0]
     assert "lost" not in events.names(), "it is not tried again"
-    assert not output.exists() and not list(work.work_folder(output).glob("*.tmp"))
+    assert not output.exists() and not list(workdir.work_folder(output).glob("*.tmp"))
 
     assert colorize(output) == 0
     assert output.read_bytes() == whole and list(tmp_path.iterdir()) == [output]

@@ -14,11 +14,11 @@ import pytest
 from semcolor.flow.track import follow
 from semcolor.jobs.cluster import connected
 from semcolor.jobs.commands.video import run
-from semcolor.jobs.film import driver as jobs_film
+from semcolor.jobs.film import driver
 from semcolor.jobs.film.workdir import keep_or_clear, work_folder
 from semcolor.models.labels import INDEX
-from semcolor.pipeline.edits.apply import Control, Order, Transfer, member
-from semcolor.pipeline.edits.resolve import plan
+from semcolor.pipeline.edits.apply import ColorTransfer, ResolvedEdit, ResolvedEdits, mask_name
+from semcolor.pipeline.edits.resolve import resolve
 from semcolor.pipeline.edits.sheet import Sheet
 from semcolor.pipeline.film import open_film
 from support.films import make_film, shots
@@ -74,7 +74,7 @@ def test_only_what_edits_touch_is_painted_again(film_folder, tmp_path, ray_runni
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(jobs_film, "deliver", stop)
+        patch.setattr(driver, "deliver", stop)
         assert colorize(output, FIRST, LAST, options=[*fast, "--overwrite"]) == 130
     assert output.read_bytes() == plain
 
@@ -106,26 +106,28 @@ def test_a_part_that_ends_inside_a_shot_comes_out_as_before(film_folder, tmp_pat
     assert [line["painted"] for line in begun] == [[(0, 288), (288, 22)], [(0, 288)], [(0, 288), (288, 22)]]
 
 
-def _control(tmp_path: Path, orders: list[Order], transfers: list[Transfer], masks: dict[int, list[int]]) -> Control:
+def _control(
+    tmp_path: Path, orders: list[ResolvedEdit], transfers: list[ColorTransfer], masks: dict[int, list[int]]
+) -> ResolvedEdits:
     """`masks`: of an order, the frames in which its region is seen."""
     path = tmp_path / "masks.zip"
     with zipfile.ZipFile(path, "w") as archive:
         for number, frames in masks.items():
             for frame in frames:
-                archive.writestr(member(number, frame), np.full((4, 4), 1 + frame % 250, np.uint8).tobytes())
-    return Control(tuple(orders), tuple(transfers), path)
+                archive.writestr(mask_name(number, frame), np.full((4, 4), 1 + frame % 250, np.uint8).tobytes())
+    return ResolvedEdits(tuple(orders), tuple(transfers), path)
 
 
 PARTS = [(0, 0, 50, 50), (50, 50, 146, 154), (50, 146, 200, 200), (200, 200, 260, 260)]
 """(the shot's first frame, first, stop, seen): the second shot has two."""
 
 
-def _touched(control: Control) -> list[bool]:
+def _touched(control: ResolvedEdits) -> list[bool]:
     return [control.digest(*part) != "" for part in PARTS]
 
 
 def test_edits_touch_what_depends_on_them(tmp_path):
-    red = Order(60, 80, None, ab=(40.0, 20.0))
+    red = ResolvedEdit(60, 80, None, ab=(40.0, 20.0))
     flower = replace(red, ab=None, relabel=INDEX["flower"])
     seen = {0: list(range(60, 81))}
     assert _touched(_control(tmp_path, [red], [], seen)) == [False, True, False, False]
@@ -136,9 +138,11 @@ def test_edits_touch_what_depends_on_them(tmp_path):
         masks = {0: list(range(first, 161))}
         found = _touched(_control(tmp_path, [later], [], masks))
         assert found == [False, touched, True, False], "it has a say in the eight frames before it"
-    sky = Order(0, 260, INDEX["sky"], relabel=INDEX["wall"])
+    sky = ResolvedEdit(0, 260, INDEX["sky"], relabel=INDEX["wall"])
     assert _touched(_control(tmp_path, [sky], [], {})) == [True] * 4
-    assert _touched(_control(tmp_path, [], [Transfer(140, 150, {3: ((0.0, 0.0), (1.0, 1.0), (1.0, 1.0))})], {})) == [
+    assert _touched(
+        _control(tmp_path, [], [ColorTransfer(140, 150, {3: ((0.0, 0.0), (1.0, 1.0), (1.0, 1.0))})], {})
+    ) == [
         False,
         True,
         True,
@@ -147,10 +151,10 @@ def test_edits_touch_what_depends_on_them(tmp_path):
 
 
 def test_what_steers_is_known_by_its_values(tmp_path):
-    red = Order(60, 80, None, ab=(40.0, 20.0))
+    red = ResolvedEdit(60, 80, None, ab=(40.0, 20.0))
     flower = replace(red, ab=None, relabel=INDEX["flower"])
     seen, part = list(range(60, 81)), PARTS[1]
-    elsewhere = Order(210, 220, INDEX["sky"], ab=(0.0, 0.0))
+    elsewhere = ResolvedEdit(210, 220, INDEX["sky"], ab=(0.0, 0.0))
     plain = _control(tmp_path, [red], [], {0: seen}).digest(*part)
     assert _control(tmp_path, [elsewhere, red], [], {1: seen}).digest(*part) == plain, "whatever its number"
     others = [
@@ -160,8 +164,8 @@ def test_what_steers_is_known_by_its_values(tmp_path):
         ([flower], [], {0: seen}),
         ([flower], [], {0: seen[:-1]}),  # its end is forgotten in frame 80
         ([red, replace(elsewhere, first=0)], [], {0: seen}),
-        ([red], [Transfer(0, 260, {3: ((0.0, 0.0), (1.0, 1.0), (1.0, 1.0))})], {0: seen}),
-        ([red], [Transfer(0, 260, {3: ((0.0, 0.0), (1.0, 1.5), (1.0, 1.0))})], {0: seen}),
+        ([red], [ColorTransfer(0, 260, {3: ((0.0, 0.0), (1.0, 1.0), (1.0, 1.0))})], {0: seen}),
+        ([red], [ColorTransfer(0, 260, {3: ((0.0, 0.0), (1.0, 1.5), (1.0, 1.0))})], {0: seen}),
     ]
     digests = [_control(tmp_path, *other).digest(*part) for other in others]
     assert len({plain, *digests}) == len(others) + 1
@@ -170,11 +174,11 @@ def test_what_steers_is_known_by_its_values(tmp_path):
 def test_places_are_looked_for_once(film_folder, tmp_path, monkeypatch):
     film = open_film(make_film(film_folder / "places.mkv", shots((20, 20)), codec="ffv1"))
 
-    def planned(key: str, *edits: dict) -> Control:
+    def planned(key: str, *edits: dict) -> ResolvedEdits:
         sheet = Sheet.model_validate({"palette": {"sky": "#88aacc"} if key == "b" else {}, "edits": edits})
-        return plan(film, sheet, 64, lambda: None, tmp_path, key)  # type: ignore[arg-type]  # no network is needed
+        return resolve(film, sheet, 64, lambda: None, tmp_path, key)  # type: ignore[arg-type]  # no network is needed
 
-    def masks(control: Control, number: int) -> list[bytes]:
+    def masks(control: ResolvedEdits, number: int) -> list[bytes]:
         return [control._read(number, frame) for frame in range(40)]
 
     here, there = FIRST, FIRST | {"frame": 30}

@@ -14,18 +14,9 @@ import pytest
 from ray.exceptions import ActorDiedError, OutOfMemoryError, RayTaskError
 from semcolor.errors import FilmError, OutputError, SemcolorError, WorkError
 from semcolor.jobs.film import recovery
-from semcolor.jobs.film.attempt import Job
-from semcolor.jobs.film.workdir import (
-    EventLog,
-    belongs,
-    claimed,
-    deliver,
-    keep_or_clear,
-    seal,
-    sealed,
-    work_folder,
-    writer_turn,
-)
+from semcolor.jobs.film.events import EventLog
+from semcolor.jobs.film.job import Job
+from semcolor.jobs.film.workdir import belongs, claimed, deliver, keep_or_clear, seal, sealed, work_folder, writer_turn
 from semcolor.pipeline.encode import choose_encoding, chroma_size
 from semcolor.pipeline.film import open_film
 from semcolor.pipeline.parts import committed
@@ -133,7 +124,8 @@ def test_parts_are_verified_once_and_remember_damage(cut_film, tmp_path):
     encoding = choose_encoding(film, "ffv1")
     size = chroma_size(film.width, film.height, encoding.pix_fmt)
     writer, damaged = PartWriter(tmp_path, film, encoding), []
-    for chunk, luma, *_ in read_chunks(film, 48, 64):
+    for frames in read_chunks(film, 48, 64):
+        chunk, luma = frames.chunk, frames.luma
         chunk = replace(chunk, damaged=(chunk.start,))
         damaged += chunk.damaged
         writer.write(chunk, luma, np.full((len(chunk), 2, *size), 128, np.uint8))
@@ -148,7 +140,7 @@ def test_parts_are_verified_once_and_remember_damage(cut_film, tmp_path):
 
 
 class Attempts:
-    """In the place of `attempt.Run`: the attempts end as told."""
+    """In the place of `attempt.Attempt`: the attempts end as told."""
 
     def __init__(self, *ends: BaseException | None) -> None:
         self.ends, self.jobs = list(ends), []
@@ -168,11 +160,24 @@ def attempt(tmp_path, monkeypatch) -> Callable[..., Attempts]:
 
     def call(*ends: BaseException | None) -> Attempts:
         attempts = Attempts(*ends)
-        monkeypatch.setattr(recovery, "Run", attempts)
+        monkeypatch.setattr(recovery, "Attempt", attempts)
         nothing: Any = None
         film: Any = SimpleNamespace(frames=100)
         events = EventLog(tmp_path / "events.jsonl")
-        job = Job(film, nothing, {}, False, None, nothing, "cpu", "float32", 4, tmp_path, {})
+        job = Job(
+            film=film,
+            encoding=nothing,
+            extras={},
+            summary=False,
+            edits=None,
+            settings=nothing,
+            sizes=nothing,
+            device="cpu",
+            precision="float32",
+            workers=4,
+            work=tmp_path,
+            identity={},
+        )
         recovery.finish_parts(job, [], events, lambda done, shots: None)
         return attempts
 

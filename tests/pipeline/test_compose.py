@@ -6,7 +6,7 @@ import pytest
 import torch
 from semcolor.models.labels import INDEX, NAMES
 from semcolor.models.training.lab import lab_from_rgb
-from semcolor.pipeline.compose import Layer, Painted, PlaneFormat, chroma_at_luma, chroma_planes, fit_gamut, reachable
+from semcolor.pipeline.compose import Layer, Layered, PlaneFormat, chroma_at_luma, chroma_planes, fit_gamut, reachable
 from semcolor.pipeline.edits.apply import chroma_of
 from semcolor.pipeline.overlay import overlay, overlay_size
 from skimage import color, data
@@ -138,7 +138,7 @@ def test_a_region_gets_its_colour_to_the_pixel_and_nothing_else_does():
     fmt, ab = PlaneFormat("bt601", 8, True), chroma_of("#8a3324")
     below = np.full((2, 64, 64), -12, np.float16)
     plain = chroma_planes(below, thumb, luma, disc.shape, fmt)
-    planes = chroma_planes(Painted(below, (Layer(mask, ab),)), thumb, luma, disc.shape, fmt)
+    planes = chroma_planes(Layered(below, (Layer(mask, ab),)), thumb, luma, disc.shape, fmt)
     kernel = np.ones((5, 5), np.uint8)  # two pixels to both sides
     core, outside = cv2.erode(disc.astype(np.uint8), kernel) > 0, cv2.dilate(disc.astype(np.uint8), kernel) == 0
     chroma = (planes.astype(np.float32) - 128) / 255

@@ -15,8 +15,8 @@ from semcolor.flow import Motion
 from semcolor.models.labels import INDEX, NAMES
 from semcolor.pipeline.chunk import Chunk
 from semcolor.pipeline.compose import PlaneFormat, chroma_planes, reachable
-from semcolor.pipeline.edits.apply import Control, Order, Transfer, chroma_of, member
-from semcolor.pipeline.edits.resolve import plan
+from semcolor.pipeline.edits.apply import ColorTransfer, ResolvedEdit, ResolvedEdits, chroma_of, mask_name
+from semcolor.pipeline.edits.resolve import resolve
 from semcolor.pipeline.edits.sheet import Sheet, read_palette, read_sheet
 from semcolor.pipeline.film import open_film
 from semcolor.pipeline.overlay import overlay
@@ -104,7 +104,7 @@ def test_moments_and_ranges(vfr_film, short_film):
 def test_shots_are_the_reader_s(cut_film):
     film = open_film(cut_film)
     truth: dict[int, tuple[int, int]] = {}
-    for chunk, *_ in read_chunks(film, size=64):
+    for chunk in (frames.chunk for frames in read_chunks(film, size=64)):
         truth[chunk.shot] = truth.get(chunk.shot, (chunk.start,))[0], chunk.stop
     assert len(truth) == 4
     for span in truth.values():
@@ -122,11 +122,11 @@ def disc_film(film_folder) -> tuple[Path, np.ndarray]:
     return make_film(film_folder / "disc.mkv", pictures, codec="ffv1"), masks
 
 
-def _plan(film, sheet: dict, tmp_path: Path, key: str = "x") -> Control:
+def _plan(film, sheet: dict, tmp_path: Path, key: str = "x") -> ResolvedEdits:
     def painter():
         raise AssertionError("no network is needed")
 
-    return plan(film, Sheet.model_validate(sheet), 128, painter, tmp_path, key)
+    return resolve(film, Sheet.model_validate(sheet), 128, painter, tmp_path, key)
 
 
 def _disc_box(masks: np.ndarray, frame: int) -> list[int]:
@@ -187,21 +187,23 @@ def test_a_colour_is_followed_only_to_the_frames_that_are_looked_at(disc_film, t
     place = {"frame": 40, "region": {"box": _disc_box(masks, 20)}}
     edits = [place | {"action": {"colour": "#8a3324"}}, place | {"action": {"label": "flower"}}]
     sheet = Sheet.model_validate({"edits": edits})
-    control = plan(film, sheet, 128, lambda: None, tmp_path, "x", (20, 50), (44, 46))  # type: ignore[arg-type]
+    control = resolve(film, sheet, 128, lambda: None, tmp_path, "x", within=(20, 50), shown=(44, 46))  # type: ignore[arg-type]
     there = [{n for n in range(60) if control._mask(order, n, (64, 96)).any()} for order in (0, 1)]
     assert there == [{44, 45}, set(range(20, 50))]
     whole = _plan(film, {"edits": edits}, tmp_path, "whole")
     assert all(np.array_equal(control._mask(0, n, (64, 96)), whole._mask(0, n, (64, 96))) for n in (44, 45))
 
 
-def _control(tmp_path: Path, mask: np.ndarray, *orders: Order, transfers: tuple[Transfer, ...] = ()) -> Control:
+def _control(
+    tmp_path: Path, mask: np.ndarray, *orders: ResolvedEdit, transfers: tuple[ColorTransfer, ...] = ()
+) -> ResolvedEdits:
     import zipfile
 
     with zipfile.ZipFile(tmp_path / "masks.zip", "w") as archive:
         for number, order in enumerate(orders):
             for frame in range(order.first, order.stop + 1):
-                archive.writestr(member(number, frame), mask.tobytes())
-    return Control(orders, transfers, tmp_path / "masks.zip")
+                archive.writestr(mask_name(number, frame), mask.tobytes())
+    return ResolvedEdits(orders, transfers, tmp_path / "masks.zip")
 
 
 def _labels(name: str, shape: tuple[int, int] = (8, 8)) -> np.ndarray:
@@ -213,14 +215,14 @@ def _labels(name: str, shape: tuple[int, int] = (8, 8)) -> np.ndarray:
 def test_labels_change_inside_the_mask_and_in_the_range_alone(tmp_path):
     mask = np.zeros((16, 16), np.uint8)
     mask[:, 8:] = 255
-    control = _control(tmp_path, mask, Order(3, 6, None, relabel=INDEX["water"]), Order(4, 5, None))
+    control = _control(tmp_path, mask, ResolvedEdit(3, 6, None, relabel=INDEX["water"]), ResolvedEdit(4, 5, None))
     given = _labels("sky")
     changed = control.amend(3, given)
     assert (changed[:, :, 4:].argmax(0) == INDEX["water"]).all() and np.array_equal(changed[..., :4], given[..., :4])
     assert np.allclose(changed.sum(0), 1)
     assert np.allclose(control.amend(4, given), given), "what is kept stays as it was"
     assert control.amend(2, given) is given and control.amend(6, given) is given
-    whole = _control(tmp_path, mask, Order(0, 9, INDEX["sky"], relabel=INDEX["water"])).amend(5, given)
+    whole = _control(tmp_path, mask, ResolvedEdit(0, 9, INDEX["sky"], relabel=INDEX["water"])).amend(5, given)
     assert (whole.argmax(0) == INDEX["water"]).all() and np.allclose(whole.sum(0), 1)
 
 
@@ -229,10 +231,10 @@ def test_colours_change_inside_the_mask_alone_and_the_later_order_wins(tmp_path)
     mask[:, 8:] = 255
     red, blue = chroma_of("#aa3333"), chroma_of("#3333aa")
     orders = [
-        Order(0, 4, INDEX["sky"], ab=blue),
-        Order(0, 2, None, ab=red),
-        Order(1, 2, None),
-        Order(3, 4, None, ab=(0, 0)),
+        ResolvedEdit(0, 4, INDEX["sky"], ab=blue),
+        ResolvedEdit(0, 2, None, ab=red),
+        ResolvedEdit(1, 2, None),
+        ResolvedEdit(3, 4, None, ab=(0, 0)),
     ]
     control = _control(tmp_path, mask, *orders)
     ab = np.full((4, 2, 16, 16), 7, np.float16)
@@ -251,7 +253,7 @@ def test_colours_change_inside_the_mask_alone_and_the_later_order_wins(tmp_path)
         assert (plane == fmt.chroma(wanted)[:, None, None]).all()
     assert np.array_equal(planes[1][:, :, 36:], chroma_planes(ab[1], thumb, luma, (64, 64), fmt)[:, :, 36:])
     assert (planes[3][:, :, 36:] == 128).all()
-    chunk = Chunk(0, 0, 0, 0, True, pts=(0, 1, 2, 3), durations=(1,) * 4, interlaced=(False,) * 4)
+    chunk = Chunk(0, 0, 0, True, pts=(0, 1, 2, 3), durations=(1,) * 4, interlaced=(False,) * 4)
     sums = np.array(count(chunk, np.stack([thumb] * 4), control.finish(0, ab, labels), labels)["sums"])[:, INDEX["sky"]]
     assert np.allclose(sums[3:] / sums[0], (np.sum([red, (7, 7), blue, (0, 0)], 0) / 4 + blue) / 2, atol=1.5)
 
@@ -259,7 +261,7 @@ def test_colours_change_inside_the_mask_alone_and_the_later_order_wins(tmp_path)
 def test_the_past_is_forgotten_where_a_label_edit_begins_and_ends(tmp_path):
     mask = np.zeros((16, 16), np.uint8)
     mask[:, 8:] = 255
-    control = _control(tmp_path, mask, Order(3, 5, None, relabel=1))
+    control = _control(tmp_path, mask, ResolvedEdit(3, 5, None, relabel=1))
     flow, seen = np.zeros((8, 16, 16, 2), np.float32), np.full((8, 16, 16), 255, np.uint8)
     seen.flags.writeable = False
     motion = control.forget(0, Motion(flow, flow, seen, seen))
@@ -276,7 +278,7 @@ def test_the_past_is_forgotten_where_a_label_edit_begins_and_ends(tmp_path):
 def test_a_transfer_moves_means_and_spreads(tmp_path):
     rng = np.random.default_rng(0)
     ab = (rng.normal(0, 4, (1, 2, 64, 64)) + 10).astype(np.float16)
-    transfer = Transfer(0, 1, {INDEX["sky"]: ((10, 10), (-5, -20), (0.5, 2.0))})
+    transfer = ColorTransfer(0, 1, {INDEX["sky"]: ((10, 10), (-5, -20), (0.5, 2.0))})
     labels = (_labels("sky", (32, 32))[None] * 255).astype(np.uint8)
     control = _control(tmp_path, np.zeros((64, 64), np.uint8), transfers=(transfer,))
     a, b = control.finish(0, ab, labels)[0].flat()
@@ -302,7 +304,7 @@ def test_the_python_interface_paints_a_span_a_still_and_a_map_as_the_whole_film(
             ],
         }
     )
-    look = pipeline.Look(size=64, sheet=sheet, device="cpu")
+    look = pipeline.Look(size=64, sheet=sheet)
     from semcolor.pipeline.encode import choose_encoding
 
     lossless = choose_encoding(film, "ffv1")

@@ -27,14 +27,14 @@ from support.films import luma_planes, make_film, packets, shot, shots
 )
 def test_luma_is_the_sources(tmp_path: Path, name: str, settings: dict, size: tuple[int, int]) -> None:
     path = make_film(tmp_path / name, shot("coffee", 20, size), **settings)
-    luma = np.concatenate([read[1] for read in read_chunks(open_film(path))])
+    luma = np.concatenate([frames.luma for frames in read_chunks(open_film(path))])
     assert (luma == luma_planes(path)).all() and luma.dtype == luma_planes(path).dtype
 
 
 def test_grey_rgb_keeps_its_values(tmp_path: Path) -> None:
     ramp = np.broadcast_to(np.arange(256, dtype=np.uint8)[None, None, :, None], (2, 32, 256, 3))
     path = make_film(tmp_path / "a.mkv", ramp, codec="libx264rgb", pix_fmt="rgb24", options={"qp": "0"})
-    (_, luma, _, _), *_ = read_chunks(open_film(path))
+    luma = next(read_chunks(open_film(path))).luma
     assert (luma == ramp[..., 0]).all()
 
 
@@ -42,7 +42,7 @@ def test_packed_is_only_unpacked(tmp_path: Path) -> None:
     pictures = shot("coffee", 2)
     packed = make_film(tmp_path / "a.mov", pictures, codec="rawvideo", pix_fmt="uyvy422")
     planar = make_film(tmp_path / "b.mkv", pictures, codec="ffv1", pix_fmt="yuv422p")
-    (_, luma, _, _), *_ = read_chunks(open_film(packed))
+    luma = next(read_chunks(open_film(packed))).luma
     assert (luma == luma_planes(planar)).all()
 
 
@@ -50,7 +50,8 @@ def test_thumbs_are_full_range(tmp_path: Path) -> None:
     for full in (False, True):
         path = make_film(tmp_path / f"{full}.mp4", shot("coffee", 4, (480, 640)), full_range=full)
         film = open_film(path)
-        (_, luma, thumbs, _), *_ = read_chunks(film)
+        frames = next(read_chunks(film))
+        luma, thumbs = frames.luma, frames.thumbs.pictures
         assert thumbs.shape == (4, *thumb_size(film)) == (4, 256, 352) and thumbs.dtype == np.uint8
         level = luma.mean() if full else (luma.mean() - 16) * 255 / 219
         assert thumbs.mean() == pytest.approx(level, abs=1)
@@ -60,17 +61,18 @@ def test_thumbs_are_full_range(tmp_path: Path) -> None:
 def test_chunks(cut_film: Path, size: int) -> None:
     film = open_film(cut_film)
     reads = list(read_chunks(film, size, 64))
-    chunks = [read[0] for read in reads]
-    assert [c.index for c in chunks] == list(range(len(chunks)))
+    chunks = [frames.chunk for frames in reads]
     assert sum((c.pts for c in chunks), ()) == tuple(film.pts)
     assert [c.start for c in chunks if c.shot_start == 0] == [0, 40, 65, 165]
     assert [c.shot for c in chunks if c.ends_shot] == [0, 1, 2, 3]
-    for chunk, luma, thumbs, before in reads:
+    for frames in reads:
+        chunk, luma, thumbs, before = frames.chunk, frames.luma, frames.thumbs.pictures, frames.thumbs.before
         assert chunk.shot_start % size == 0 and len(chunk) == len(luma) == len(thumbs) <= size
         assert len(chunk) == size or chunk.ends_shot
         assert (before is None) == (chunk.shot_start == 0)
-    for (_, _, thumbs, _), (_, _, _, before) in zip(reads, reads[1:], strict=False):
-        assert before is None or (before == thumbs[-1]).all()
+    for frames, following in zip(reads, reads[1:], strict=False):
+        before = following.thumbs.before
+        assert before is None or (before == frames.thumbs.pictures[-1]).all()
 
 
 @pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.ts", "a.avi", "a.mov"])
@@ -81,14 +83,14 @@ def test_goes_on_anywhere(tmp_path: Path, name: str) -> None:
     film = open_film(path)
     whole = list(read_chunks(film, 16, 64))
     for n in range(1, len(whole)):
-        chunk = whole[n][0]
-        start = Resume(chunk.start, n, chunk.shot, chunk.shot_start, luma_sha256(whole[n - 1][1][-1]))
+        chunk = whole[n].chunk
+        start = Resume(chunk.start, chunk.shot, chunk.shot_start, luma_sha256(whole[n - 1].luma[-1]))
         rest = list(read_chunks(film, 16, 64, start))
         assert len(rest) == len(whole) - n
         for again, first in zip(rest, whole[n:], strict=True):
-            assert again[0] == first[0]
-            assert (again[1] == first[1]).all() and (again[2] == first[2]).all()
-            assert np.array_equal(again[3], first[3])  # type: ignore[arg-type]
+            assert again.chunk == first.chunk and (again.luma == first.luma).all()
+            assert (again.thumbs.pictures == first.thumbs.pictures).all()
+            assert np.array_equal(again.thumbs.before, first.thumbs.before)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(("stop", "beyond"), [(48, 8), (96, 4), (40, 0)])
@@ -96,17 +98,18 @@ def test_it_stops_where_it_is_told(tmp_path: Path, stop: int, beyond: int) -> No
     """And where the shot goes on there, it shows what follows."""
     film = open_film(make_film(tmp_path / "a.mkv", shots((40, 100) if stop == 40 else (100, 40))))
     whole, part = (list(read_chunks(film, 16, 64, start)) for start in (None, Resume(stop=stop)))
-    chunks = [read[0] for read in part]
+    chunks = [frames.chunk for frames in part]
     assert [len(chunk) for chunk in chunks if chunk.beyond] == [beyond] * bool(beyond)
     assert sum(len(chunk) for chunk in chunks if not chunk.beyond) == stop
-    for read, first in zip(part, whole, strict=False):
-        assert read[0].start == first[0].start and read[0].shot == first[0].shot
-        assert (read[2] == first[2][: len(read[2])]).all() and np.array_equal(read[3], first[3])  # type: ignore[arg-type]
+    for frames, first in zip(part, whole, strict=False):
+        assert frames.chunk.start == first.chunk.start and frames.chunk.shot == first.chunk.shot
+        assert (frames.thumbs.pictures == first.thumbs.pictures[: len(frames.chunk)]).all()
+        assert np.array_equal(frames.thumbs.before, first.thumbs.before)  # type: ignore[arg-type]
 
 
 def test_another_film_is_noticed(cut_film: Path) -> None:
     with pytest.raises(FilmError, match="start over"):
-        next(read_chunks(open_film(cut_film), start=Resume(40, 2, 1, 0, "0" * 64)))
+        next(read_chunks(open_film(cut_film), start=Resume(40, 1, 0, "0" * 64)))
 
 
 def test_damage_is_an_error_or_noted(tmp_path: Path) -> None:
@@ -119,7 +122,7 @@ def test_damage_is_an_error_or_noted(tmp_path: Path) -> None:
     try:
         film = open_film(path)
         reader = FilmReader(film)
-        frames = sum(len(chunk) for chunk, *_ in reader)
+        frames = sum(len(frames.chunk) for frames in reader)
         assert frames == film.frames
     except SemcolorError as error:
         assert "\n" not in str(error)
@@ -132,7 +135,7 @@ def test_concealed_damage_is_told_with_its_chunk(tmp_path: Path) -> None:
     middle = content.index(packet) + len(packet) // 2
     content[middle : middle + 2] = bytes(byte ^ 0xFF for byte in content[middle : middle + 2])
     path.write_bytes(content)
-    damaged = {chunk.start: chunk.damaged for chunk, *_ in read_chunks(open_film(path), 16, 64)}
+    damaged = {frames.chunk.start: frames.chunk.damaged for frames in read_chunks(open_film(path), 16, 64)}
     assert damaged == {0: (), 16: (20,), 32: (), 48: ()}
 
 

@@ -14,10 +14,10 @@ import pytest
 from semcolor.errors import OutputError
 from semcolor.jobs.batch.manifest import read_request
 from semcolor.jobs.batch.plan import make_plan, target_of
-from semcolor.jobs.batch.state import Ledger
+from semcolor.jobs.batch.state import Records
 from semcolor.jobs.cluster import connected
 from semcolor.jobs.commands import batch, video
-from semcolor.jobs.film.driver import work_folder
+from semcolor.jobs.film.workdir import work_folder
 from semcolor.pipeline import reader
 from semcolor.pipeline import storage as remote
 from semcolor.pipeline.chunk import Resume
@@ -83,8 +83,8 @@ def here(films: Path, ray_running: None) -> bytes:
 
 def test_what_is_url_and_what_is_path(tmp_path):
     assert remote.is_url("s3://reels/a.mkv") and not remote.is_url("C://a") and not remote.is_url("a/s3:/b.mkv")
-    assert remote.place_of("s3://reels//a.mkv") == "s3://reels//a.mkv"
-    assert remote.place_of(tmp_path / "a.mkv") == tmp_path / "a.mkv"
+    assert remote.location_of("s3://reels//a.mkv") == "s3://reels//a.mkv"
+    assert remote.location_of(tmp_path / "a.mkv") == tmp_path / "a.mkv"
     assert remote.join("s3://reels/out", "/1921//a.mkv") == "s3://reels/out/1921/a.mkv"
     assert remote.join(tmp_path, "s3://reels/a.mkv") == "s3://reels/a.mkv"
     assert remote.join(tmp_path, "../a.mkv") == tmp_path.parent / "a.mkv"
@@ -97,8 +97,9 @@ def test_a_film_is_read_where_it_lies(films):
         assert far.path == url and far.others == near.others
         assert far.fingerprint() == near.fingerprint() and (far.pts == near.pts).all()
         chunks = list(zip(reader.read_chunks(near, 16, 64), reader.read_chunks(far, 16, 64), strict=True))
-        assert sum(len(a[0]) for a, _ in chunks) == near.frames
-        assert all(a[0] == b[0] and (a[1] == b[1]).all() and (a[2] == b[2]).all() for a, b in chunks)
+        assert sum(len(a.chunk) for a, _ in chunks) == near.frames
+        assert all(a.chunk == b.chunk and (a.luma == b.luma).all() for a, b in chunks)
+        assert all((a.thumbs.pictures == b.thumbs.pictures).all() for a, b in chunks)
 
 
 @pytest.mark.parametrize("suffix", [".mkv", ".mp4"])
@@ -122,8 +123,8 @@ def test_a_short_range_fetches_little(suffix, store, tmp_path, monkeypatch):
         return plain(self, start, end)
 
     monkeypatch.setattr(s3fs.core.S3File, "_fetch_range", counted)
-    chunks = iter(reader.read_chunks(film, 16, 64, Resume(frame=100, chunk=7, shot_start=100)))
-    assert next(chunks)[0].start == 100
+    chunks = iter(reader.read_chunks(film, 16, 64, Resume(frame=100, shot_start=100)))
+    assert next(chunks).chunk.start == 100
     assert 0 < sum(requests) < 0.35 * size
     list(chunks)
     assert 0.4 * size < sum(requests) < 0.75 * size, "from the middle on"
@@ -246,21 +247,21 @@ def test_a_store_that_does_not_answer_is_no_mistake(films, monkeypatch, capsys):
 def test_a_folder_and_a_pattern_are_listed(films, tmp_path):
     target = target_of("s3://reels/color")
     request = read_request(["s3://reels/in/"], {})
-    plan = make_plan(request, target, Ledger(tmp_path / "ledger"), work=tmp_path)
+    plan = make_plan(request, target, Records(tmp_path / "records"), work=tmp_path)
     assert not plan.mistakes and plan.left_out == ["s3://reels/in/: 1 files have no film's suffix."]
-    assert {job.source: job.output for job in plan.jobs} == {
+    assert {job.source: job.output for job in plan.to_do} == {
         "s3://reels/in/one.mkv": "s3://reels/color/one.color.mkv",
         "s3://reels/in/1921/two.mp4": "s3://reels/color/1921/two.color.mp4",
     }
-    assert plan.jobs[0].source_stat[0] == max((films / name).stat().st_size for name in ("one.mkv", "two.mp4"))
-    named = make_plan(read_request(["s3://reels/in/one.mkv"], {}), target, Ledger(tmp_path / "ledger"), work=tmp_path)
-    assert named.jobs[0].source_stat in [job.source_stat for job in plan.jobs]
+    assert plan.to_do[0].source_stat[0] == max((films / name).stat().st_size for name in ("one.mkv", "two.mp4"))
+    named = make_plan(read_request(["s3://reels/in/one.mkv"], {}), target, Records(tmp_path / "records"), work=tmp_path)
+    assert named.to_do[0].source_stat in [job.source_stat for job in plan.to_do]
 
-    found = make_plan(read_request(["s3://reels/i*/*.mkv"], {}), target, Ledger(tmp_path / "ledger"), work=tmp_path)
-    assert [job.source for job in found.jobs] == ["s3://reels/in/one.mkv"]
+    found = make_plan(read_request(["s3://reels/i*/*.mkv"], {}), target, Records(tmp_path / "records"), work=tmp_path)
+    assert [job.source for job in found.to_do] == ["s3://reels/in/one.mkv"]
     template = target_of("s3://reels/{tree}/{stem}.mov")
     assert template.root == "s3://reels"
-    nowhere = make_plan(request, template, Ledger(tmp_path / "ledger"))
+    nowhere = make_plan(request, template, Records(tmp_path / "records"))
     assert len(nowhere.mistakes) == 2 and all("give --work FOLDER" in mistake for mistake in nowhere.mistakes)
     assert read_request(["s3://reels/nothing/"], {}).asked == [
         "s3://reels/nothing/ holds no films; name them, or give another folder or pattern."
@@ -283,7 +284,7 @@ def test_a_batch_from_a_manifest_to_the_store(store, films, here, tmp_path, ray_
     assert "1 done, 1 failed; finished" in capsys.readouterr().out
 
     again = make_plan(read_request([str(manifest)], {"size": 64, "codec": "ffv1", "workers": 1}),
-                      target_of("s3://reels/batch/{stem}.mkv"), Ledger.find(work), work=work)  # fmt: skip
+                      target_of("s3://reels/batch/{stem}.mkv"), Records.find(work), work=work)  # fmt: skip
     assert [job.source for job in again.finished] == ["s3://reels/in/one.mkv"]
 
 

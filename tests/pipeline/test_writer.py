@@ -18,11 +18,12 @@ from semcolor.errors import AssembleError, OutputError, WorkError
 from semcolor.pipeline.chunk import PART_FRAMES, Chunk, Resume, ends_part
 from semcolor.pipeline.containers import output_format
 from semcolor.pipeline.encode import Encoding, PartEncoder, choose_encoding, chroma_size, labels_encoding
-from semcolor.pipeline.files import place
+from semcolor.pipeline.extras import Kind
+from semcolor.pipeline.files import move_into_place
 from semcolor.pipeline.film import Film, open_film
 from semcolor.pipeline.mux import assemble
 from semcolor.pipeline.outputs import check_output
-from semcolor.pipeline.parts import committed, gaps, prune, resume_point, standing, sweep
+from semcolor.pipeline.parts import committed, gaps, prune, standing, sweep
 from semcolor.pipeline.reader import read_chunks
 from semcolor.pipeline.writer import PartWriter
 from support.films import luma_planes, make_film, packets, shot, shots
@@ -34,7 +35,8 @@ def painted(
     """Chunks with a chroma that depends on the frame only, and a state that tells where it is from."""
     ch, cw = chroma_size(encoding.width, encoding.height, encoding.pix_fmt)
     ramp = np.linspace(0.3, 0.7, cw)[None, None, :] * (1 << film.bits)
-    for c, luma, _, _ in read_chunks(film, chunk, 32, start):
+    for frames in read_chunks(film, chunk, 32, start):
+        c, luma = frames.chunk, frames.luma
         if c.beyond:
             return
         chroma = np.empty((len(c), 2, ch, cw), luma.dtype)
@@ -51,7 +53,7 @@ def colorize(source: Path, output: Path, folder: Path, options: dict[str, str] |
     writer = PartWriter(folder, film, encoding)
     for c, luma, chroma, state in painted(film, encoding):
         writer.write(c, luma, chroma, state)
-    place(assemble(film, folder, committed(folder), output, encoding), output)
+    move_into_place(assemble(film, folder, committed(folder), output, encoding), output)
     assert [p.name for p in output.parent.glob(".*")] == []
     return film
 
@@ -238,7 +240,7 @@ def test_goes_on_after_a_kill(long_film: Path, tmp_path: Path, stop: int) -> Non
     before = committed(folder)
     again = PartWriter(folder, film, encoding)  # the first writer is left as a kill would leave it
     assert again.parts == before and not list(folder.glob("*.tmp"))
-    start = resume_point(folder)
+    start = gaps(folder, before, film.frames)[0]
     assert start.frame == (before[-1].stop if before else 0)
     for c, luma, chroma, state in painted(film, encoding, 32, start):
         again.write(c, luma, chroma, state)
@@ -255,12 +257,12 @@ def test_retried_chunks_and_wrong_chunks(long_film: Path, tmp_path: Path) -> Non
         if part:
             assert part.stop == 288 and writer.write(c, luma, chroma, state) == part
     with pytest.raises(WorkError, match="frame 384 came where frame 352"):
-        writer.write(Chunk(0, 0, 384, 0, True, (0,), (0,), (False,)), *chunks[0][1:3])
+        writer.write(Chunk(0, 384, 0, True, (0,), (0,), (False,)), *chunks[0][1:3])
     c, luma, chroma, state = chunks[12]
     with pytest.raises(WorkError, match="chroma"):
         writer.write(c, luma, chroma[:, :, 1:], state)
     assert not list(tmp_path.glob("*.tmp")), "an error abandons the open part"
-    assert resume_point(tmp_path).frame == 288
+    assert gaps(tmp_path, committed(tmp_path), film.frames)[0].frame == 288
 
 
 def test_only_whole_parts_count(long_film: Path, tmp_path: Path) -> None:
@@ -284,12 +286,12 @@ def test_labels_film(cut_film: Path, tmp_path: Path) -> None:
     film = open_film(cut_film)
     encoding, labels = choose_encoding(film), labels_encoding(film, 160, 64)
     folder = tmp_path / "w"
-    writer = PartWriter(folder, film, encoding, {"labels": labels})
+    writer = PartWriter(folder, film, encoding, {Kind.LABELS: labels})
     for c, luma, chroma, state in painted(film, encoding):
         pictures = np.full((len(c), 64, 160, 3), (200, 40, 40), np.uint8)
-        writer.write(c, luma, chroma, state, {"labels": (pictures,)})
+        writer.write(c, luma, chroma, state, {Kind.LABELS: (pictures,)})
     result = assemble(film, folder, committed(folder), tmp_path / "labels.mp4", labels, "labels", copy_streams=False)
-    place(result, tmp_path / "labels.mp4")
+    move_into_place(result, tmp_path / "labels.mp4")
     result = open_film(tmp_path / "labels.mp4")
     assert (result.width, result.height, result.frames) == (160, 64, film.frames)
     with av.open(str(tmp_path / "labels.mp4")) as container:
@@ -409,7 +411,7 @@ def test_parts_that_were_steered_otherwise_go(long_film: Path, tmp_path: Path) -
         asked.append((shot, first, stop, seen))
         return "edited" if first == 288 else ""
 
-    writer = PartWriter(tmp_path, film, encoding, steered=steered)
+    writer = PartWriter(tmp_path, film, encoding, edits=steered)
     for c, luma, chroma, state in painted(film, encoding):
         writer.write(c, luma, chroma, state)
     assert asked == [(0, 0, 288, 296), (0, 288, 570, 570), (570, 570, 640, 640)]

@@ -1,0 +1,197 @@
+"""The stages of a chunk, each written once: painting, motion, steadying, composing.
+
+The Ray actors of a film, the calls that run in one process, and the estimate of a batch all use these. No stage knows
+Ray. Chunks come in order to steadying and composing; painting and motion take them in any order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+
+from ..errors import WorkError
+from ..flow import Estimator, Motion, Steadier, estimate
+from .chunk import Chunk
+from .compose import Layered, PlaneFormat, chroma_planes
+from .edits.apply import ResolvedEdits
+from .encode import Encoding, chroma_size
+from .extras import Kind
+from .film import Film
+from .frames import Colors, Frames, Thumbs
+from .overlay import likeliest, overlay
+from .summary import count
+from .writer import Pictures
+
+T = TypeVar("T")
+
+
+class Painting:
+    """Thumbs → labels → chroma, each frame for itself."""
+
+    def __init__(self, paint: Callable[..., tuple[np.ndarray, np.ndarray]], edits: ResolvedEdits | None = None) -> None:
+        """paint: `Painter.paint`; edits: their label edits act between the two networks."""
+        self._paint, self._edits = paint, edits
+
+    def paint(self, chunk: Chunk, thumbs: Thumbs) -> Colors:
+        edits = self._edits
+        amend = edits and (lambda n, labels: edits.amend(chunk.start + n, labels))
+        return Colors(*self._paint(thumbs.pictures, amend))
+
+
+def survey(thumbs: Thumbs, estimator: Estimator | None = None) -> Motion:
+    """Motion between the frames of a chunk, and from the frame before it; by DIS if no estimator is given."""
+    return estimate(thumbs.pictures, thumbs.before, estimator)
+
+
+class Pairing(Generic[T]):
+    """Holds a chunk back until the next one of its shot is there, because steadying looks ahead."""
+
+    def __init__(self) -> None:
+        self._held: T | None = None
+
+    def push(self, chunk: Chunk, item: T) -> list[tuple[T, T | None]]:
+        """Take the next chunk as `item`; return those that can be steadied now, each with the one that follows it.
+
+        A chunk that ends its shot is followed by None. A chunk behind the wanted frames only follows another one.
+        """
+        ready: list[tuple[T, T | None]] = [] if self._held is None else [(self._held, item)]
+        self._held = None
+        if chunk.ends_shot and not chunk.beyond:
+            ready.append((item, None))
+        elif not chunk.beyond:
+            self._held = item
+        return ready
+
+    @property
+    def holds(self) -> bool:
+        return self._held is not None
+
+    def rest(self) -> list[tuple[T, T | None]]:
+        """The chunk that was held back last: nothing follows it."""
+        held, self._held = self._held, None
+        return [] if held is None else [(held, None)]
+
+
+class Steadying:
+    """Holds colours and labels still along a shot. Chunks come in order."""
+
+    def __init__(self, strength: float, starts: Mapping[int, bytes], edits: ResolvedEdits | None = None) -> None:
+        """
+        Args:
+            strength: 0 to 1; see `flow.Steadier`.
+            starts: frames at which chunks may begin without the chunk before them, and the steadier's state there
+                (empty where a shot begins).
+            edits: where a label edit begins or ends, past and future do not see each other.
+        """
+        self._steadier, self._starts, self._edits = Steadier(strength), starts, edits
+        self._next = -1
+
+    def blend(
+        self, chunk: Chunk, colors: Colors, motion: Motion, following: tuple[Colors, Motion] | None
+    ) -> tuple[Colors, bytes]:
+        """Steady colours of a chunk, and the steadier's state after it where a part of the output may end.
+
+        Args:
+            chunk: the next one; its colours and motion follow.
+            colors: as painted.
+            motion: of the same frames.
+            following: colours and motion of the chunk that follows in the shot; None where the shot ends.
+
+        Raises:
+            WorkError: if the chunk is not the next one. A chunk that was lost with its worker never comes, and the one
+                after it must not be taken for the next.
+        """
+        if chunk.start not in (self._next, *self._starts):
+            raise WorkError(f"chunk of frame {chunk.start} came where frame {self._next} is due.")
+        if state := self._starts.get(chunk.start):
+            self._steadier.restore(state)
+        after = following and (following[0].ab, self._cut(chunk.stop, following[1]))
+        seen = self._cut(chunk.start, motion)
+        steady = Colors(*self._steadier.blend(colors.ab, colors.labels, seen, chunk.shot_start, after))
+        self._next = chunk.stop
+        return steady, self._steadier.state() if chunk.may_end_part and not chunk.ends_shot else b""
+
+    def _cut(self, start: int, motion: Motion) -> Motion:
+        return self._edits.forget(start, motion) if self._edits else motion
+
+
+@dataclass(frozen=True)
+class Composed:
+    """A chunk ready to be encoded."""
+
+    chroma: np.ndarray
+    """(N, 2, ch, cw): Cb and Cr as they are encoded."""
+    extras: Pictures = field(default_factory=dict)
+    """The pictures of further films."""
+    note: dict[str, Any] | None = None
+    """Sums of labels and colours for the summary."""
+
+
+class Composing:
+    """Joins steady colours with the film's own luma."""
+
+    def __init__(
+        self,
+        film: Film,
+        encoding: Encoding,
+        extras: Mapping[Kind, Encoding] | None = None,
+        *,
+        summary: bool = False,
+        edits: ResolvedEdits | None = None,
+    ) -> None:
+        """
+        Args:
+            film: the source.
+            encoding: of the colour film.
+            extras: of the further films that are wanted, by kind.
+            summary: whether labels and colours are counted.
+            edits: colours and references that lie over the steadied colours.
+        """
+        self._film, self._extras, self._summary, self._edits = film, extras or {}, summary, edits
+        self._size = chroma_size(film.width, film.height, encoding.pix_fmt)
+
+    def compose(self, frames: Frames, colors: Colors, painted: Colors | None = None) -> Composed:
+        """
+        Args:
+            frames: of a chunk.
+            colors: steady colours of the same frames.
+            painted: as the networks gave them, for `Kind.COMPARE`.
+        """
+        chunk, luma, thumbs, labels = frames.chunk, frames.luma, frames.thumbs.pictures, colors.labels
+        layered = finished(chunk, colors, self._edits)
+        chroma = chroma_of_frames(self._film, frames, layered, self._size)
+        extras: Pictures = {}
+        if Kind.LABELS in self._extras:
+            extras[Kind.LABELS] = (np.stack([overlay(t, p) for t, p in zip(thumbs, labels, strict=True)]),)
+        if maps := self._extras.get(Kind.MAPS):
+            extras[Kind.MAPS] = (np.stack([likeliest(p, (maps.height, maps.width)) for p in labels]),)
+        if painted and Kind.COMPARE in self._extras:  # side by side, each sample as the film itself would have it
+            both = [chroma_of_frames(self._film, frames, painted.ab, self._size), chroma]
+            extras[Kind.COMPARE] = np.concatenate([luma, luma], -1), np.concatenate(both, -1)
+        note = count(chunk, thumbs, layered, labels) if self._summary else None
+        return Composed(chroma, extras, note)
+
+
+def finished(chunk: Chunk, colors: Colors, edits: ResolvedEdits | None) -> np.ndarray | list[Layered]:
+    """Steady chroma with the edits over it; what `chroma_of_frames` takes."""
+    return edits.finish(chunk.start, colors.ab, colors.labels) if edits else colors.ab
+
+
+def chroma_of_frames(film: Film, frames: Frames, ab: np.ndarray | list[Layered], size: tuple[int, int]) -> np.ndarray:
+    """Chroma planes of a chunk's frames.
+
+    Args:
+        film: the source; it says how samples are coded.
+        frames: N frames.
+        ab: (N, 2, h/2, w/2) CIE Lab, or N frames with layers.
+        size: (rows, columns) of a chroma plane.
+
+    Returns:
+        (N, 2, rows, columns): Cb and Cr, of luma's type.
+    """
+    fmt = PlaneFormat.of(film)
+    each = zip(ab, frames.thumbs.pictures, frames.luma, strict=True)
+    return np.stack([chroma_planes(*frame, size, fmt) for frame in each])
