@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import logging
 import signal
-import subprocess
 import sys
 import threading
 import time
@@ -28,6 +26,7 @@ from semcolor.jobs.film.actors import Steadier
 from semcolor.jobs.film.recovery import TRIES
 from semcolor.pipeline.chunk import Chunk, Resume
 from semcolor.pipeline.film import open_film
+from support.processes import Meanwhile, ray_workers, start_module, wait_until
 
 FAST = ["--size", "64", "--workers", "1", "--codec", "ffv1", "--chunk", "16", "--quiet"]
 
@@ -70,73 +69,6 @@ def whole(stopped_late: Path) -> bytes:
     return stopped_late.read_bytes()
 
 
-def _workers(kind: str) -> list[psutil.Process]:
-    """Ray's processes below this one (the nodes are its children) that do the work of an actor class."""
-    found = []
-    for process in psutil.Process().children(recursive=True):
-        try:
-            if " ".join(process.cmdline()).startswith(f"ray::{kind}"):
-                found.append(process)
-        except psutil.NoSuchProcess:
-            continue
-    return found
-
-
-def _wait(condition: Callable[[], Any], seconds: float = 600) -> Any:
-    end = time.monotonic() + seconds
-    while not (result := condition()):
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.02)
-    return result
-
-
-class Meanwhile(threading.Thread):
-    """Runs a function beside the test; what it raises is raised at the end."""
-
-    def __init__(self, function: Callable[[], None]) -> None:
-        super().__init__(daemon=True)
-        self._function, self._error = function, None
-
-    def run(self) -> None:
-        try:
-            self._function()
-        except BaseException as error:
-            self._error = error
-
-    def __enter__(self) -> Meanwhile:
-        self.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.join(60)
-        if self._error:
-            raise self._error
-
-
-class Events(logging.Handler):
-    """What the log of a run says, which goes with the work folder."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.lines: list[dict] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.lines.append(json.loads(record.getMessage()))
-
-    def names(self) -> list[str]:
-        return [line["event"] for line in self.lines]
-
-
-@pytest.fixture
-def events() -> Iterator[Events]:
-    log, handler = logging.getLogger("semcolor.events"), Events()
-    log.addHandler(handler)
-    log.setLevel(logging.INFO)
-    yield handler
-    log.removeHandler(handler)
-    log.setLevel(logging.NOTSET)
-
-
 def _parts(output: Path) -> list[Path]:
     return list(work.work_folder(output).glob("part-*.json"))
 
@@ -165,8 +97,8 @@ def test_a_lost_worker_is_replaced(colorize, whole, tmp_path, events, capfd):
 
     def kill() -> None:
         for parts, kind in ((0, "Artist"), (1, "Writer")):
-            _wait(lambda parts=parts: events.names().count("part committed") >= parts)
-            _wait(lambda kind=kind: _workers(kind))[0].kill()
+            wait_until(lambda parts=parts: events.names().count("part committed") >= parts)
+            wait_until(lambda kind=kind: ray_workers(kind))[0].kill()
 
     with Meanwhile(kill):
         assert colorize(output) == 0
@@ -188,10 +120,10 @@ def test_a_part_that_is_lost_is_made_again_before_a_later_one_that_stands(
     monkeypatch.setattr(jobs_run, "window", lambda *_: 40)
 
     def kill() -> None:
-        _wait(first.exists)
-        (writer,) = (w for w in _workers("Writer") if str(first) in [file.path for file in w.open_files()])
+        wait_until(first.exists)
+        (writer,) = (w for w in ray_workers("Writer") if str(first) in [file.path for file in w.open_files()])
         writer.suspend()
-        _wait(second.exists)
+        wait_until(second.exists)
         writer.kill()
 
     with Meanwhile(kill):
@@ -235,9 +167,9 @@ def test_a_part_that_kills_its_workers_again_and_again_stops_the_film(colorize, 
     output, over = tmp_path / "out.mkv", threading.Event()
 
     def kill() -> None:
-        _wait(lambda: _parts(output))
+        wait_until(lambda: _parts(output))
         while not over.is_set():
-            for process in _workers("Writer"):
+            for process in ray_workers("Writer"):
                 process.kill()
             time.sleep(0.05)
 
@@ -324,8 +256,8 @@ def test_a_full_disk_is_said_and_loses_nothing(colorize, whole, tmp_path, events
     output = tmp_path / "out.mkv"
 
     def fill() -> None:
-        _wait(lambda: _parts(output))
-        _wait(lambda: _workers("Writer"))[0].rlimit(psutil.RLIMIT_FSIZE, (1000, 1000))
+        wait_until(lambda: _parts(output))
+        wait_until(lambda: ray_workers("Writer"))[0].rlimit(psutil.RLIMIT_FSIZE, (1000, 1000))
 
     with Meanwhile(fill):
         assert colorize(output) == 1
@@ -340,16 +272,16 @@ def test_a_full_disk_is_said_and_loses_nothing(colorize, whole, tmp_path, events
 
 def test_a_killed_driver_leaves_no_worker_and_goes_on(colorize, cluster, parts_film, whole, tmp_path, events):
     output = tmp_path / "out.mkv"
-    command = [sys.executable, "-m", "semcolor.jobs.commands.video", str(parts_film), "-o", str(output)]
-    driver = subprocess.Popen([*command, "--address", cluster.address, *FAST])
-    _wait(lambda: _parts(output))
+    options = ["-o", output, "--address", cluster.address, *FAST]
+    driver = start_module("semcolor.jobs.commands.video", parts_film, *options)
+    wait_until(lambda: _parts(output))
     driver.send_signal(signal.SIGKILL)
-    driver.wait()
+    driver.communicate()
     # At once: the old Writer may be there yet.
     assert colorize(output) == 0
     assert output.read_bytes() == whole and list(tmp_path.iterdir()) == [output]
     assert events.lines[0]["event"] == "resumed" and events.lines[0]["frame"] >= 240
-    _wait(lambda: not any(_workers(kind) for kind in ("Reader", "Artist", "Steadier", "Writer")), 30)
+    wait_until(lambda: not any(ray_workers(kind) for kind in ("Reader", "Artist", "Steadier", "Writer")), 30)
 
 
 def test_a_lost_node_is_done_without(colorize, cluster, whole, tmp_path, events):
@@ -357,8 +289,8 @@ def test_a_lost_node_is_done_without(colorize, cluster, whole, tmp_path, events)
     output = tmp_path / "out.mkv"
 
     def unplug() -> None:
-        _wait(lambda: _parts(output))
-        (artist,) = _workers("Artist")
+        wait_until(lambda: _parts(output))
+        (artist,) = ray_workers("Artist")
         raylet = artist.ppid()
         (node,) = [n for n in cluster.worker_nodes if n.all_processes["raylet"][0].process.pid == raylet]
         cluster.remove_node(node, allow_graceful=False)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
-import av
 import cv2
 import numpy as np
 import pytest
@@ -15,7 +13,7 @@ from semcolor.flow import Motion
 from semcolor.models.labels import INDEX, NAMES
 from semcolor.pipeline.chunk import Chunk
 from semcolor.pipeline.compose import PlaneFormat, chroma_planes, reachable
-from semcolor.pipeline.edits.apply import Control, Order, Transfer, chroma_of, member
+from semcolor.pipeline.edits.apply import Control, Order, Transfer, chroma_of
 from semcolor.pipeline.edits.resolve import plan
 from semcolor.pipeline.edits.sheet import Sheet, read_palette, read_sheet
 from semcolor.pipeline.film import open_film
@@ -24,14 +22,14 @@ from semcolor.pipeline.reader import read_chunks
 from semcolor.pipeline.shots import numbered_shots, shot_around
 from semcolor.pipeline.summary import count
 from semcolor.pipeline.timecode import frame_at, frames_between
-from support.films import luma_planes, make_film, shot, shots
+from support.edits import make_control
+from support.files import write
+from support.films import luma_planes, make_film, pictures_of, shot, shots
 from support.motions import disc
 
 
 def _sheet(tmp_path: Path, content: object) -> Path:
-    path = tmp_path / "edits.json"
-    path.write_text(content if isinstance(content, str) else json.dumps(content))
-    return path
+    return write(tmp_path / "edits.json", content)
 
 
 BOX = {"box": [10, 20, 90, 80]}
@@ -196,13 +194,8 @@ def test_a_colour_is_followed_only_to_the_frames_that_are_looked_at(disc_film, t
 
 
 def _control(tmp_path: Path, mask: np.ndarray, *orders: Order, transfers: tuple[Transfer, ...] = ()) -> Control:
-    import zipfile
-
-    with zipfile.ZipFile(tmp_path / "masks.zip", "w") as archive:
-        for number, order in enumerate(orders):
-            for frame in range(order.first, order.stop + 1):
-                archive.writestr(member(number, frame), mask.tobytes())
-    return Control(orders, transfers, tmp_path / "masks.zip")
+    masks = {(n, frame): mask for n, order in enumerate(orders) for frame in range(order.first, order.stop + 1)}
+    return make_control(tmp_path, orders, transfers, masks)
 
 
 def _labels(name: str, shape: tuple[int, int] = (8, 8)) -> np.ndarray:
@@ -285,11 +278,6 @@ def test_a_transfer_moves_means_and_spreads(tmp_path):
     assert abs(a.std() - 2) < 0.3 and abs(b.std() - 8) < 0.5
 
 
-def _rgb(path: Path) -> np.ndarray:
-    with av.open(str(path)) as container:
-        return np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)])
-
-
 def test_the_python_interface_paints_a_span_a_still_and_a_map_as_the_whole_film(disc_film, tmp_path):
     """With an edit that begins inside the shot: all the state there is."""
     path, masks = disc_film
@@ -309,7 +297,7 @@ def test_the_python_interface_paints_a_span_a_still_and_a_map_as_the_whole_film(
     lossless = choose_encoding(film, "ffv1")
     pipeline.colorize(film, tmp_path / "whole.mkv", look, encoding=lossless)
     pipeline.colorize(film, tmp_path / "spans.mkv", look, spans=[(2, 7), (33, 45)], encoding=lossless)
-    whole, spans = _rgb(tmp_path / "whole.mkv"), _rgb(tmp_path / "spans.mkv")
+    whole, spans = pictures_of(tmp_path / "whole.mkv"), pictures_of(tmp_path / "spans.mkv")
     assert len(whole) == 60 and np.array_equal(spans, np.concatenate([whole[2:7], whole[33:45]]))
     assert np.array_equal(luma_planes(tmp_path / "whole.mkv"), luma_planes(path))
     still = pipeline.still(film, "1.4s", tmp_path / "still.png", look)  # frame 35; chroma is full size there

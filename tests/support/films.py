@@ -23,9 +23,10 @@ PHOTOS = ("astronaut", "chelsea", "coffee", "rocket")
 
 
 @cache
-def photo(name: str) -> np.ndarray:
-    """(H, W, 3) uint8 R'G'B'."""
-    return getattr(skimage.data, name)()
+def photo(name: str, size: tuple[int, int] | None = None) -> np.ndarray:
+    """(H, W, 3) uint8 R'G'B'; `size`: the height and width to shrink it to."""
+    picture = getattr(skimage.data, name)()
+    return picture if size is None else cv2.resize(picture, size[::-1], interpolation=cv2.INTER_AREA)
 
 
 def shot(
@@ -149,6 +150,23 @@ def make_film(
             packet.duration = 400
             out.mux(packet)
     return path
+
+
+def make_sound(path: Path) -> Path:
+    """Encode a moment of silence without any pictures. Returns `path`."""
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream("aac", rate=48000)
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 4096), np.float32), format="fltp", layout="mono")
+        frame.sample_rate = 48000
+        out.mux(stream.encode(frame))
+        out.mux(stream.encode(None))
+    return path
+
+
+def pictures_of(path: Path, pixels: str = "rgb24") -> np.ndarray:
+    """(N, H, W, ...): all frames, converted to the pixel format `pixels`."""
+    with av.open(str(path)) as container:
+        return np.stack([frame.to_ndarray(format=pixels) for frame in container.decode(video=0)])
 
 
 def luma_planes(path: Path) -> np.ndarray:
