@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -26,6 +25,7 @@ from semcolor.jobs.film.actors import Steadier
 from semcolor.jobs.film.recovery import TRIES
 from semcolor.pipeline.chunk import Chunk, Resume
 from semcolor.pipeline.film import open_film
+from support.attempts import Attempts
 from support.processes import Meanwhile, ray_workers, start_module, wait_until
 
 FAST = ["--size", "64", "--workers", "1", "--codec", "ffv1", "--chunk", "16", "--quiet"]
@@ -196,23 +196,12 @@ def test_a_part_that_kills_its_workers_again_and_again_stops_the_film(colorize, 
     ]
 
 
-def _runs_that_end(monkeypatch, error: Exception, failing: int = sys.maxsize) -> list[int]:
+def _runs_that_end(monkeypatch, error: Exception, failing: int = 100) -> list[Any]:
     """The first `failing` runs end with `error`, the others well; the list grows with each."""
-    attempts: list[int] = []
-
-    class Run:
-        done, stages, queues = 0, {}, {}
-
-        def __init__(self, *_: object) -> None:
-            attempts.append(len(attempts))
-
-        def go(self, progress: object) -> None:
-            if len(attempts) <= failing:
-                raise error
-
-    monkeypatch.setattr(recovery, "Run", Run)
+    attempts = Attempts(*[error] * failing)
+    monkeypatch.setattr(recovery, "Run", attempts)
     monkeypatch.setattr(recovery, "PAUSES", (0.0, 0.0))
-    return attempts
+    return attempts.jobs
 
 
 def _finish_parts(folder: Path, frames: int) -> None:

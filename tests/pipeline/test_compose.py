@@ -117,6 +117,7 @@ def test_an_asked_colour_is_reached_or_come_near_to_at_each_luma(colour, fmt):
     free = (np.abs(exact[:, 0] - scaled) < 1e-6).all(0)
     around = (32 << (fmt.bits - 8)) + 1  # it is smoothed along luma
     free = np.convolve(free, np.ones(around), "same") == around
+    assert free.any() or colour in ("#ef1d79", "#0000ff", "#ffff00"), "only these are hardly reached at any luma"
     assert (error[free] < 0.5).all()
     assert error.mean() < 1.01 * before.mean()
     steps = 224 * np.hypot(*np.diff(chroma, axis=1)) * (1 << (fmt.bits - 8))

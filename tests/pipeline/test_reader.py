@@ -109,20 +109,31 @@ def test_another_film_is_noticed(cut_film: Path) -> None:
         next(read_chunks(open_film(cut_film), start=Resume(40, 2, 1, 0, "0" * 64)))
 
 
-def test_damage_is_an_error_or_noted(tmp_path: Path) -> None:
-    path = make_film(tmp_path / "a.mkv", shot("coffee", 60), options={"g": "250"})
+@pytest.mark.parametrize("frame", [3, 11, 51])
+def test_damage_in_one_frame_is_noted(tmp_path: Path, frame: int) -> None:
+    path = make_film(tmp_path / "a.mkv", shot("coffee", 60), options={"g": "250", "bf": "0"})
     content = bytearray(path.read_bytes())
-    rng = np.random.default_rng(0)
+    packet = [p for p, _ in packets(path, "video")][frame]
+    middle = content.index(packet) + len(packet) // 2
+    for at in range(middle, middle + 16):
+        content[at] ^= 0xFF
+    path.write_bytes(content)
+    chunks = [read[0] for read in read_chunks(open_film(path), 16, 64)]
+    assert sum(len(chunk) for chunk in chunks) == 60
+    assert [n for chunk in chunks for n in chunk.damaged] == [frame]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_damage_all_over_is_an_error(tmp_path: Path, seed: int) -> None:
+    path = make_film(tmp_path / "a.mkv", shot("coffee", 60), options={"g": "250", "bf": "0"})
+    content = bytearray(path.read_bytes())
+    rng = np.random.default_rng(seed)
     for at in rng.integers(len(content) // 3, len(content) * 9 // 10, 60):
         content[at] ^= 0xFF
     path.write_bytes(content)
-    try:
-        film = open_film(path)
-        reader = FilmReader(film)
-        frames = sum(len(chunk) for chunk, *_ in reader)
-        assert frames == film.frames
-    except SemcolorError as error:
-        assert "\n" not in str(error)
+    with pytest.raises(SemcolorError, match="could not be decoded|only its first") as caught:
+        list(read_chunks(open_film(path), 16, 64))
+    assert "\n" not in str(caught.value)
 
 
 def test_concealed_damage_is_told_with_its_chunk(tmp_path: Path) -> None:
