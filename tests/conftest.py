@@ -39,14 +39,12 @@ def events() -> Iterator[Events]:
 
 @pytest.fixture
 def terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
-    """A terminal of 120 columns in the place of stderr."""
+    """A terminal of 120 columns, for `contextlib.redirect_stderr`: pytest sets stderr anew after fixtures."""
     for name in ("NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", "120")
-    terminal = Terminal()
-    monkeypatch.setattr("sys.stderr", terminal)
-    return terminal
+    return Terminal()
 
 
 @pytest.fixture(scope="session")
