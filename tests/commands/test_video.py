@@ -293,6 +293,7 @@ def whole(long_film, ray_running, tmp_path_factory) -> Path:
     return output
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("signum", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)])
 def test_interrupted_it_leaves_no_half_film_and_goes_on(signum, code, long_film, tmp_path, whole, capsys):
     output = tmp_path / "broken.mkv"
@@ -319,6 +320,8 @@ def test_interrupted_it_leaves_no_half_film_and_goes_on(signum, code, long_film,
     assert packets(output, "video") == packets(whole, "video")
 
 
+@pytest.mark.ray
+@pytest.mark.slow
 def test_sigterm_while_ray_starts_is_a_sigterm(short_film, tmp_path):
     process = _start(short_film, tmp_path / "out.mkv")
     family = psutil.Process(process.pid)

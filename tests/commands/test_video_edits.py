@@ -76,6 +76,7 @@ def test_edits_give_the_same_bytes_however_it_is_cut(film, tmp_path, ray_running
             assert abs(row["share"] - share) < 0.05 and 0 < row["confidence"] <= 1 and row["colour"].startswith("#")
 
 
+@pytest.mark.slow
 def test_a_still_and_a_range_are_of_the_whole_film(film, tmp_path, capsys):
     sheet, still, part = write(tmp_path / "edits.json", SHEET), tmp_path / "s.png", tmp_path / "part.mkv"
     edits = ["--edits", str(sheet), "--size", "64"]

@@ -172,6 +172,7 @@ def test_a_manifest_s_films_have_settings_of_their_own(tmp_path):
     assert (c.wish.vivid, c.wish.size, c.source) == (0.5, 64, str(tmp_path / "sub/c.mkv"))
 
 
+@pytest.mark.slow
 def test_ten_thousand_films_are_planned_in_seconds_and_little_memory(tmp_path):
     touch(tmp_path / "a.mkv")
     lines = (f'{{"source": "a.mkv", "crf": {n % 50}, "output": "{n}.mkv"}}\n' for n in range(10_000))
@@ -288,6 +289,7 @@ def test_an_output_that_somebody_works_on_is_tried_again(films, tmp_path, ray_ru
     assert _record(out).state == "done" and not _record(out).tries
 
 
+@pytest.mark.slow
 def test_killed_it_goes_on_and_a_second_batch_keeps_away(parts_film, tmp_path, ray_running, monkeypatch, capsys):
     """First the batch is killed, then, when it goes on, the film's own driver."""
     monkeypatch.setattr(crew, "PAUSE", 0.2)

@@ -13,4 +13,4 @@ def make_batch_plan(folder: Path, *arguments: str | Path, output: str | None = N
     """The plan for sources `arguments` with outputs in `folder`/out, or as the template `output` says."""
     target = target_of(output or str(folder / "out"))
     request = read_request([str(a) for a in arguments], defaults)
-    return make_plan(request, target, Ledger(target.root / FOLDER))
+    return make_plan(request, target, Ledger(Path(target.root) / FOLDER))
