@@ -9,6 +9,7 @@ import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import av
 import cv2
@@ -27,7 +28,7 @@ from semcolor.models.colorizer import Colorizer
 from semcolor.models.training.lab import lab_from_rgb
 from semcolor.models.training.metrics import ciede2000, colourfulness
 from support.files import write
-from support.films import PHOTOS, luma_planes, make_film, make_sound, packets, pictures_of, shot, shots
+from support.films import PHOTOS, luma_planes, make_film, make_sound, packets, pictures_of, samples, shot, shots
 from support.processes import process_name, run_python, start_module, wait_until, without_agents
 from torchvision.models.optical_flow import raft_small
 
@@ -49,17 +50,14 @@ def colorize(ray_running, tmp_path) -> Callable[..., Path]:
 
 def _pts(path: Path) -> list:
     with av.open(str(path)) as container:
-        return [frame.pts * frame.time_base for frame in container.decode(video=0)]
+        frames: Any = container.decode(video=0)
+        return [frame.pts * frame.time_base for frame in frames]
 
 
 def _chroma(path: Path) -> np.ndarray:
     """(N, 2, ch, cw) of an 8-bit film."""
     with av.open(str(path)) as container:
-        planes = [
-            [np.frombuffer(p, np.uint8).reshape(p.height, -1)[:, : p.width].copy() for p in frame.planes[1:3]]
-            for frame in container.decode(video=0)
-        ]
-    return np.array(planes)
+        return np.array([[samples(p) for p in frame.planes[1:3]] for frame in container.decode(video=0)])
 
 
 def test_film_comes_out_in_colour_with_its_sound_timing_and_tags(short_film, colorize, capsys):

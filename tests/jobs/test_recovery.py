@@ -212,7 +212,7 @@ def _finish_parts(folder: Path, frames: int) -> None:
 @pytest.mark.parametrize(("ran", "stops"), [(False, False), (True, True)])
 def test_workers_put_on_a_lost_node_are_no_failure_of_the_part(monkeypatch, tmp_path, ran, stops):
     """Ray sees late that a node is gone: the part itself has had no try."""
-    from ray.core.generated.common_pb2 import ActorDiedErrorContext
+    from ray.core.generated.common_pb2 import ActorDiedErrorContext  # type: ignore[attr-defined]  # made at run time
     from ray.exceptions import ActorDiedError
 
     died = ActorDiedErrorContext(

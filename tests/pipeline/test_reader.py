@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -161,7 +162,8 @@ def test_lost_frames_are_an_error(tmp_path: Path) -> None:
 
 def test_settings_are_checked(short_film: Path) -> None:
     film = open_film(short_film)
-    for wrong in ({"chunk": 20}, {"chunk": 8}, {"size": 100}):
+    cases: list[dict[str, Any]] = [{"chunk": 20}, {"chunk": 8}, {"size": 100}]
+    for wrong in cases:
         with pytest.raises(InputError):
             FilmReader(film, **wrong)
 

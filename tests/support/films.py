@@ -169,21 +169,25 @@ def pictures_of(path: Path, pixels: str = "rgb24") -> np.ndarray:
         return np.stack([frame.to_ndarray(format=pixels) for frame in container.decode(video=0)])
 
 
+def samples(plane: Any, dtype: type = np.uint8) -> np.ndarray:
+    """(h, w) of a decoded frame's plane, without the padding of its rows."""
+    return np.frombuffer(plane, dtype).reshape(plane.height, -1)[:, : plane.width].copy()
+
+
 def luma_planes(path: Path) -> np.ndarray:
     """(N, H, W): the Y planes as the decoder gives them, read independently of the package."""
     planes = []
     with av.open(str(path)) as container:
         for frame in container.decode(container.streams.video[0]):
             dtype = np.uint8 if frame.format.components[0].bits == 8 else np.uint16
-            rows = np.frombuffer(frame.planes[0], dtype).reshape(frame.height, -1)
-            planes.append(rows[:, : frame.width].copy())
+            planes.append(samples(frame.planes[0], dtype))
     return np.stack(planes)
 
 
 def packets(path: Path, kind: str) -> list[tuple[bytes, Fraction | None]]:
     """(content, time in seconds) of the packets of the first stream of a kind: "video", "audio", "subtitle"."""
     with av.open(str(path)) as container:
-        stream = next(s for s in container.streams if s.type == kind)
+        stream: Any = next(s for s in container.streams if s.type == kind)
         return [
             (bytes(p), None if p.pts is None else p.pts * Fraction(stream.time_base))
             for p in container.demux(stream)
