@@ -153,6 +153,7 @@ def test_fixed_stages_keep_their_weights(folder, no_download):
     assert not any(n.startswith("encoder.stages.5.") and n.endswith("weight") for n in still)
 
 
+@pytest.mark.slow
 def test_workers_that_could_never_start_are_told_at_once(folder, tmp_path):
     python = tmp_path / "a folder" / "python"
     python.parent.mkdir()
