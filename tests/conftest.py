@@ -1,12 +1,50 @@
-"""Films that several tests use, made once."""
+"""Fixtures that several tests use, and the marks that follow from them."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
 import pytest
+from semcolor.jobs.cluster import connected
+from support.events import Events, caught_events
 from support.films import make_film, shot, shots
+from support.terminal import Terminal
+
+MARKS = {"ray_running": "ray", "cluster": "ray", "wheel": "slow"}
+"""Fixture → the mark of all tests that use it."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        for fixture in getattr(item, "fixturenames", ()):
+            if fixture in MARKS:
+                item.add_marker(MARKS[fixture])
+
+
+@pytest.fixture(scope="module")
+def ray_running(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """One embedded Ray for the tests of a module, with as many cores to give as its RAY_CORES says, else two."""
+    with connected(None, getattr(request.module, "RAY_CORES", 2), 256 << 20, tmp_path_factory.mktemp("spill")):
+        yield
+
+
+@pytest.fixture
+def events() -> Iterator[Events]:
+    """The events of the runs in this test."""
+    with caught_events() as events:
+        yield events
+
+
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
+    """A terminal of 120 columns, for `contextlib.redirect_stderr`: pytest sets stderr anew after fixtures."""
+    for name in ("NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "120")
+    return Terminal()
 
 
 @pytest.fixture(scope="session")

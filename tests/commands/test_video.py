@@ -6,10 +6,10 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import av
 import cv2
@@ -20,7 +20,6 @@ import pytest
 import torch
 from semcolor import __version__
 from semcolor.jobs import cluster
-from semcolor.jobs.cluster import connected
 from semcolor.jobs.commands.video import run
 from semcolor.jobs.film import attempt
 from semcolor.jobs.film.workdir import work_folder
@@ -28,21 +27,18 @@ from semcolor.models import checkpoint as weights
 from semcolor.models.colorizer import Colorizer
 from semcolor.models.training.lab import lab_from_rgb
 from semcolor.models.training.metrics import ciede2000, colourfulness
-from support.films import PHOTOS, luma_planes, make_film, packets, shot, shots
+from support.files import write
+from support.films import PHOTOS, luma_planes, make_film, make_sound, packets, pictures_of, samples, shot, shots
+from support.processes import process_name, run_python, start_module, wait_until, without_agents
 from torchvision.models.optical_flow import raft_small
 
 FAST = ["--size", "64", "--workers", "1", "--quiet"]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def ray_running(tmp_path_factory) -> Iterator[None]:
-    """One embedded Ray for all runs of this module, with room for three artists; tasks of the command itself."""
-    with connected(None, 4, 256 << 20, tmp_path_factory.mktemp("spill")):
-        yield
+RAY_CORES = 4
+"""Room for three artists and the tasks of the command itself."""
 
 
 @pytest.fixture
-def colorize(tmp_path) -> Callable[..., Path]:
+def colorize(ray_running, tmp_path) -> Callable[..., Path]:
     def call(source: Path, *options: str, name: str = "out.mkv") -> Path:
         output = tmp_path / name
         assert run([str(source), "-o", str(output), *FAST, *options]) == 0
@@ -54,22 +50,14 @@ def colorize(tmp_path) -> Callable[..., Path]:
 
 def _pts(path: Path) -> list:
     with av.open(str(path)) as container:
-        return [frame.pts * frame.time_base for frame in container.decode(video=0)]
-
-
-def _rgb(path: Path) -> np.ndarray:
-    with av.open(str(path)) as container:
-        return np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)])
+        frames: Any = container.decode(video=0)
+        return [frame.pts * frame.time_base for frame in frames]
 
 
 def _chroma(path: Path) -> np.ndarray:
     """(N, 2, ch, cw) of an 8-bit film."""
     with av.open(str(path)) as container:
-        planes = [
-            [np.frombuffer(p, np.uint8).reshape(p.height, -1)[:, : p.width].copy() for p in frame.planes[1:3]]
-            for frame in container.decode(video=0)
-        ]
-    return np.array(planes)
+        return np.array([[samples(p) for p in frame.planes[1:3]] for frame in container.decode(video=0)])
 
 
 def test_film_comes_out_in_colour_with_its_sound_timing_and_tags(short_film, colorize, capsys):
@@ -85,7 +73,7 @@ def test_film_comes_out_in_colour_with_its_sound_timing_and_tags(short_film, col
     assert capsys.readouterr().out == "", "--quiet says nothing"
 
 
-def test_output_is_named_after_the_input_and_reported(short_film, tmp_path, capsys):
+def test_output_is_named_after_the_input_and_reported(short_film, tmp_path, ray_running, capsys):
     source = shutil.copy(short_film, tmp_path / "a film.mp4")
     assert run([str(source), "--size", "64", "--workers", "1"]) == 0
     said = capsys.readouterr()
@@ -200,19 +188,19 @@ def test_labels_are_a_film_of_the_same_frames(short_film, colorize, tmp_path):
     labels = tmp_path / "labels.mp4"
     colorize(short_film, "--labels", str(labels), name="out.mp4")
     assert _pts(labels) == _pts(short_film)
-    pictures = _rgb(labels)
+    pictures = pictures_of(labels)
     assert min(pictures.shape[1:3]) >= 512 and pictures.std() > 10
     with av.open(str(labels)) as container:
         assert not container.streams.audio
 
 
-def test_colours_are_nearer_to_the_truth_than_grey(tmp_path):
+def test_colours_are_nearer_to_the_truth_than_grey(tmp_path, ray_running):
     """Four public photos, panned over, a shot each: better than no colour, and colourful."""
     truth = np.concatenate([shot(name, 5, (192, 256), start=(0.4, 0.5, 1.0), stop=(0.4, 0.5, 0.9)) for name in PHOTOS])
     source = make_film(tmp_path / "in.mkv", truth, options={"qp": "0"})
     output = tmp_path / "out.mkv"
     assert run([str(source), "-o", str(output), "--quiet", "--codec", "ffv1"]) == 0
-    ours, real = (torch.from_numpy(x).permute(0, 3, 1, 2).float() / 255 for x in (_rgb(output), truth))
+    ours, real = (torch.from_numpy(x).permute(0, 3, 1, 2).float() / 255 for x in (pictures_of(output), truth))
     lab, ab = lab_from_rgb(real), lab_from_rgb(ours)[:, 1:]
     painted, grey = (torch.cat([lab[:, :1], c], 1) for c in (ab, torch.zeros_like(ab)))
     ratio = ciede2000(painted, lab).reshape(4, -1).mean(1) / ciede2000(grey, lab).reshape(4, -1).mean(1)
@@ -221,24 +209,13 @@ def test_colours_are_nearer_to_the_truth_than_grey(tmp_path):
     assert colour.mean() > 0.3, dict(zip(PHOTOS, colour.tolist(), strict=True))
 
 
-def _no_video(tmp_path: Path) -> Path:
-    path = tmp_path / "sound.mp4"
-    with av.open(str(path), "w") as out:
-        stream = out.add_stream("aac", rate=48000)
-        frame = av.AudioFrame.from_ndarray(np.zeros((1, 4096), np.float32), format="fltp", layout="mono")
-        frame.sample_rate = 48000
-        out.mux(stream.encode(frame))
-        out.mux(stream.encode(None))
-    return path
-
-
 BAD = {
     "no such file": (lambda d, f: [d / "absent.mp4"], "no such file"),
     "a folder": (lambda d, f: [d], "folder"),
-    "not a video": (lambda d, f: [_text(d / "notes.mp4", "hello " * 99)], "not a video"),
-    "empty": (lambda d, f: [_text(d / "empty.mp4", "")], "empty"),
-    "audio only": (lambda d, f: [_no_video(d)], "no pictures"),
-    "output exists": (lambda d, f: [f, "-o", _text(d / "there.mp4", "x")], "exists"),
+    "not a video": (lambda d, f: [write(d / "notes.mp4", "hello " * 99)], "not a video"),
+    "empty": (lambda d, f: [write(d / "empty.mp4", "")], "empty"),
+    "audio only": (lambda d, f: [make_sound(d / "sound.mp4")], "no pictures"),
+    "output exists": (lambda d, f: [f, "-o", write(d / "there.mp4", "x")], "exists"),
     "no output folder": (lambda d, f: [f, "-o", d / "no" / "out.mp4"], "folder does not exist"),
     "output is input": (lambda d, f: [f, "-o", f, "--overwrite"], "input itself"),
     "unknown container": (lambda d, f: [f, "-o", d / "out.xyz"], ".xyz"),
@@ -261,11 +238,6 @@ BAD = {
 }
 
 
-def _text(path: Path, content: str) -> Path:
-    path.write_text(content)
-    return path
-
-
 @pytest.mark.parametrize("case", BAD)
 def test_mistakes_end_in_one_sentence_and_code_2(case, tmp_path, short_film, capsys):
     arguments, expected = BAD[case]
@@ -280,7 +252,7 @@ def test_mistakes_end_in_one_sentence_and_code_2(case, tmp_path, short_film, cap
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
-def test_a_gpu_that_is_not_there_is_said_at_once(short_film, tmp_path, capsys):
+def test_a_gpu_that_is_not_there_is_said_at_once(short_film, tmp_path, ray_running, capsys):
     started = time.monotonic()
     assert run([str(short_film), "-o", str(tmp_path / "o.mp4"), "--device", "cuda", *FAST]) == 2
     assert "no usable GPU" in capsys.readouterr().err and time.monotonic() - started < 60
@@ -295,66 +267,38 @@ def test_a_folder_that_may_not_be_written_is_said(short_film, tmp_path, capsys):
     assert "cannot be written" in capsys.readouterr().err
 
 
-def _python(code: str) -> subprocess.CompletedProcess:
-    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
-
-
 def test_help_and_mistakes_import_nothing_heavy():
     code = (
         "import sys; from semcolor.jobs.commands.video import run; run({}); "
         "heavy = {{'torch', 'ray', 'cv2', 'av', 'kornia'}} & set(sys.modules); sys.exit(str(heavy) if heavy else 0)"
     )
     for arguments in (["--help"], ["--version"], ["x", "--size", "7"]):
-        result = _python(code.format(arguments))
+        result = run_python(code.format(arguments))
         assert result.returncode == 0, (arguments, result.stderr)
-    assert f"semcolor {__version__}" in _python(code.format(["--version"])).stdout
+    assert f"semcolor {__version__}" in run_python(code.format(["--version"])).stdout
 
 
 def _start(source: Path, output: Path) -> subprocess.Popen:
     """The command in a process of its own, with a Ray of its own."""
-    command = [
-        sys.executable,
-        "-m",
-        "semcolor.jobs.commands.video",
-        str(source),
-        "-o",
-        str(output),
-        *FAST,
-        "--codec",
-        "ffv1",
-    ]
-    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
-
-
-def _name(process: psutil.Process) -> str:
-    try:
-        return process.name()
-    except psutil.NoSuchProcess:
-        return ""
-
-
-def _wait(condition: Callable[[], bool], seconds: float) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.05)
+    return start_module("semcolor.jobs.commands.video", source, "-o", output, *FAST, "--codec", "ffv1")
 
 
 @pytest.fixture(scope="module")
-def whole(long_film, tmp_path_factory) -> Path:
+def whole(long_film, ray_running, tmp_path_factory) -> Path:
     """The long film, coloured without interruption."""
     output = tmp_path_factory.mktemp("whole") / "whole.mkv"
     assert run([str(long_film), "-o", str(output), *FAST, "--codec", "ffv1"]) == 0
     return output
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("signum", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)])
 def test_interrupted_it_leaves_no_half_film_and_goes_on(signum, code, long_film, tmp_path, whole, capsys):
     output = tmp_path / "broken.mkv"
     process = _start(long_film, output)
     family = psutil.Process(process.pid)
     work = work_folder(output)
-    _wait(lambda: any(work.glob("part-*.json")), 120)
+    wait_until(lambda: any(work.glob("part-*.json")), 120)
     children = family.children(recursive=True)
     assert children, "Ray's processes were to be seen"
     process.send_signal(signum)
@@ -362,7 +306,7 @@ def test_interrupted_it_leaves_no_half_film_and_goes_on(signum, code, long_film,
     assert process.returncode == code
     assert not output.exists() and "Traceback" not in error
     if signum == signal.SIGKILL:  # the whole family was not told; Ray's agents look for it about once a minute
-        children = [c for c in children if "Agent" not in _name(c)]
+        children = without_agents(children)
     _, alive = psutil.wait_procs(children, timeout=30)
     assert not alive, "orphans are left"
     assert set(tmp_path.iterdir()) == {work}
@@ -374,10 +318,12 @@ def test_interrupted_it_leaves_no_half_film_and_goes_on(signum, code, long_film,
     assert packets(output, "video") == packets(whole, "video")
 
 
+@pytest.mark.ray
+@pytest.mark.slow
 def test_sigterm_while_ray_starts_is_a_sigterm(short_film, tmp_path):
     process = _start(short_film, tmp_path / "out.mkv")
     family = psutil.Process(process.pid)
-    _wait(lambda: any("gcs_server" in _name(child) for child in family.children()), 60)
+    wait_until(lambda: any("gcs_server" in process_name(child) for child in family.children()), 60)
     children = family.children(recursive=True)
     process.terminate()
     assert process.communicate(timeout=60)[1] == "" and process.returncode == 143
@@ -402,7 +348,7 @@ def test_empty_shells_of_killed_runs_go(tmp_path, monkeypatch):
         shutil.rmtree(full)
 
 
-def test_demo_lays_grey_labels_colour_and_truth_side_by_side(tmp_path, capfd):
+def test_demo_lays_grey_labels_colour_and_truth_side_by_side(tmp_path, ray_running, capfd):
     source = make_film(tmp_path / "clip.mp4", shot("coffee", 8), grey=False)
     demo.main(source, tmp_path / "out")
     names = {"clip.grey.mp4", "clip.color.mp4", "clip.labels.mp4", "sheet.jpg"}

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import av
 import cv2
 import numpy as np
 import pytest
-from semcolor.jobs.cluster import connected
 from semcolor.jobs.commands.video import run
 from semcolor.jobs.film.workdir import work_folder
 from semcolor.models.labels import NAMES
@@ -19,7 +17,8 @@ from semcolor.pipeline.edits.sheet import read_sheet
 from semcolor.pipeline.encode import choose_encoding
 from semcolor.pipeline.film import open_film
 from semcolor.pipeline.inprocess import Look, colorize
-from support.films import make_film, packets, shot
+from support.files import write
+from support.films import make_film, packets, pictures_of, shot
 from support.motions import disc
 
 FAST = ["--size", "64", "--workers", "1", "--quiet"]
@@ -35,31 +34,15 @@ SHEET = {
 
 
 @pytest.fixture(scope="module")
-def ray_running(tmp_path_factory) -> Iterator[None]:
-    with connected(None, 2, 256 << 20, tmp_path_factory.mktemp("spill")):
-        yield
-
-
-@pytest.fixture(scope="module")
 def film(film_folder) -> Path:
     """Two shots of 20 and 40 frames, 144x96."""
     moving = np.repeat(disc(40, 2, 24, (96, 144))[0][..., None], 3, 3)
     return make_film(film_folder / "control.mkv", np.concatenate([shot("coffee", 20, (96, 144)), moving]))
 
 
-def _write(path: Path, content: object) -> Path:
-    path.write_text(content if isinstance(content, str) else json.dumps(content))
-    return path
-
-
-def _frames(path: Path, pixels: str) -> np.ndarray:
-    with av.open(str(path)) as container:
-        return np.stack([frame.to_ndarray(format=pixels) for frame in container.decode(video=0)])
-
-
 def test_edits_give_the_same_bytes_however_it_is_cut(film, tmp_path, ray_running):
     """In chunks of 16 and of 32, and in one process without Ray; with label maps and summary in passing."""
-    sheet = _write(tmp_path / "edits.json", SHEET)
+    sheet = write(tmp_path / "edits.json", SHEET)
     results = []
     for chunk in ("16", "32"):
         output, maps, summary = (tmp_path / f"{chunk}{ending}" for ending in (".mkv", ".maps.mkv", ".json"))
@@ -78,7 +61,7 @@ def test_edits_give_the_same_bytes_however_it_is_cut(film, tmp_path, ray_running
         legend = json.loads(container.metadata["SEMCOLOR_LABELS"])
         assert legend == {str(n): name for n, name in enumerate(NAMES)} and container.metadata["SEMCOLOR_VERSION"]
         assert container.streams.video[0].codec_context.name == "ffv1"
-    read = _frames(tmp_path / "16.maps.mkv", "gray")
+    read = pictures_of(tmp_path / "16.maps.mkv", "gray")
     assert read.shape == (60, 64, 96) and read.max() < len(NAMES)
     assert (read == NAMES.index("wall")).mean() < 0.02, "every wall is a sky"
     inside = read[45, 20:45, 42:68]
@@ -87,32 +70,34 @@ def test_edits_give_the_same_bytes_however_it_is_cut(film, tmp_path, ray_running
     first, second = json.loads(results[0][2])
     assert (first["first_frame"], first["frames"], second["first_frame"], second["time"]) == (0, 20, 20, "0:00:00.800")
     for own, frames in ((first, read[:20]), (second, read[20:])):
+        assert own["labels"]
         for label, row in own["labels"].items():
             share = (frames == NAMES.index(label)).mean()
             assert abs(row["share"] - share) < 0.05 and 0 < row["confidence"] <= 1 and row["colour"].startswith("#")
 
 
+@pytest.mark.slow
 def test_a_still_and_a_range_are_of_the_whole_film(film, tmp_path, capsys):
-    sheet, still, part = _write(tmp_path / "edits.json", SHEET), tmp_path / "s.png", tmp_path / "part.mkv"
+    sheet, still, part = write(tmp_path / "edits.json", SHEET), tmp_path / "s.png", tmp_path / "part.mkv"
     edits = ["--edits", str(sheet), "--size", "64"]
     assert run([str(film), "-o", str(still), "--still", "1.8s", *edits]) == 0
     assert capsys.readouterr().out.startswith(f"{still}: ")
     assert run([str(film), "-o", str(part), "--range", "44-46", "--codec", "ffv1", "--quiet", *edits]) == 0
     assert {path.name for path in tmp_path.iterdir()} == {"edits.json", "s.png", "part.mkv"}
-    picture, frames = cv2.imread(str(still)), _frames(part, "bgr24")
+    picture, frames = cv2.imread(str(still)), pictures_of(part, "bgr24")
     assert picture is not None and len(frames) == 3
     assert np.abs(picture.astype(int) - frames[1]).mean() < 3
     assert run([str(film), "-o", str(part), "--shots", "0", "--overwrite", "--quiet", *edits]) == 0
-    assert len(_frames(part, "bgr24")) == 20
+    assert len(pictures_of(part, "bgr24")) == 20
 
 
 MISTAKES = {
     "no edits": (lambda d: ["--edits", d / "absent.json"], "absent.json cannot be read"),
     "bad edits": (
-        lambda d: ["--edits", _write(d / "e.json", {"edits": [{"frame": 1}]})],
+        lambda d: ["--edits", write(d / "e.json", {"edits": [{"frame": 1}]})],
         "edits[0].region: Field required",
     ),
-    "bad palette": (lambda d: ["--palette", _write(d / "p.json", {"sky": 5})], "sky"),
+    "bad palette": (lambda d: ["--palette", write(d / "p.json", {"sky": 5})], "sky"),
     "no photo": (lambda d: ["--reference", d / "absent.jpg"], "--reference"),
     "maps are the output": (lambda d: ["--label-maps", d / "o.mkv"], "--label-maps"),
     "maps in MP4": (lambda d: ["--label-maps", d / "m.mp4"], "only Matroska keeps their legend"),
@@ -142,7 +127,7 @@ def test_mistakes_end_in_one_sentence_and_code_2(case, tmp_path, film, capsys):
 
 def test_an_edit_that_does_not_fit_the_film_leaves_nothing(tmp_path, film, ray_running, capsys):
     edit = {"frame": 30, "range": "5-40", "region": {"point": [5, 5]}, "action": "keep"}
-    sheet = _write(tmp_path / "e.json", {"edits": [edit]})
+    sheet = write(tmp_path / "e.json", {"edits": [edit]})
     assert run([str(film), "-o", str(tmp_path / "o.mkv"), "--edits", str(sheet), *FAST]) == 2
     said = capsys.readouterr().err
     assert "edits[0].range: frames 5 to 40 are not all in the shot of frame 30 (20 to 59)" in said

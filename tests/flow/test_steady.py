@@ -196,6 +196,7 @@ def test_no_ghosts(step, flat, sigma):
         assert (steady_labels.argmax(1) == labels.argmax(1))[small].all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["coffee", "rocket"])
 def test_a_still_scene_on_a_worn_print_holds_still(name):
     """As the network that ships sees exposure flicker, grain, scratches and dust."""
@@ -269,6 +270,7 @@ def test_any_labels_will_do():
     assert shown[0, 5].all() and not np.delete(shown, 5, 1).any()
 
 
+@pytest.mark.slow
 def test_where_arrays_lie_in_memory_does_not_matter():
     """Rounding of vectorised functions may depend on it, and with it a film's bytes."""
     _, ab, labels, motion = flickering(frames=16)

@@ -22,6 +22,7 @@ def _overlaps(thumbs: np.ndarray, masks: np.ndarray, at: int) -> np.ndarray:
     return np.array([((found[n] >= 128) & t).sum() / ((found[n] >= 128) | t).sum() for n, t in enumerate(truth)])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("flat", [False, True], ids=["textured", "flat"])
 @pytest.mark.parametrize("at", [0, 20, 40])
 def test_a_moving_disc_is_followed_over_forty_frames(at, flat):

@@ -6,50 +6,26 @@ import fcntl
 import json
 import os
 import signal
-import subprocess
-import sys
-import threading
-import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 from semcolor.jobs.batch import scheduler
 from semcolor.jobs.batch.estimate import FilmSize, Trial, hours
-from semcolor.jobs.batch.manifest import read_request
-from semcolor.jobs.batch.plan import Plan, make_plan, target_of
 from semcolor.jobs.batch.scheduler import share
 from semcolor.jobs.batch.state import FOLDER, Record, Records, key_of
-from semcolor.jobs.cluster import connected
 from semcolor.jobs.commands import batch, video
 from semcolor.jobs.film.workdir import work_folder
+from support.batches import make_batch_plan
+from support.files import touch
 from support.films import make_film, packets, shot
+from support.processes import Meanwhile, run_python, start_module, wait_until, without_agents
 
 FAST = ["--size", "64", "--codec", "ffv1"]
 
 
-@pytest.fixture(scope="module")
-def ray_running(tmp_path_factory) -> Iterator[None]:
-    """One embedded Ray with two cores to give, for all batches of this module."""
-    with connected(None, 2, 256 << 20, tmp_path_factory.mktemp("spill")):
-        yield
-
-
 def _run(*arguments: str | Path) -> int:
     return batch.run([str(a) for a in arguments])
-
-
-def _plan(folder: Path, *arguments: str | Path, output: str | None = None, **defaults) -> Plan:
-    target = target_of(output or str(folder / "out"))
-    request = read_request([str(a) for a in arguments], defaults)
-    return make_plan(request, target, Records(target.root / FOLDER))
-
-
-def _touch(path: Path, size: int = 1) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(b"x" * size)
-    return path
 
 
 def _record(output: Path) -> Record:
@@ -103,7 +79,7 @@ MISTAKES = {
 def test_all_mistakes_of_a_manifest_at_once_with_their_lines(name, tmp_path, monkeypatch, capsys):
     content, expected = MISTAKES[name]
     monkeypatch.chdir(tmp_path)
-    _touch(tmp_path / "a.mkv")
+    touch(tmp_path / "a.mkv")
     Path(name).write_text(content)
     before = set(tmp_path.rglob("*"))
     assert _run(name, "-o", "out") == 2
@@ -139,8 +115,8 @@ def test_mistakes_leave_nothing_behind(case, tmp_path, monkeypatch, capsys):
     arguments, words = ARGUMENTS[case]
     monkeypatch.chdir(tmp_path)
     (tmp_path / "empty").mkdir()
-    _touch(tmp_path / "a.mkv")
-    _touch(tmp_path / "there" / "a.color.mkv")
+    touch(tmp_path / "a.mkv")
+    touch(tmp_path / "there" / "a.color.mkv")
     before = set(tmp_path.rglob("*"))
     assert _run(*arguments) == 2
     said = capsys.readouterr()
@@ -154,19 +130,17 @@ def test_help_and_mistakes_import_nothing_heavy():
         "heavy = {{'torch', 'ray', 'cv2', 'av'}} & set(sys.modules); sys.exit(str(heavy) if heavy else 0)"
     )
     for arguments in (["--help"], ["status", "--help"], ["x", "-o", "y", "--size", "7"]):
-        result = subprocess.run(
-            [sys.executable, "-c", code.format(arguments)], capture_output=True, text=True, timeout=60
-        )
+        result = run_python(code.format(arguments))
         assert result.returncode == 0, (arguments, result.stderr)
 
 
 def test_folders_keep_their_tree_and_the_largest_film_goes_first(tmp_path):
     films = tmp_path / "films"
-    _touch(films / "small.mp4", 1)
-    _touch(films / "1921" / "reels" / "large.MKV", 9)
-    _touch(films / "notes.txt")
-    _touch(films / ".hidden" / "x.mp4")
-    plan = _plan(tmp_path, films, str(films / "*.mp4"))
+    touch(films / "small.mp4", 1)
+    touch(films / "1921" / "reels" / "large.MKV", 9)
+    touch(films / "notes.txt")
+    touch(films / ".hidden" / "x.mp4")
+    plan = make_batch_plan(tmp_path, films, str(films / "*.mp4"))
     assert [job.output for job in plan.to_do] == [
         str(tmp_path / "out/1921/reels/large.color.MKV"),
         str(tmp_path / "out/small.color.mp4"),
@@ -176,8 +150,8 @@ def test_folders_keep_their_tree_and_the_largest_film_goes_first(tmp_path):
 
 def test_outputs_among_the_sources_are_not_coloured_again(tmp_path):
     for name in ("a.mp4", "a.color.mp4", "b.mp4"):
-        _touch(tmp_path / name)
-    plan = _plan(tmp_path, tmp_path, output="{parent}/{stem}.color{suffix}")
+        touch(tmp_path / name)
+    plan = make_batch_plan(tmp_path, tmp_path, output="{parent}/{stem}.color{suffix}")
     # a.color.mp4 was not made by a batch: it is in the way, and no source either.
     assert [Path(job.source).name for job in plan.to_do] == ["b.mp4"]
     assert len(plan.mistakes) == 1 and "a.color.mp4 exists already" in plan.mistakes[0]
@@ -185,12 +159,12 @@ def test_outputs_among_the_sources_are_not_coloured_again(tmp_path):
 
 def test_a_manifest_s_films_have_settings_of_their_own(tmp_path):
     for name in ("a.mkv", "b.mkv", "c.mkv"):
-        _touch(tmp_path / "sub" / name)
+        touch(tmp_path / "sub" / name)
     manifest = tmp_path / "sub" / "films.csv"
     manifest.write_text("source,size,steady,output,labels\na.mkv,96,0,,\nb.mkv,,,second/{stem}.mp4,b.labels.mp4\n")
     other = tmp_path / "sub" / "films.jsonl"
     other.write_text('{"source": "c.mkv", "vivid": 0.5}\n')
-    plan = _plan(tmp_path, manifest, other, size=64, crf=20)
+    plan = make_batch_plan(tmp_path, manifest, other, size=64, crf=20)
     a, b, c = plan.to_do
     assert (a.wish.size, a.wish.steady, a.wish.crf) == (96, 0, 20) and a.output.endswith("out/a.color.mkv")
     assert (b.wish.size, b.wish.steady) == (64, 1)
@@ -198,8 +172,9 @@ def test_a_manifest_s_films_have_settings_of_their_own(tmp_path):
     assert (c.wish.vivid, c.wish.size, c.source) == (0.5, 64, str(tmp_path / "sub/c.mkv"))
 
 
+@pytest.mark.slow
 def test_ten_thousand_films_are_planned_in_seconds_and_little_memory(tmp_path):
-    _touch(tmp_path / "a.mkv")
+    touch(tmp_path / "a.mkv")
     lines = (f'{{"source": "a.mkv", "crf": {n % 50}, "output": "{n}.mkv"}}\n' for n in range(10_000))
     (tmp_path / "all.jsonl").write_text("".join(lines))
     code = (
@@ -210,7 +185,7 @@ def test_ten_thousand_films_are_planned_in_seconds_and_little_memory(tmp_path):
         "plan = make_plan(read_request(['all.jsonl'], {}), target_of('out'), Records(Path('out/state')));"
         "print(len(plan.to_do), time.monotonic() - began, psutil.Process().memory_info().rss)"
     )
-    result = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    result = run_python(code, tmp_path, 120)
     count, seconds, size = result.stdout.split()
     assert int(count) == 10_000 and float(seconds) < 30 and float(size) < 300e6, result.stderr
 
@@ -295,7 +270,7 @@ def test_poisoned_films_do_not_stop_the_others_and_the_same_command_goes_on(film
     assert _run(films / "one.mkv", "-o", out, *FAST, "--vivid", "0.5") == 2
     assert "made with other settings" in capsys.readouterr().err
     (out / "two.color.mkv").unlink()
-    plan = _plan(tmp_path, films / "one.mkv", films / "two.mkv", size=64, codec="ffv1")
+    plan = make_batch_plan(tmp_path, films / "one.mkv", films / "two.mkv", size=64, codec="ffv1")
     assert [Path(job.source).name for job in plan.to_do] == ["two.mkv"] and len(plan.finished) == 1
 
 
@@ -314,44 +289,31 @@ def test_an_output_that_somebody_works_on_is_tried_again(films, tmp_path, ray_ru
     assert _record(out).state == "done" and not _record(out).tries
 
 
-def _wait(condition: Callable[[], bool], seconds: float = 120) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.05)
-
-
+@pytest.mark.slow
 def test_killed_it_goes_on_and_a_second_batch_keeps_away(parts_film, tmp_path, ray_running, monkeypatch, capsys):
     """First the batch is killed, then, when it goes on, the film's own driver."""
     monkeypatch.setattr(scheduler, "PAUSE", 0.2)
     out = tmp_path / "out" / "parts.color.mp4"
     work = work_folder(out)
     command = [parts_film, "-o", out.parent, "--size", "64", "--preset", "ultrafast"]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "semcolor.jobs.batch", *map(str, command)],
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-    )
-    _wait(lambda: any(work.glob("part-*.json")))
+    process = start_module("semcolor.jobs.batch", *command)
+    wait_until(lambda: any(work.glob("part-*.json")), 120)
     assert _run(*command) == 2
     assert "another semcolor-batch" in capsys.readouterr().err
     assert _run("status", out.parent) == 0
     assert "1 running" in capsys.readouterr().out
-    children = psutil.Process(process.pid).children(recursive=True)
-    children = [c for c in children if "Agent" not in c.name()]  # these look for their family once a minute
+    children = without_agents(psutil.Process(process.pid).children(recursive=True))
     process.kill()
     process.communicate(timeout=60)
     assert not psutil.wait_procs(children, timeout=30)[1]
     first = _record(out)
 
     def kill_driver() -> None:
-        _wait(lambda: _record(out).pid != first.pid and _record(out).resumed > 0)
+        wait_until(lambda: _record(out).pid != first.pid and _record(out).resumed > 0, 120)
         os.kill(_record(out).pid, signal.SIGKILL)
 
-    killer = threading.Thread(target=kill_driver)
-    killer.start()
-    assert _run(*command) == 0
-    killer.join()
+    with Meanwhile(kill_driver):
+        assert _run(*command) == 0
     assert "again: " in capsys.readouterr().err
     record = _record(out)
     assert record.state == "done" and record.resumed > 0

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import logging
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -25,6 +22,8 @@ from semcolor.jobs.film.actors import Steadier
 from semcolor.jobs.film.recovery import TRIES
 from semcolor.pipeline.chunk import Chunk, Resume
 from semcolor.pipeline.film import open_film
+from support.attempts import Attempts
+from support.processes import Meanwhile, ray_workers, start_module, wait_until
 
 FAST = ["--size", "64", "--workers", "1", "--codec", "ffv1", "--chunk", "16", "--quiet"]
 
@@ -67,73 +66,6 @@ def whole(stopped_late: Path) -> bytes:
     return stopped_late.read_bytes()
 
 
-def _workers(kind: str) -> list[psutil.Process]:
-    """Ray's processes below this one (the nodes are its children) that do the work of an actor class."""
-    found = []
-    for process in psutil.Process().children(recursive=True):
-        try:
-            if " ".join(process.cmdline()).startswith(f"ray::{kind}"):
-                found.append(process)
-        except psutil.NoSuchProcess:
-            continue
-    return found
-
-
-def _wait(condition: Callable[[], Any], seconds: float = 600) -> Any:
-    end = time.monotonic() + seconds
-    while not (result := condition()):
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.02)
-    return result
-
-
-class Meanwhile(threading.Thread):
-    """Runs a function beside the test; what it raises is raised at the end."""
-
-    def __init__(self, function: Callable[[], None]) -> None:
-        super().__init__(daemon=True)
-        self._function, self._error = function, None
-
-    def run(self) -> None:
-        try:
-            self._function()
-        except BaseException as error:
-            self._error = error
-
-    def __enter__(self) -> Meanwhile:
-        self.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.join(60)
-        if self._error:
-            raise self._error
-
-
-class Events(logging.Handler):
-    """What the log of a run says, which goes with the work folder."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.lines: list[dict] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.lines.append(json.loads(record.getMessage()))
-
-    def names(self) -> list[str]:
-        return [line["event"] for line in self.lines]
-
-
-@pytest.fixture
-def events() -> Iterator[Events]:
-    log, handler = logging.getLogger("semcolor.events"), Events()
-    log.addHandler(handler)
-    log.setLevel(logging.INFO)
-    yield handler
-    log.removeHandler(handler)
-    log.setLevel(logging.NOTSET)
-
-
 def _parts(output: Path) -> list[Path]:
     return list(workdir.work_folder(output).glob("part-*.json"))
 
@@ -162,8 +94,8 @@ def test_a_lost_worker_is_replaced(colorize, whole, tmp_path, events, capfd):
 
     def kill() -> None:
         for parts, kind in ((0, "Artist"), (1, "Writer")):
-            _wait(lambda parts=parts: events.names().count("part committed") >= parts)
-            _wait(lambda kind=kind: _workers(kind))[0].kill()
+            wait_until(lambda parts=parts: events.names().count("part committed") >= parts)
+            wait_until(lambda kind=kind: ray_workers(kind))[0].kill()
 
     with Meanwhile(kill):
         assert colorize(output) == 0
@@ -185,10 +117,10 @@ def test_a_part_that_is_lost_is_made_again_before_a_later_one_that_stands(
     monkeypatch.setattr(sizing.Sizes, "window", lambda *_: 40)
 
     def kill() -> None:
-        _wait(first.exists)
-        (writer,) = (w for w in _workers("Writer") if str(first) in [file.path for file in w.open_files()])
+        wait_until(first.exists)
+        (writer,) = (w for w in ray_workers("Writer") if str(first) in [file.path for file in w.open_files()])
         writer.suspend()
-        _wait(second.exists)
+        wait_until(second.exists)
         writer.kill()
 
     with Meanwhile(kill):
@@ -233,9 +165,9 @@ def test_a_part_that_kills_its_workers_again_and_again_stops_the_film(colorize, 
     output, over = tmp_path / "out.mkv", threading.Event()
 
     def kill() -> None:
-        _wait(lambda: _parts(output))
+        wait_until(lambda: _parts(output))
         while not over.is_set():
-            for process in _workers("Writer"):
+            for process in ray_workers("Writer"):
                 process.kill()
             time.sleep(0.05)
 
@@ -262,23 +194,12 @@ def test_a_part_that_kills_its_workers_again_and_again_stops_the_film(colorize, 
     ]
 
 
-def _runs_that_end(monkeypatch, error: Exception, failing: int = sys.maxsize) -> list[int]:
+def _runs_that_end(monkeypatch, error: Exception, failing: int = 100) -> list[Any]:
     """The first `failing` runs end with `error`, the others well; the list grows with each."""
-    attempts: list[int] = []
-
-    class Run:
-        done, stages, queues = 0, {}, {}
-
-        def __init__(self, *_: object) -> None:
-            attempts.append(len(attempts))
-
-        def go(self, progress: object) -> None:
-            if len(attempts) <= failing:
-                raise error
-
-    monkeypatch.setattr(recovery, "Run", Run)
+    attempts = Attempts(*[error] * failing)
+    monkeypatch.setattr(recovery, "Run", attempts)
     monkeypatch.setattr(recovery, "PAUSES", (0.0, 0.0))
-    return attempts
+    return attempts.jobs
 
 
 def _finish_parts(folder: Path, frames: int) -> None:
@@ -289,7 +210,7 @@ def _finish_parts(folder: Path, frames: int) -> None:
 @pytest.mark.parametrize(("ran", "stops"), [(False, False), (True, True)])
 def test_workers_put_on_a_lost_node_are_no_failure_of_the_part(monkeypatch, tmp_path, ran, stops):
     """Ray sees late that a node is gone: the part itself has had no try."""
-    from ray.core.generated.common_pb2 import ActorDiedErrorContext
+    from ray.core.generated.common_pb2 import ActorDiedErrorContext  # type: ignore[attr-defined]  # made at run time
     from ray.exceptions import ActorDiedError
 
     died = ActorDiedErrorContext(
@@ -322,8 +243,8 @@ def test_a_full_disk_is_said_and_loses_nothing(colorize, whole, tmp_path, events
     output = tmp_path / "out.mkv"
 
     def fill() -> None:
-        _wait(lambda: _parts(output))
-        _wait(lambda: _workers("Writer"))[0].rlimit(psutil.RLIMIT_FSIZE, (1000, 1000))
+        wait_until(lambda: _parts(output))
+        wait_until(lambda: ray_workers("Writer"))[0].rlimit(psutil.RLIMIT_FSIZE, (1000, 1000))
 
     with Meanwhile(fill):
         assert colorize(output) == 1
@@ -338,16 +259,16 @@ def test_a_full_disk_is_said_and_loses_nothing(colorize, whole, tmp_path, events
 
 def test_a_killed_driver_leaves_no_worker_and_goes_on(colorize, cluster, parts_film, whole, tmp_path, events):
     output = tmp_path / "out.mkv"
-    command = [sys.executable, "-m", "semcolor.jobs.commands.video", str(parts_film), "-o", str(output)]
-    driver = subprocess.Popen([*command, "--address", cluster.address, *FAST])
-    _wait(lambda: _parts(output))
+    options = ["-o", output, "--address", cluster.address, *FAST]
+    driver = start_module("semcolor.jobs.commands.video", parts_film, *options)
+    wait_until(lambda: _parts(output))
     driver.send_signal(signal.SIGKILL)
-    driver.wait()
+    driver.communicate()
     # At once: the old Writer may be there yet.
     assert colorize(output) == 0
     assert output.read_bytes() == whole and list(tmp_path.iterdir()) == [output]
     assert events.lines[0]["event"] == "resumed" and events.lines[0]["frame"] >= 240
-    _wait(lambda: not any(_workers(kind) for kind in ("Reader", "Artist", "Steadier", "Writer")), 30)
+    wait_until(lambda: not any(ray_workers(kind) for kind in ("Reader", "Artist", "Steadier", "Writer")), 30)
 
 
 def test_a_lost_node_is_done_without(colorize, cluster, whole, tmp_path, events):
@@ -355,8 +276,8 @@ def test_a_lost_node_is_done_without(colorize, cluster, whole, tmp_path, events)
     output = tmp_path / "out.mkv"
 
     def unplug() -> None:
-        _wait(lambda: _parts(output))
-        (artist,) = _workers("Artist")
+        wait_until(lambda: _parts(output))
+        (artist,) = ray_workers("Artist")
         raylet = artist.ppid()
         (node,) = [n for n in cluster.worker_nodes if n.all_processes["raylet"][0].process.pid == raylet]
         cluster.remove_node(node, allow_graceful=False)

@@ -3,58 +3,39 @@
 from __future__ import annotations
 
 import json
-import logging
-import zipfile
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import pytest
 from semcolor.flow.track import follow
-from semcolor.jobs.cluster import connected
 from semcolor.jobs.commands.video import run
 from semcolor.jobs.film import driver
 from semcolor.jobs.film.workdir import keep_or_clear, work_folder
 from semcolor.models.labels import INDEX
-from semcolor.pipeline.edits.apply import ColorTransfer, ResolvedEdit, ResolvedEdits, mask_name
+from semcolor.pipeline.edits.apply import ColorTransfer, ResolvedEdit, ResolvedEdits
 from semcolor.pipeline.edits.resolve import resolve
 from semcolor.pipeline.edits.sheet import Sheet
 from semcolor.pipeline.film import open_film
+from support.edits import make_resolved
+from support.events import Events
 from support.films import make_film, shots
 
 FIRST = {"frame": 10, "region": {"box": [20, 20, 90, 70]}, "action": {"colour": "#cc2020"}}
 LAST = {"frame": 150, "region": {"box": [30, 10, 80, 60]}, "action": {"label": "flower"}}
 
 
-@pytest.fixture(scope="module")
-def ray_running(tmp_path_factory) -> Iterator[None]:
-    with connected(None, 2, 256 << 20, tmp_path_factory.mktemp("spill")):
-        yield
-
-
-@pytest.fixture
-def begun() -> Iterator[list[dict]]:
-    """The first event of each run, and what it committed."""
+def _runs(events: Events) -> list[dict]:
+    """Of each run: how many frames were there already, and each part that it committed (first frame, frames)."""
     runs: list[dict] = []
-
-    class Handler(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            line = json.loads(record.getMessage())
-            if line["event"] in ("started", "resumed"):
-                runs.append({"kept": line["frame"], "painted": []})
-            elif line["event"] == "part committed":
-                runs[-1]["painted"].append((line["start"], line["frames"]))
-
-    log, handler = logging.getLogger("semcolor.events"), Handler()
-    log.addHandler(handler)
-    log.setLevel(logging.INFO)
-    yield runs
-    log.removeHandler(handler)
-    log.setLevel(logging.NOTSET)
+    for line in events.lines:
+        if line["event"] in ("started", "resumed"):
+            runs.append({"kept": line["frame"], "painted": []})
+        elif line["event"] == "part committed":
+            runs[-1]["painted"].append((line["start"], line["frames"]))
+    return runs
 
 
-def test_only_what_edits_touch_is_painted_again(film_folder, tmp_path, ray_running, begun, monkeypatch, capsys):
+def test_only_what_edits_touch_is_painted_again(film_folder, tmp_path, ray_running, events, monkeypatch, capsys):
     source = make_film(film_folder / "rerun.mkv", shots((60, 70, 50)))
     fast = ["--size", "64", "--workers", "1", "--keep"]
 
@@ -84,7 +65,7 @@ def test_only_what_edits_touch_is_painted_again(film_folder, tmp_path, ray_runni
     assert not work.exists(), "without --keep the folder goes"
     assert colorize(alone, FIRST, options=fast[:-1]) == 0
     assert output.read_bytes() == alone.read_bytes() != plain
-    assert begun == [
+    assert _runs(events) == [
         {"kept": 0, "painted": [(0, 60), (60, 70), (130, 50)]},
         {"kept": 70, "painted": [(0, 60), (130, 50)]},
         {"kept": 130, "painted": [(130, 50)]},
@@ -92,7 +73,7 @@ def test_only_what_edits_touch_is_painted_again(film_folder, tmp_path, ray_runni
     ]
 
 
-def test_a_part_that_ends_inside_a_shot_comes_out_as_before(film_folder, tmp_path, ray_running, begun):
+def test_a_part_that_ends_inside_a_shot_comes_out_as_before(film_folder, tmp_path, ray_running, events):
     """What follows it in the shot has a say in its colours, and is looked at again."""
     source = make_film(film_folder / "one_shot.mkv", shots((310,), (48, 64)), options={"g": "50"})
     sheet = tmp_path / "edits.json"
@@ -103,19 +84,15 @@ def test_a_part_that_ends_inside_a_shot_comes_out_as_before(film_folder, tmp_pat
     assert run([str(source), "-o", str(output), *fast, *edited, "--overwrite"]) == 0
     assert run([str(source), "-o", str(alone), *fast, *edited]) == 0
     assert output.read_bytes() == alone.read_bytes()
-    assert [line["painted"] for line in begun] == [[(0, 288), (288, 22)], [(0, 288)], [(0, 288), (288, 22)]]
+    assert [line["painted"] for line in _runs(events)] == [[(0, 288), (288, 22)], [(0, 288)], [(0, 288), (288, 22)]]
 
 
-def _control(
+def _resolved(
     tmp_path: Path, orders: list[ResolvedEdit], transfers: list[ColorTransfer], masks: dict[int, list[int]]
 ) -> ResolvedEdits:
     """`masks`: of an order, the frames in which its region is seen."""
-    path = tmp_path / "masks.zip"
-    with zipfile.ZipFile(path, "w") as archive:
-        for number, frames in masks.items():
-            for frame in frames:
-                archive.writestr(mask_name(number, frame), np.full((4, 4), 1 + frame % 250, np.uint8).tobytes())
-    return ResolvedEdits(tuple(orders), tuple(transfers), path)
+    drawn = {(n, frame): np.full((4, 4), 1 + frame % 250, np.uint8) for n, frames in masks.items() for frame in frames}
+    return make_resolved(tmp_path, orders, transfers, drawn)
 
 
 PARTS = [(0, 0, 50, 50), (50, 50, 146, 154), (50, 146, 200, 200), (200, 200, 260, 260)]
@@ -130,18 +107,18 @@ def test_edits_touch_what_depends_on_them(tmp_path):
     red = ResolvedEdit(60, 80, None, ab=(40.0, 20.0))
     flower = replace(red, ab=None, relabel=INDEX["flower"])
     seen = {0: list(range(60, 81))}
-    assert _touched(_control(tmp_path, [red], [], seen)) == [False, True, False, False]
-    assert _touched(_control(tmp_path, [red], [], {})) == [False] * 4, "the region is nowhere to be seen"
-    assert _touched(_control(tmp_path, [flower], [], seen)) == [False, True, True, False], "it is remembered"
+    assert _touched(_resolved(tmp_path, [red], [], seen)) == [False, True, False, False]
+    assert _touched(_resolved(tmp_path, [red], [], {})) == [False] * 4, "the region is nowhere to be seen"
+    assert _touched(_resolved(tmp_path, [flower], [], seen)) == [False, True, True, False], "it is remembered"
     for first, touched in (150, True), (154, False):
         later = replace(flower, first=first, stop=160)
         masks = {0: list(range(first, 161))}
-        found = _touched(_control(tmp_path, [later], [], masks))
+        found = _touched(_resolved(tmp_path, [later], [], masks))
         assert found == [False, touched, True, False], "it has a say in the eight frames before it"
     sky = ResolvedEdit(0, 260, INDEX["sky"], relabel=INDEX["wall"])
-    assert _touched(_control(tmp_path, [sky], [], {})) == [True] * 4
+    assert _touched(_resolved(tmp_path, [sky], [], {})) == [True] * 4
     assert _touched(
-        _control(tmp_path, [], [ColorTransfer(140, 150, {3: ((0.0, 0.0), (1.0, 1.0), (1.0, 1.0))})], {})
+        _resolved(tmp_path, [], [ColorTransfer(140, 150, {3: ((0.0, 0.0), (1.0, 1.0), (1.0, 1.0))})], {})
     ) == [
         False,
         True,
@@ -155,8 +132,8 @@ def test_what_steers_is_known_by_its_values(tmp_path):
     flower = replace(red, ab=None, relabel=INDEX["flower"])
     seen, part = list(range(60, 81)), PARTS[1]
     elsewhere = ResolvedEdit(210, 220, INDEX["sky"], ab=(0.0, 0.0))
-    plain = _control(tmp_path, [red], [], {0: seen}).digest(*part)
-    assert _control(tmp_path, [elsewhere, red], [], {1: seen}).digest(*part) == plain, "whatever its number"
+    plain = _resolved(tmp_path, [red], [], {0: seen}).digest(*part)
+    assert _resolved(tmp_path, [elsewhere, red], [], {1: seen}).digest(*part) == plain, "whatever its number"
     others = [
         ([replace(red, ab=(40.0, 21.0))], [], {0: seen}),
         ([replace(red, stop=79)], [], {0: seen}),
@@ -167,7 +144,7 @@ def test_what_steers_is_known_by_its_values(tmp_path):
         ([red], [ColorTransfer(0, 260, {3: ((0.0, 0.0), (1.0, 1.0), (1.0, 1.0))})], {0: seen}),
         ([red], [ColorTransfer(0, 260, {3: ((0.0, 0.0), (1.0, 1.5), (1.0, 1.0))})], {0: seen}),
     ]
-    digests = [_control(tmp_path, *other).digest(*part) for other in others]
+    digests = [_resolved(tmp_path, *other).digest(*part) for other in others]
     assert len({plain, *digests}) == len(others) + 1
 
 

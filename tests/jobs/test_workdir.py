@@ -22,6 +22,7 @@ from semcolor.pipeline.film import open_film
 from semcolor.pipeline.parts import committed
 from semcolor.pipeline.reader import read_chunks
 from semcolor.pipeline.writer import PartWriter
+from support.attempts import Attempts
 
 KEY = {"version": "1", "size": 64, "labels": None}
 
@@ -137,21 +138,6 @@ def test_parts_are_verified_once_and_remember_damage(cut_film, tmp_path):
     assert committed(tmp_path) == [], "who has not seen it whole does not believe it"
     path.unlink()
     assert committed(tmp_path, known) == []
-
-
-class Attempts:
-    """In the place of `attempt.Attempt`: the attempts end as told."""
-
-    def __init__(self, *ends: BaseException | None) -> None:
-        self.ends, self.jobs = list(ends), []
-
-    def __call__(self, job: Any, parts: list, events: Callable) -> Any:
-        self.jobs.append(job)
-        return SimpleNamespace(go=self._go, written=0, done=0, stages={}, queues={})
-
-    def _go(self, progress: Callable) -> None:
-        if end := self.ends.pop(0):
-            raise end
 
 
 @pytest.fixture

@@ -146,6 +146,7 @@ def test_a_cpu_needs_no_torch(tmp_path):
     subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True)
 
 
+@pytest.mark.slow
 def test_weights_without_graphs_get_them_when_loaded(tmp_path):
     tensors = {n: t for n, t in load_file(WEIGHTS).items() if not n.startswith("openvino.")}
     save_file(tensors, tmp_path / "plain.safetensors")

@@ -9,7 +9,8 @@ from semcolor.models.training.lab import lab_from_rgb
 from semcolor.pipeline.compose import Layer, Layered, PlaneFormat, chroma_at_luma, chroma_planes, fit_gamut, reachable
 from semcolor.pipeline.edits.apply import chroma_of
 from semcolor.pipeline.overlay import overlay, overlay_size
-from skimage import color, data
+from skimage import color
+from support.films import photo
 
 MATRICES = {"bt601": (0.299, 0.114), "bt709": (0.2126, 0.0722), "bt2020": (0.2627, 0.0593)}
 
@@ -21,14 +22,10 @@ def _to_rgb(luma: np.ndarray, chroma: np.ndarray, matrix: str) -> np.ndarray:
     return np.stack([red, (luma - kr * red - kb * blue) / (1 - kr - kb), blue], -1)
 
 
-def _photo(height: int, width: int) -> np.ndarray:
-    return cv2.resize(data.astronaut(), (width, height), interpolation=cv2.INTER_AREA)
-
-
 @pytest.mark.parametrize("matrix", MATRICES)
 def test_true_chroma_at_true_luma(matrix):
     kr, kb = MATRICES[matrix]
-    rgb = _photo(128, 128).astype(np.float32) / 255
+    rgb = photo("astronaut", (128, 128)).astype(np.float32) / 255
     lab = lab_from_rgb(torch.from_numpy(rgb).permute(2, 0, 1)).numpy()
     luma = rgb @ np.array([kr, 1 - kr - kb, kb], np.float32)
     true = np.stack([(rgb[..., 2] - luma) / (2 - 2 * kb), (rgb[..., 0] - luma) / (2 - 2 * kr)])
@@ -54,7 +51,7 @@ def test_gamut_is_kept_at_fixed_luma_and_hue(matrix):
 )
 def test_planes_bring_a_photo_back(bits, full_range, sampling):
     """From true ab at a quarter of the size, the whole picture comes back to about 2 CIEDE2000."""
-    rgb = _photo(512, 512)
+    rgb = photo("astronaut")
     fmt = PlaneFormat("bt709", bits, full_range)
     kr, kb = MATRICES["bt709"]
     true_luma = rgb.astype(np.float32) @ np.array([kr, 1 - kr - kb, kb], np.float32) / 255
@@ -62,7 +59,7 @@ def test_planes_bring_a_photo_back(bits, full_range, sampling):
     scale, low = (top, 0) if full_range else (219 << (bits - 8), 16 << (bits - 8))
     luma = np.rint(true_luma * scale + low).astype(np.uint8 if bits == 8 else np.uint16)
     thumb = np.rint(255 * cv2.resize(true_luma, (256, 256), interpolation=cv2.INTER_AREA)).astype(np.uint8)
-    small = torch.from_numpy(_photo(128, 128)).permute(2, 0, 1).float() / 255
+    small = torch.from_numpy(photo("astronaut", (128, 128))).permute(2, 0, 1).float() / 255
     rows = 512 // sampling
     planes = chroma_planes(lab_from_rgb(small)[1:].numpy(), thumb, luma, (rows, rows), fmt)
     assert planes.shape == (2, rows, rows) and planes.dtype == luma.dtype
@@ -120,6 +117,7 @@ def test_an_asked_colour_is_reached_or_come_near_to_at_each_luma(colour, fmt):
     free = (np.abs(exact[:, 0] - scaled) < 1e-6).all(0)
     around = (32 << (fmt.bits - 8)) + 1  # it is smoothed along luma
     free = np.convolve(free, np.ones(around), "same") == around
+    assert free.any() or colour in ("#ef1d79", "#0000ff", "#ffff00"), "only these are hardly reached at any luma"
     assert (error[free] < 0.5).all()
     assert error.mean() < 1.01 * before.mean()
     steps = 224 * np.hypot(*np.diff(chroma, axis=1)) * (1 << (fmt.bits - 8))

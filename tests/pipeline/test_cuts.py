@@ -149,6 +149,7 @@ def worn(frames: list[np.ndarray], seed: int) -> tuple[np.ndarray, set[int]]:
     return np.clip(film, 0, 255).astype(np.uint8), flashes
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", [False, True])
 def test_recall_and_precision(damage: bool) -> None:
     """Of hard cuts. One under a flash may be found where the flash ends; one within a fade is not held against it."""

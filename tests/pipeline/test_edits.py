@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
-import av
 import cv2
 import numpy as np
 import pytest
@@ -15,7 +13,7 @@ from semcolor.flow import Motion
 from semcolor.models.labels import INDEX, NAMES
 from semcolor.pipeline.chunk import Chunk
 from semcolor.pipeline.compose import PlaneFormat, chroma_planes, reachable
-from semcolor.pipeline.edits.apply import ColorTransfer, ResolvedEdit, ResolvedEdits, chroma_of, mask_name
+from semcolor.pipeline.edits.apply import ColorTransfer, ResolvedEdit, ResolvedEdits, chroma_of
 from semcolor.pipeline.edits.resolve import resolve
 from semcolor.pipeline.edits.sheet import Sheet, read_palette, read_sheet
 from semcolor.pipeline.film import open_film
@@ -23,14 +21,14 @@ from semcolor.pipeline.overlay import overlay
 from semcolor.pipeline.reader import read_chunks
 from semcolor.pipeline.shots import numbered_shots, shot_around
 from semcolor.pipeline.summary import count
-from support.films import luma_planes, make_film, shot, shots
+from support.edits import make_resolved
+from support.files import write
+from support.films import luma_planes, make_film, pictures_of, shot, shots
 from support.motions import disc
 
 
 def _sheet(tmp_path: Path, content: object) -> Path:
-    path = tmp_path / "edits.json"
-    path.write_text(content if isinstance(content, str) else json.dumps(content))
-    return path
+    return write(tmp_path / "edits.json", content)
 
 
 BOX = {"box": [10, 20, 90, 80]}
@@ -194,16 +192,11 @@ def test_a_colour_is_followed_only_to_the_frames_that_are_looked_at(disc_film, t
     assert all(np.array_equal(control._mask(0, n, (64, 96)), whole._mask(0, n, (64, 96))) for n in (44, 45))
 
 
-def _control(
+def _resolved(
     tmp_path: Path, mask: np.ndarray, *orders: ResolvedEdit, transfers: tuple[ColorTransfer, ...] = ()
 ) -> ResolvedEdits:
-    import zipfile
-
-    with zipfile.ZipFile(tmp_path / "masks.zip", "w") as archive:
-        for number, order in enumerate(orders):
-            for frame in range(order.first, order.stop + 1):
-                archive.writestr(mask_name(number, frame), mask.tobytes())
-    return ResolvedEdits(orders, transfers, tmp_path / "masks.zip")
+    masks = {(n, frame): mask for n, order in enumerate(orders) for frame in range(order.first, order.stop + 1)}
+    return make_resolved(tmp_path, orders, transfers, masks)
 
 
 def _labels(name: str, shape: tuple[int, int] = (8, 8)) -> np.ndarray:
@@ -215,14 +208,14 @@ def _labels(name: str, shape: tuple[int, int] = (8, 8)) -> np.ndarray:
 def test_labels_change_inside_the_mask_and_in_the_range_alone(tmp_path):
     mask = np.zeros((16, 16), np.uint8)
     mask[:, 8:] = 255
-    control = _control(tmp_path, mask, ResolvedEdit(3, 6, None, relabel=INDEX["water"]), ResolvedEdit(4, 5, None))
+    control = _resolved(tmp_path, mask, ResolvedEdit(3, 6, None, relabel=INDEX["water"]), ResolvedEdit(4, 5, None))
     given = _labels("sky")
     changed = control.amend(3, given)
     assert (changed[:, :, 4:].argmax(0) == INDEX["water"]).all() and np.array_equal(changed[..., :4], given[..., :4])
     assert np.allclose(changed.sum(0), 1)
     assert np.allclose(control.amend(4, given), given), "what is kept stays as it was"
     assert control.amend(2, given) is given and control.amend(6, given) is given
-    whole = _control(tmp_path, mask, ResolvedEdit(0, 9, INDEX["sky"], relabel=INDEX["water"])).amend(5, given)
+    whole = _resolved(tmp_path, mask, ResolvedEdit(0, 9, INDEX["sky"], relabel=INDEX["water"])).amend(5, given)
     assert (whole.argmax(0) == INDEX["water"]).all() and np.allclose(whole.sum(0), 1)
 
 
@@ -236,7 +229,7 @@ def test_colours_change_inside_the_mask_alone_and_the_later_order_wins(tmp_path)
         ResolvedEdit(1, 2, None),
         ResolvedEdit(3, 4, None, ab=(0, 0)),
     ]
-    control = _control(tmp_path, mask, *orders)
+    control = _resolved(tmp_path, mask, *orders)
     ab = np.full((4, 2, 16, 16), 7, np.float16)
     labels = np.repeat((_labels("sky")[None] * 255).astype(np.uint8), 4, 0)
     done = np.stack([painted.flat() for painted in control.finish(0, ab, labels)])
@@ -261,7 +254,7 @@ def test_colours_change_inside_the_mask_alone_and_the_later_order_wins(tmp_path)
 def test_the_past_is_forgotten_where_a_label_edit_begins_and_ends(tmp_path):
     mask = np.zeros((16, 16), np.uint8)
     mask[:, 8:] = 255
-    control = _control(tmp_path, mask, ResolvedEdit(3, 5, None, relabel=1))
+    control = _resolved(tmp_path, mask, ResolvedEdit(3, 5, None, relabel=1))
     flow, seen = np.zeros((8, 16, 16, 2), np.float32), np.full((8, 16, 16), 255, np.uint8)
     seen.flags.writeable = False
     motion = control.forget(0, Motion(flow, flow, seen, seen))
@@ -280,15 +273,10 @@ def test_a_transfer_moves_means_and_spreads(tmp_path):
     ab = (rng.normal(0, 4, (1, 2, 64, 64)) + 10).astype(np.float16)
     transfer = ColorTransfer(0, 1, {INDEX["sky"]: ((10, 10), (-5, -20), (0.5, 2.0))})
     labels = (_labels("sky", (32, 32))[None] * 255).astype(np.uint8)
-    control = _control(tmp_path, np.zeros((64, 64), np.uint8), transfers=(transfer,))
+    control = _resolved(tmp_path, np.zeros((64, 64), np.uint8), transfers=(transfer,))
     a, b = control.finish(0, ab, labels)[0].flat()
     assert abs(a.mean() + 5) < 0.5 and abs(b.mean() + 20) < 0.5
     assert abs(a.std() - 2) < 0.3 and abs(b.std() - 8) < 0.5
-
-
-def _rgb(path: Path) -> np.ndarray:
-    with av.open(str(path)) as container:
-        return np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)])
 
 
 def test_the_python_interface_paints_a_span_a_still_and_a_map_as_the_whole_film(disc_film, tmp_path):
@@ -310,7 +298,7 @@ def test_the_python_interface_paints_a_span_a_still_and_a_map_as_the_whole_film(
     lossless = choose_encoding(film, "ffv1")
     pipeline.colorize(film, tmp_path / "whole.mkv", look, encoding=lossless)
     pipeline.colorize(film, tmp_path / "spans.mkv", look, spans=[(2, 7), (33, 45)], encoding=lossless)
-    whole, spans = _rgb(tmp_path / "whole.mkv"), _rgb(tmp_path / "spans.mkv")
+    whole, spans = pictures_of(tmp_path / "whole.mkv"), pictures_of(tmp_path / "spans.mkv")
     assert len(whole) == 60 and np.array_equal(spans, np.concatenate([whole[2:7], whole[33:45]]))
     assert np.array_equal(luma_planes(tmp_path / "whole.mkv"), luma_planes(path))
     still = pipeline.still(film, "1.4s", tmp_path / "still.png", look)  # frame 35; chroma is full size there

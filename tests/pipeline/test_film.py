@@ -8,12 +8,11 @@ from pathlib import Path
 
 import av
 import cv2
-import numpy as np
 import pytest
 from semcolor.errors import InputError
 from semcolor.pipeline.film import open_film
 from semcolor.pipeline.timecode import timecode
-from support.films import make_film, photo, shot
+from support.films import make_film, make_sound, photo, shot
 
 
 def test_probe(short_film: Path) -> None:
@@ -67,12 +66,7 @@ def test_tags(tmp_path: Path) -> None:
 
 
 def test_bad_inputs(tmp_path: Path) -> None:
-    with av.open(str(tmp_path / "sound.m4a"), "w") as out:
-        stream = out.add_stream("aac", rate=48000)
-        frame = av.AudioFrame.from_ndarray(np.zeros((2, 1024), np.float32), "fltp", "stereo")
-        frame.sample_rate = 48000
-        out.mux(stream.encode(frame))
-        out.mux(stream.encode(None))
+    make_sound(tmp_path / "sound.m4a")
     (tmp_path / "empty.mp4").touch()
     (tmp_path / "text.mp4").write_text("not a film\n" * 100)
     (tmp_path / "notes.txt").write_text("not a film\n" * 100)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -112,20 +113,31 @@ def test_another_film_is_noticed(cut_film: Path) -> None:
         next(read_chunks(open_film(cut_film), start=Resume(40, 1, 0, "0" * 64)))
 
 
-def test_damage_is_an_error_or_noted(tmp_path: Path) -> None:
-    path = make_film(tmp_path / "a.mkv", shot("coffee", 60), options={"g": "250"})
+@pytest.mark.parametrize("frame", [3, 11, 51])
+def test_damage_in_one_frame_is_noted(tmp_path: Path, frame: int) -> None:
+    path = make_film(tmp_path / "a.mkv", shot("coffee", 60), options={"g": "250", "bf": "0"})
     content = bytearray(path.read_bytes())
-    rng = np.random.default_rng(0)
+    packet = [p for p, _ in packets(path, "video")][frame]
+    middle = content.index(packet) + len(packet) // 2
+    for at in range(middle, middle + 16):
+        content[at] ^= 0xFF
+    path.write_bytes(content)
+    chunks = [frames.chunk for frames in read_chunks(open_film(path), 16, 64)]
+    assert sum(len(chunk) for chunk in chunks) == 60
+    assert [n for chunk in chunks for n in chunk.damaged] == [frame]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_damage_all_over_is_an_error(tmp_path: Path, seed: int) -> None:
+    path = make_film(tmp_path / "a.mkv", shot("coffee", 60), options={"g": "250", "bf": "0"})
+    content = bytearray(path.read_bytes())
+    rng = np.random.default_rng(seed)
     for at in rng.integers(len(content) // 3, len(content) * 9 // 10, 60):
         content[at] ^= 0xFF
     path.write_bytes(content)
-    try:
-        film = open_film(path)
-        reader = FilmReader(film)
-        frames = sum(len(frames.chunk) for frames in reader)
-        assert frames == film.frames
-    except SemcolorError as error:
-        assert "\n" not in str(error)
+    with pytest.raises(SemcolorError, match="could not be decoded|only its first") as caught:
+        list(read_chunks(open_film(path), 16, 64))
+    assert "\n" not in str(caught.value)
 
 
 def test_concealed_damage_is_told_with_its_chunk(tmp_path: Path) -> None:
@@ -153,7 +165,8 @@ def test_lost_frames_are_an_error(tmp_path: Path) -> None:
 
 def test_settings_are_checked(short_film: Path) -> None:
     film = open_film(short_film)
-    for wrong in ({"chunk": 20}, {"chunk": 8}, {"size": 100}):
+    cases: list[dict[str, Any]] = [{"chunk": 20}, {"chunk": 8}, {"size": 100}]
+    for wrong in cases:
         with pytest.raises(InputError):
             FilmReader(film, **wrong)
 

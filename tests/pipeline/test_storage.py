@@ -15,7 +15,6 @@ from semcolor.errors import OutputError
 from semcolor.jobs.batch.manifest import read_request
 from semcolor.jobs.batch.plan import make_plan, target_of
 from semcolor.jobs.batch.state import Records
-from semcolor.jobs.cluster import connected
 from semcolor.jobs.commands import batch, video
 from semcolor.jobs.film.workdir import work_folder
 from semcolor.pipeline import reader
@@ -29,6 +28,7 @@ moto = pytest.importorskip("moto.server", reason="moto and flask give the S3 ser
 pytest.importorskip("s3fs", reason="s3fs is in the extra s3")
 
 FAST = ["--size", "64", "--codec", "ffv1", "--workers", "1"]
+RAY_CORES = 1
 
 
 @pytest.fixture(scope="module")
@@ -67,10 +67,8 @@ def films(store: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def ray_running(store: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Its workers have the store's address and credentials in their environment."""
-    with connected(None, 1, 256 << 20, tmp_path_factory.mktemp("spill")):
-        yield
+def ray_running(store: Any, ray_running: None) -> None:
+    """Begun after the store, so that Ray's workers have its address and credentials in their environment."""
 
 
 @pytest.fixture(scope="module")

@@ -23,9 +23,10 @@ PHOTOS = ("astronaut", "chelsea", "coffee", "rocket")
 
 
 @cache
-def photo(name: str) -> np.ndarray:
-    """(H, W, 3) uint8 R'G'B'."""
-    return getattr(skimage.data, name)()
+def photo(name: str, size: tuple[int, int] | None = None) -> np.ndarray:
+    """(H, W, 3) uint8 R'G'B'; `size`: the height and width to shrink it to."""
+    picture = getattr(skimage.data, name)()
+    return picture if size is None else cv2.resize(picture, size[::-1], interpolation=cv2.INTER_AREA)
 
 
 def shot(
@@ -151,21 +152,42 @@ def make_film(
     return path
 
 
+def make_sound(path: Path) -> Path:
+    """Encode a moment of silence without any pictures. Returns `path`."""
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream("aac", rate=48000)
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 4096), np.float32), format="fltp", layout="mono")
+        frame.sample_rate = 48000
+        out.mux(stream.encode(frame))
+        out.mux(stream.encode(None))
+    return path
+
+
+def pictures_of(path: Path, pixels: str = "rgb24") -> np.ndarray:
+    """(N, H, W, ...): all frames, converted to the pixel format `pixels`."""
+    with av.open(str(path)) as container:
+        return np.stack([frame.to_ndarray(format=pixels) for frame in container.decode(video=0)])
+
+
+def samples(plane: Any, dtype: type = np.uint8) -> np.ndarray:
+    """(h, w) of a decoded frame's plane, without the padding of its rows."""
+    return np.frombuffer(plane, dtype).reshape(plane.height, -1)[:, : plane.width].copy()
+
+
 def luma_planes(path: Path) -> np.ndarray:
     """(N, H, W): the Y planes as the decoder gives them, read independently of the package."""
     planes = []
     with av.open(str(path)) as container:
         for frame in container.decode(container.streams.video[0]):
             dtype = np.uint8 if frame.format.components[0].bits == 8 else np.uint16
-            rows = np.frombuffer(frame.planes[0], dtype).reshape(frame.height, -1)
-            planes.append(rows[:, : frame.width].copy())
+            planes.append(samples(frame.planes[0], dtype))
     return np.stack(planes)
 
 
 def packets(path: Path, kind: str) -> list[tuple[bytes, Fraction | None]]:
     """(content, time in seconds) of the packets of the first stream of a kind: "video", "audio", "subtitle"."""
     with av.open(str(path)) as container:
-        stream = next(s for s in container.streams if s.type == kind)
+        stream: Any = next(s for s in container.streams if s.type == kind)
         return [
             (bytes(p), None if p.pts is None else p.pts * Fraction(stream.time_base))
             for p in container.demux(stream)

@@ -51,6 +51,7 @@ def no_download(monkeypatch):
     monkeypatch.setattr("semcolor.models.training.trainer.imagenet_encoder", Encoder)
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_goes_on_with_the_same_result(folder, no_download, tmp_path, monkeypatch):
     """Killed between two checkpoints and started anew, training ends with the very weights of an unbroken run."""
     settings = Settings(steps=4, batch=2, size=64, fixed=0)
@@ -80,6 +81,7 @@ def test_an_interrupted_run_goes_on_with_the_same_result(folder, no_download, tm
         train(folder.roots, tmp_path / "half", replace(settings, rate=1e-4), cpu, ["hills"])
 
 
+@pytest.mark.slow
 def test_training_learns_and_writes_weights_log_and_sheet(folder, tmp_path, no_download):
     settings = Settings(minutes=0.3, batch=4, size=64, fixed=0, encoder=0.5)
     before = evaluate_tests(Trainer(settings, torch.device("cpu")).mean.eval(), folder, ["hills"])
@@ -120,6 +122,7 @@ def test_a_burst_is_left_out_and_a_burst_model_goes_back(folder, no_download):
         assert torch.equal(now, mean) and now.isfinite().all()
 
 
+@pytest.mark.slow
 def test_a_run_may_be_averaged_with_its_start(folder, tmp_path):
     start = tmp_path / "start.safetensors"
     weights.save(Colorizer(), start, {"recipe": {}, "figures": {}})
@@ -150,6 +153,7 @@ def test_fixed_stages_keep_their_weights(folder, no_download):
     assert not any(n.startswith("encoder.stages.5.") and n.endswith("weight") for n in still)
 
 
+@pytest.mark.slow
 def test_workers_that_could_never_start_are_told_at_once(folder, tmp_path):
     python = tmp_path / "a folder" / "python"
     python.parent.mkdir()
@@ -171,6 +175,8 @@ def one_thread():
     torch.set_num_threads(threads)
 
 
+@pytest.mark.ray
+@pytest.mark.slow
 @pytest.mark.skipif(" " in sys.executable, reason="Ray Train starts no workers where Python's path has a space")
 def test_two_workers_train_together(folder, tmp_path, one_thread):
     """Ray Train, gloo, two processes: one step of theirs is one step on the mean of both gradients."""
