@@ -30,7 +30,7 @@ def test_every_folder_with_code_is_a_listed_package():
 
 
 def test_root_holds_no_stray_module():
-    assert {p.name for p in ROOT.glob("*.py")} == {"__init__.py", "errors.py"}
+    assert {p.name for p in ROOT.glob("*.py")} == {"__init__.py", "__main__.py", "errors.py"}
 
 
 def test_imports_run_down_only():
@@ -58,9 +58,11 @@ def test_wheel_holds_all_code_and_the_weights(wheel):
             assert f"{package.replace('.', '/')}/{path.name}" in wheel
     assert "semcolor/models/weights/semcolor.safetensors" in wheel
     assert "semcolor/models/weights/README.md" in wheel
+    assert "semcolor/py.typed" in wheel
+    assert any(name.endswith(".dist-info/licenses/LICENSE") for name in wheel)
 
 
 def test_wheel_holds_nothing_else(wheel):
     strangers = {n for n in wheel if not n.startswith("semcolor/") and ".dist-info/" not in n}
     assert not strangers
-    assert not any(part in n for n in wheel for part in ("tests/", ".venv", "checkpoint"))
+    assert not any(part in n for n in wheel for part in ("tests/", ".venv", "checkpoint.pt"))
