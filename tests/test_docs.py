@@ -128,7 +128,7 @@ def test_nothing_is_skipped_that_the_docs_do_not_have():
 
 
 @pytest.fixture(scope="module")
-def ray_for_docs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+def ray_running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """One embedded Ray for all commands of the docs."""
     with connected(None, 2, 256 << 20, tmp_path_factory.mktemp("spill")):
         yield
@@ -166,7 +166,7 @@ def _with(language: str) -> list[Any]:
 @pytest.mark.slow
 @pytest.mark.ray
 @pytest.mark.parametrize("page", _with("sh"))
-def test_commands_run(page, reel, ray_for_docs, tmp_path, monkeypatch, capsys):
+def test_commands_run(page, reel, ray_running, tmp_path, monkeypatch, capsys):
     """The page's commands one after another, in one folder."""
     _room(tmp_path, reel, page)
     monkeypatch.chdir(tmp_path)

@@ -1,5 +1,6 @@
 """What is in the wheel, and that nothing strays into the root."""
 
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -15,22 +16,29 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text()) if (ROOT / "pypro
 pytestmark = pytest.mark.skipif(PROJECT is None, reason="semcolor is installed here without its checkout")
 
 
+def _files() -> list[Path]:
+    """The checkout's files, relative to ROOT, without those that git ignores; without git all but what tools made."""
+    command = ["git", "ls-files", "-coz", "--exclude-standard"]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    if result.returncode == 0:
+        found = [Path(name) for name in result.stdout.split("\0") if name]
+    else:
+        made = {"build", "dist", "__pycache__"}
+        found = [path.relative_to(ROOT) for path in ROOT.rglob("*")]
+        found = [path for path in found if not any(p in made or p.startswith(".") for p in path.parts)]
+    return [path for path in found if (ROOT / path).is_file()]
+
+
 def test_every_folder_with_code_is_a_listed_package():
     assert PROJECT
-    found = {"semcolor"}
-    tracked = subprocess.run(
-        ["git", "ls-files", "-co", "--exclude-standard", "*.py"], cwd=ROOT, capture_output=True, text=True
-    )
-    files = [ROOT / line for line in tracked.stdout.splitlines()] or list(ROOT.rglob("*.py"))
-    for path in files:
-        folder = path.parent.relative_to(ROOT).as_posix()
-        if folder.split("/")[0] not in (".", "docs", "tests"):
-            found.add("semcolor." + folder.replace("/", "."))
+    folders = {path.parent.parts for path in _files() if path.suffix == ".py"}
+    found = {".".join(("semcolor", *parts)) for parts in folders if parts[:1] not in (("docs",), ("tests",))}
     assert found == set(PROJECT["tool"]["setuptools"]["packages"])
 
 
 def test_root_holds_no_stray_module():
-    assert {p.name for p in ROOT.glob("*.py")} == {"__init__.py", "__main__.py", "errors.py"}
+    found = {path.name for path in ROOT.glob("*.py")}
+    assert found - {"__main__.py"} == {"__init__.py", "errors.py"}
 
 
 def test_imports_run_down_only():
@@ -41,10 +49,13 @@ def test_imports_run_down_only():
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory) -> set[str]:
-    """Names in a wheel built from the checkout."""
-    folder = tmp_path_factory.mktemp("wheel")
+    """Names in a wheel built from a copy of the checkout: setuptools leaves a folder `build` where it builds."""
+    folder, source = (tmp_path_factory.mktemp(name) for name in ("wheel", "source"))
+    for path in _files():
+        (source / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(ROOT / path, source / path)
     command = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation", "-w", str(folder)]
-    result = subprocess.run([*command, str(ROOT)], capture_output=True, text=True)
+    result = subprocess.run([*command, str(source)], capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
     (path,) = folder.glob("*.whl")
     return set(zipfile.ZipFile(path).namelist())
@@ -65,4 +76,7 @@ def test_wheel_holds_all_code_and_the_weights(wheel):
 def test_wheel_holds_nothing_else(wheel):
     strangers = {n for n in wheel if not n.startswith("semcolor/") and ".dist-info/" not in n}
     assert not strangers
-    assert not any(part in n for n in wheel for part in ("tests/", ".venv", "checkpoint.pt"))
+    assert not any(part in n for n in wheel for part in ("tests/", ".venv"))
+    package = {n for n in wheel if n.startswith("semcolor/")}
+    assert {Path(n).suffix for n in package} <= {".py", ".md", ".safetensors", ".typed"}
+    assert {n for n in package if n.endswith(".safetensors")} == {"semcolor/models/weights/semcolor.safetensors"}
