@@ -69,6 +69,8 @@ def test_wheel_holds_all_code_and_the_weights(wheel):
             assert f"{package.replace('.', '/')}/{path.name}" in wheel
     assert "semcolor/models/weights/semcolor.safetensors" in wheel
     assert "semcolor/models/weights/README.md" in wheel
+    assert "semcolor/py.typed" in wheel
+    assert any(name.endswith(".dist-info/licenses/LICENSE") for name in wheel)
 
 
 def test_wheel_holds_nothing_else(wheel):

@@ -7,7 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from semcolor import pipeline
+import semcolor
 from semcolor.errors import InputError, UserError
 from semcolor.flow import Motion
 from semcolor.models.labels import INDEX, NAMES
@@ -282,7 +282,7 @@ def test_a_transfer_moves_means_and_spreads(tmp_path):
 def test_the_python_interface_paints_a_span_a_still_and_a_map_as_the_whole_film(disc_film, tmp_path):
     """With an edit that begins inside the shot: all the state there is."""
     path, masks = disc_film
-    film = pipeline.open_film(path)
+    film = semcolor.open_film(path)
     sheet = Sheet.model_validate(
         {
             "palette": {"wall": "#335577"},
@@ -292,24 +292,24 @@ def test_the_python_interface_paints_a_span_a_still_and_a_map_as_the_whole_film(
             ],
         }
     )
-    look = pipeline.Look(size=64, sheet=sheet)
+    look = semcolor.Look(size=64, sheet=sheet)
     from semcolor.pipeline.encode import choose_encoding
 
     lossless = choose_encoding(film, "ffv1")
-    pipeline.colorize(film, tmp_path / "whole.mkv", look, encoding=lossless)
-    pipeline.colorize(film, tmp_path / "spans.mkv", look, spans=[(2, 7), (33, 45)], encoding=lossless)
+    semcolor.colorize(film, tmp_path / "whole.mkv", look, encoding=lossless)
+    semcolor.colorize(film, tmp_path / "spans.mkv", look, spans=[(2, 7), (33, 45)], encoding=lossless)
     whole, spans = pictures_of(tmp_path / "whole.mkv"), pictures_of(tmp_path / "spans.mkv")
     assert len(whole) == 60 and np.array_equal(spans, np.concatenate([whole[2:7], whole[33:45]]))
     assert np.array_equal(luma_planes(tmp_path / "whole.mkv"), luma_planes(path))
-    still = pipeline.still(film, "1.4s", tmp_path / "still.png", look)  # frame 35; chroma is full size there
+    still = semcolor.still(film, "1.4s", tmp_path / "still.png", look)  # frame 35; chroma is full size there
     # The film has one chroma sample for four pixels, so their means are compared.
     ours, theirs = (cv2.resize(p, (72, 48), interpolation=cv2.INTER_AREA).astype(int) for p in (still, whole[35]))
     assert np.abs(ours - theirs).mean() < 1.5
     read = cv2.imread(str(tmp_path / "still.png"))
     assert read is not None and np.array_equal(read[..., ::-1], still)
-    assert (pipeline.label_map(film, 40, look, full=True)[masks[20]] == INDEX["flower"]).mean() > 0.7
+    assert (semcolor.label_map(film, 40, look, full=True)[masks[20]] == INDEX["flower"]).mean() > 0.7
     with pytest.raises(UserError, match="names no picture's format"):
-        pipeline.still(film, 0, tmp_path / "still.mp4", look)
+        semcolor.still(film, 0, tmp_path / "still.mp4", look)
 
 
 def test_a_reference_brings_its_colours(tmp_path):
@@ -321,12 +321,12 @@ def test_a_reference_brings_its_colours(tmp_path):
     cv2.imwrite(str(tmp_path / "photo.png"), turned[..., ::-1])
     sheet = read_sheet(str(_sheet(tmp_path, {"references": [{"photo": "photo.png"}]})))
 
-    def mean(look: pipeline.Look) -> np.ndarray:
-        picture = pipeline.still(film, 6, tmp_path / "s.png", look, overwrite=True).astype(np.float32) / 255
+    def mean(look: semcolor.Look) -> np.ndarray:
+        picture = semcolor.still(film, 6, tmp_path / "s.png", look, overwrite=True).astype(np.float32) / 255
         return cv2.cvtColor(picture, cv2.COLOR_RGB2Lab)[..., 1:].mean((0, 1))
 
     wanted = cv2.cvtColor(turned.astype(np.float32) / 255, cv2.COLOR_RGB2Lab)[..., 1:].mean((0, 1))
-    before, after = (np.abs(mean(pipeline.Look(size=96, sheet=s)) - wanted).sum() for s in (Sheet(), sheet))
+    before, after = (np.abs(mean(semcolor.Look(size=96, sheet=s)) - wanted).sum() for s in (Sheet(), sheet))
     assert after < 0.4 * before
 
 
