@@ -24,8 +24,8 @@ import semcolor
 TESTS = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(TESTS))
 
-DATA = TESTS.parents[1] / "shared" / "data"
-"""Clips, masks and photos that are too large for the tree: a folder beside the checkout."""
+DATA = Path(os.environ.get("SEMCOLOR_DATA") or TESTS.parents[1] / "shared" / "data")
+"""Clips, masks and photos that are too large for the tree: a folder beside the checkout, or SEMCOLOR_DATA."""
 
 PACKAGES = ("torch", "openvino", "opencv-python-headless", "av", "ray", "numpy")
 

@@ -76,7 +76,7 @@ def join(clips: list[np.ndarray], seed: int, count: int = 8) -> Edit:
     for _ in range(count):
         last = int(rng.choice([n for n in range(len(clips)) if n != last]))
         length = int(rng.integers(8, 40))
-        start = int(rng.integers(0, len(clips[last]) - length))
+        start = int(rng.integers(0, max(1, len(clips[last]) - length)))
         if edit.frames:
             edit.cuts.append(len(edit.frames))
         edit.frames += list(clips[last][start : start + length])

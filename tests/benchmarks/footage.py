@@ -94,7 +94,10 @@ def filled(inside: np.ndarray) -> np.ndarray:
 
 
 def overlap(one: np.ndarray, other: np.ndarray) -> float:
-    """Intersection over union of two regions (h, w), bool, or uint8 where a pixel may be a part; 1 if both are empty."""
+    """Intersection over union of two regions (h, w), 1 if both are empty.
+
+    They are bool, or uint8 where a pixel may belong to a region in part.
+    """
     either = np.maximum(one, other).sum(dtype=float)
     return float(np.minimum(one, other).sum(dtype=float) / either) if either else 1.0
 

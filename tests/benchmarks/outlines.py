@@ -1,10 +1,10 @@
 """How well an outline that is off is drawn to the edges: ours beside OpenCV's GrabCut and watershed.
 
 An outline is drawn too large, too small, too far to the right and too far down, by so many pixels of a picture of 480
-lines. The figure is its overlap with the truth on the chroma grid (IoU, of partly covered pixels too), mean over things
-and ways of being off. GrabCut and watershed decide within the band in which ours decides. Made things are blobs of one
-ground on another. DAVIS has outlines that people drew, here in the first, middle and last frame of each clip. Where there is no
-edge, the outline is to stay: there the overlap is with what was drawn.
+lines. The figure is its overlap with the truth on the chroma grid (IoU, with pixels that are covered in part), the mean
+over things and ways of being off. GrabCut and watershed decide within the band in which ours decides. Made things are
+blobs of one ground on another. DAVIS has outlines that people drew; the first, middle and last frame of each clip are
+used. Where there is no edge, the outline is to stay: there the overlap is with the outline as it was drawn.
 """
 
 from __future__ import annotations
@@ -150,7 +150,7 @@ def made_thing(kind: str, seed: int, there: bool = True) -> Thing:
 
 def blob(seed: int) -> np.ndarray:
     """(h, w) uint8: the largest connected part of a smooth random field above its mean."""
-    field = filled(texture(*SIZE, seed + 100, 28) > 140)
+    field = filled(texture(*SIZE, seed + 100, 20) > 150)
     _, parts, stats, _ = cv2.connectedComponentsWithStats(field)
     return filled(np.asarray(parts) == 1 + stats[1:, cv2.CC_STAT_AREA].argmax())
 
