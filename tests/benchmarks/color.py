@@ -62,7 +62,7 @@ def row_of(source: str, photos: int, curve: np.ndarray) -> Row:
     row |= {name: float(np.interp(1, VIVID, axis)) for name, axis in (("ratio", ratio), ("colourfulness", colorful))}
     for wanted in COLORFULNESS:
         reached = colorful[0] <= wanted <= colorful[-1]
-        row[f"ratio at {wanted}"] = float(np.interp(wanted, colorful, ratio)) if reached else float("nan")
+        row[f"ratio at {wanted}"] = float(np.interp(wanted, colorful, ratio)) if reached else None
     return row
 
 

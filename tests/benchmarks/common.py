@@ -119,7 +119,7 @@ def markdown(rows: list[Row]) -> str:
 
 def _shown(value: Any) -> str:
     """Three digits that count; a dash where there is no figure."""
-    if value is None or value != value:
+    if value is None:
         return "–"
     if isinstance(value, float):
         return f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}"
@@ -127,9 +127,10 @@ def _shown(value: Any) -> str:
 
 
 def mean_row(name: str, rows: list[Row]) -> Row:
-    """The mean of each column of numbers; the first column says `name`."""
+    """The mean of each column of numbers, over the rows that have one; the first column says `name`."""
     first, *columns = rows[0]
-    return {first: name} | {key: sum(row[key] for row in rows) / len(rows) for key in columns}
+    known = {key: [row[key] for row in rows if row[key] is not None] for key in columns}
+    return {first: name} | {key: sum(values) / len(values) if values else None for key, values in known.items()}
 
 
 def package_clip(name: str) -> Path:

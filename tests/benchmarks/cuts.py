@@ -17,25 +17,22 @@ from pipeline.test_cuts import SMALL, Edit, find, make_edit, worn
 
 
 def measure(given: argparse.Namespace, results: Results) -> None:
-    seeds = range(given.seed, given.seed + given.edits)
-    edits = [make_edit(seed) for seed in seeds]
-    rows = [judge("made edits", edits, seeds, damaged) for damaged in (False, True)]
+    made = [make_edit(given.seed + n) for n in range(given.edits)]
+    results.add("Made edits", [judge(made, given.seed, damaged) for damaged in (False, True)])
     clips = [thumbs(clip) for clip in all_clips(results) if clip.path.parent.parent == DATA]
     if len(clips) > 1:
-        joined = [join(clips, seed) for seed in seeds]
-        rows += [judge("joined clips", joined, seeds, damaged) for damaged in (False, True)]
-    results.add("Cuts", rows)
+        joined = [join(clips, given.seed + n) for n in range(given.joined)]
+        results.add("Joined clips", [judge(joined, given.seed, damaged) for damaged in (False, True)])
 
 
-def judge(kind: str, edits: list[Edit], seeds: range, damaged: bool) -> Row:
+def judge(edits: list[Edit], first: int, damaged: bool) -> Row:
     """Hard cuts found, missed, and reported where there are none."""
     total = np.zeros(3, int)
-    for edit, seed in zip(edits, seeds, strict=True):
+    for seed, edit in enumerate(edits, first):
         frames, flashes = worn(edit.frames, seed) if damaged else (np.stack(edit.frames), set[int]())
         total += score(edit, set(find(frames)), flashes)
     right, missed, wrong = (int(count) for count in total)
     return {
-        "films": kind,
         "damaged": "yes" if damaged else "no",
         "edits": len(edits),
         "frames": sum(len(edit.frames) for edit in edits),
@@ -85,6 +82,7 @@ def join(clips: list[np.ndarray], seed: int, count: int = 8) -> Edit:
 
 if __name__ == "__main__":
     parser = options(__doc__)
-    parser.add_argument("--edits", type=int, default=80, help="edits of each kind")
+    parser.add_argument("--edits", type=int, default=80, help="made edits")
+    parser.add_argument("--joined", type=int, default=20, help="edits joined of clips")
     parser.add_argument("--seed", type=int, default=1000, help="seed of the first edit; the tests use 0 to 19")
     run(parser, measure)

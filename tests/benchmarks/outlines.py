@@ -170,5 +170,5 @@ def seen_things(clip: Clip) -> list[Thing]:
 if __name__ == "__main__":
     parser = options(__doc__)
     parser.add_argument("--things", type=int, default=3, help="made things of each kind")
-    parser.add_argument("--step", type=int, default=1, help="only every so-manieth thing of the clips")
+    parser.add_argument("--step", type=int, default=1, help="use every STEP-th thing of the clips")
     run(parser, measure)

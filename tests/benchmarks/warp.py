@@ -147,7 +147,7 @@ def judge(estimate: Estimate, pairs: list[Pair]) -> Row:
 
 
 def pairs_of(thumbs: np.ndarray, rgb: np.ndarray, step: int = 4) -> list[Pair]:
-    """Every so-manieth pair of neighbours of a clip."""
+    """Every `step`-th pair of neighbours of a clip."""
     ab = np.ascontiguousarray(lab(rgb)[..., 1:])
     return [(thumbs[n - 1], thumbs[n], ab[n - 1], ab[n]) for n in range(1, len(thumbs), step)]
 
