@@ -21,6 +21,13 @@ lint: .venv/ready
 	$(RUN) -m pyright
 	.venv/bin/lint-imports
 
+# Every figure that the docs quote: about a quarter of an hour. The JSON files are in build/bench.
+.PHONY: bench
+bench: .venv/ready
+	for name in cuts steadiness outlines regions warp color throughput; do \
+		$(RUN) tests/benchmarks/$$name.py --json build/bench/$$name.json || exit 1; \
+	done
+
 .venv/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(RUN) -m pip install --quiet --constraint constraints.txt --editable '.[dev,train]'

@@ -1,0 +1,109 @@
+"""The benchmarks run, with settings so small that their figures mean little, and say something plausible."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from support.films import make_film, shot
+from support.motions import disc
+from support.photos import make_hills
+
+BENCHMARKS = Path(__file__).with_name("benchmarks")
+FRAMES = 24
+
+pytestmark = pytest.mark.slow
+
+Tables = dict[str, list[dict[str, Any]]]
+Measure = Callable[..., Tables]
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small folder like the one beside the checkout: photos with labels, two clips, and the masks of one of them."""
+    folder = make_hills(tmp_path_factory.mktemp("data"))
+    (folder / "clips").mkdir()
+    make_film(folder / "clips" / "coffee.mp4", shot("coffee", FRAMES), grey=False)
+    pictures, masks = disc(FRAMES, 4)
+    make_film(folder / "clips" / "disc.mp4", np.repeat(pictures[..., None], 3, -1))
+    (folder / "masks" / "disc").mkdir(parents=True)
+    for number, mask in enumerate(masks):
+        cv2.imwrite(str(folder / "masks" / "disc" / f"{number:05}.png"), mask.astype(np.uint8) * 255)
+    return folder
+
+
+@pytest.fixture
+def measure(tmp_path: Path, data: Path) -> Measure:
+    """Run a benchmark and read its tables from its JSON; `without` data if wanted."""
+
+    def run(name: str, *options: str, without: bool = False) -> Tables:
+        path, place = tmp_path / "figures.json", tmp_path if without else data
+        command = [sys.executable, str(BENCHMARKS / f"{name}.py"), *options, "--json", str(path)]
+        environment = os.environ | {"SEMCOLOR_DATA": str(place)}
+        result = subprocess.run(command, capture_output=True, text=True, env=environment)
+        assert result.returncode == 0, result.stderr
+        figures = json.loads(path.read_text())
+        assert figures["benchmark"] == name and {"cpu", "cores", "memory", "torch", "date"} <= set(figures["machine"])
+        assert all(rows and f"**{title}**" in result.stdout for title, rows in figures["tables"].items())
+        return figures["tables"]
+
+    return run
+
+
+def test_cuts(measure: Measure) -> None:
+    tables = measure("cuts", "--edits", "2", "--joined", "2")
+    assert list(tables) == ["Made edits", "Joined clips"]
+    for row in sum(tables.values(), []):
+        assert row["cuts"] > 4 and row["recall"] > 0.8 and row["precision"] > 0.6
+
+
+def test_steadiness(measure: Measure) -> None:
+    row, _ = measure("steadiness", "--frames", "16", "--size", "128", "--clips", "bikes")["Steadiness"]
+    assert 0 < row["warp error, steady"] < row["warp error, frame"] < 5
+    assert 0 <= row["churn, steady"] < row["churn, frame"] < 1
+    assert 0 < row["CDC, steady"] < 0.1 and 0 < row["CDC, truth"] < 0.1
+    assert 1 < row["CIEDE2000, steady"] < 20 and 0.3 < row["colour, steady"] < 2
+
+
+def test_outlines(measure: Measure) -> None:
+    tables = measure("outlines", "--things", "1")
+    for kind in ("Made things", "DAVIS"):
+        right, *_, off = tables[kind]
+        assert right["as drawn"] == 1 and right["snap"] > 0.95
+        assert off["as drawn"] < off["snap"] < 1
+    assert all(0.9 < row["snap"] <= 1 for row in tables["No edge"])
+
+
+def test_regions(measure: Measure) -> None:
+    tables = measure("regions", "--size", "128")
+    for row in [*tables["Made films"], *tables["DAVIS"]]:
+        assert row["J"] > 0.8 and row["F"] > 0.8 and row["ms a frame"] > 0
+
+
+def test_warp(measure: Measure) -> None:
+    tables = measure("warp", "--repeats", "2", "--frames", "6", "--clips", "coffee")
+    assert all(0 < row["cv2.remap"] < 10_000 for row in tables["Milliseconds to warp a picture"])
+    assert all(0.1 < row["error of luma"] < 20 for row in tables["Motion by DIS"])
+
+
+@pytest.mark.parametrize("without", [False, True], ids=["data", "packages alone"])
+def test_color(measure: Measure, without: bool) -> None:
+    options = "--photos", "2", "--sources", "hills", "--sizes", "128"
+    row, *_ = measure("color", *options, without=without)["Colour, --size 128"]
+    assert row["photos"] == 2 and 0.1 < row["ratio"] < 1.5 and 0.1 < row["colourfulness"] < 2
+
+
+@pytest.mark.ray
+def test_throughput(measure: Measure) -> None:
+    tables = measure("throughput", "--frames", "32", "--frames-hd", "0", "--short", "0")
+    assert all(row["seconds"] > 0 for row in tables["Short films"])
+    (row,) = tables["Throughput"]
+    assert row["frames/s"] > 0 and row["plain frames/s"] > row["frames/s"] and row["memory, MB"] > 100
