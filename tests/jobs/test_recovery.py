@@ -266,7 +266,7 @@ def _runs_that_end(monkeypatch, error: Exception, failing: int = sys.maxsize) ->
     """The first `failing` runs end with `error`, the others well; the list grows with each."""
     attempts: list[int] = []
 
-    class Run:
+    class Ending:
         done, stages, queues = 0, {}, {}
 
         def __init__(self, *_: object) -> None:
@@ -276,7 +276,7 @@ def _runs_that_end(monkeypatch, error: Exception, failing: int = sys.maxsize) ->
             if len(attempts) <= failing:
                 raise error
 
-    monkeypatch.setattr(recovery, "Run", Run)
+    monkeypatch.setattr(recovery, "Attempt", Ending)
     monkeypatch.setattr(recovery, "PAUSES", (0.0, 0.0))
     return attempts
 
