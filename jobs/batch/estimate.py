@@ -68,17 +68,19 @@ def estimate(to_do: list[PlannedFilm], device: str, address: str | None) -> str:
         trial = replace(trial, start=time.perf_counter() - began - trial.busy)
     total = sum(planned.source_stat[0] for planned in to_do)
     slots = gpus if device == "cuda" else cpus
-    seconds = hours([film for _, film in films], trial, total, len(to_do), slots, cpus, device)
+    seconds = batch_seconds([film for _, film in films], trial, total, len(to_do), slots, cpus, device)
     counted = f"{len(films)} films" if len(films) + len(bad) < len(to_do) else "all films"
     sentence = (
-        f"about {clock(seconds)} on {slots} × {device} and {cpus} cores, if nothing else runs there; judged by "
-        f"{trial.frames} frames of {trial.source} coloured now, the length of {counted}, the size of the rest, and "
-        f"{trial.start:.0f} s for each film's start"
+        f"about {clock(seconds)} on {slots} × {device} and {cpus} cores, if nothing else runs there; estimated from "
+        f"{trial.frames} frames of {trial.source} coloured now, the length of {counted}, the sizes of all files, and "
+        f"{trial.start:.0f} s to start each film"
     )
     return "\n".join([*lines, sentence])
 
 
-def hours(films: list[FilmSize], trial: Trial, total: int, count: int, slots: int, cpus: int, device: str) -> float:
+def batch_seconds(
+    films: list[FilmSize], trial: Trial, total: int, count: int, slots: int, cpus: int, device: str
+) -> float:
     """Estimated seconds for a batch.
 
     Args:

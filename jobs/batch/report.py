@@ -24,13 +24,13 @@ COLUMNS = ("film", "", "frames", "shots", "time", "frames/s", "tries", "output, 
 """Headings of the table in `summary.html`."""
 
 
-def write_summary(records: Records, batch: Batch, to_do: Iterable[PlannedFilm]) -> dict[str, Any]:
+def write_summary(records: Records, batch: Batch, planned_films: Iterable[PlannedFilm]) -> dict[str, Any]:
     """Write both files for all films of the batch, unfinished films first. Returns the totals.
 
     Args:
         records: the batch's state files.
         batch: the record of the batch.
-        to_do: all films of the batch, finished ones included.
+        planned_films: all films of the batch, finished ones included.
     """
     totals: dict[str, Any] = {
         "state": batch.state,
@@ -45,7 +45,7 @@ def write_summary(records: Records, batch: Batch, to_do: Iterable[PlannedFilm]) 
     }
     # Only the finished text of each film is kept in memory, since there may be ten thousand films.
     texts: dict[bool, list[tuple[str, str]]] = {False: [], True: []}
-    for planned in to_do:
+    for planned in planned_films:
         record = records.read(planned.key)
         film = _film(planned, record)
         totals["films"] += 1
