@@ -299,8 +299,7 @@ class Records:
     def write(self, key: str, record: Record) -> None:
         """Write the record of a film, with the present time."""
         record.updated = time.time()
-        # The record of a finished film must survive a power cut. The content of other records is also in the film's work
-        # folder.
+        # The record of a finished film must survive a power cut. For other films, the work folder has the same content.
         write_whole(self.folder / "films" / f"{key}.json", [record.model_dump_json()], durably=record.state == "done")
 
 
