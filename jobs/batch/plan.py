@@ -100,7 +100,7 @@ class Plan:
     mistakes: list[str] = field(default_factory=list)
     """All mistakes of the request, as whole sentences."""
     left_out: list[str] = field(default_factory=list)
-    """Files that are not made into films, and why, as whole sentences."""
+    """Files in folders that are left out, and why, as whole sentences."""
 
 
 def make_plan(
@@ -119,16 +119,23 @@ def make_plan(
 
 
 class _Planner:
+    """Plans films one by one; each common check is made once."""
+
     def __init__(self, target: Target, records: Records, overwrite: bool, work: Path | None) -> None:
         self.target, self.records, self.overwrite, self.work = target, records, overwrite, work
         self.known = records.keys()
+        """Keys of the films that have a record."""
         self.checked: set[tuple[str, str]] = set()
+        """(kind, value) of the checks that have passed; see `_check_once`."""
         self.digests: dict[str, str] = {}
+        """File of weights → its digest."""
 
     def plan(self, request: Request) -> Plan:
+        """The plan for a request."""
         plan = Plan(left_out=list(request.left_out))
+        # Films with the paths of their outputs, and mistakes, in the order of the request.
         placed: list[tuple[Asked, dict[str, str | None]] | str] = []
-        makers: dict[str, Asked] = {}  # output → the film it is made from
+        makers: dict[str, Asked] = {}  # output → film whose output it is
         for asked in request.asked:
             if isinstance(asked, str):
                 placed.append(asked)
@@ -248,29 +255,29 @@ class _Planner:
     def _with_outputs(self, planned: PlannedFilm) -> PlannedFilm:
         """The film, with its way of handling existing outputs: our own finished work is checked, other files are
         replaced or refused. Raises UserError."""
-        standing = {path: found for path in planned.targets if (found := file_stat(path))}
-        if not standing:
+        existing = {path: found for path in planned.targets if (found := file_stat(path))}
+        if not existing:
             return planned
-        for path in standing:
+        for path in existing:
             if path == planned.source or (not is_url(path + planned.source) and os.path.samefile(path, planned.source)):
                 raise UserError(f"{path} is the input itself; use placeholders in -o.")
             if not is_url(path) and os.path.isdir(path):
                 raise UserError(f"{path} is a folder.")
         record = self._record(planned)
         same = record is not None and record.wish == planned.made_with and record.labels == planned.labels
-        if record and same and len(standing) == len(planned.targets):
+        if record and same and len(existing) == len(planned.targets):
             if record.state == "done":
-                ours = record.outputs == standing
+                ours = record.outputs == existing
             else:  # the run was killed before it could record that the film is finished
-                ours = all(record.before.get(path) != found for path, found in standing.items())
+                ours = all(record.before.get(path) != found for path, found in existing.items())
             if ours:
                 return replace(planned, check=True, overwrite=self.overwrite)
         if self.overwrite:
             return replace(planned, overwrite=True)
-        path = next(iter(standing))
+        path = next(iter(existing))
         if record and not same:
             raise UserError(f"{path} exists already, made with other settings; use --overwrite to replace it.")
-        if record and record.state != "done" and record.before.get(path) != standing[path]:
+        if record and record.state != "done" and record.before.get(path) != existing[path]:
             return replace(planned, overwrite=True)  # the run was killed after it delivered one of two outputs
         raise UserError(f"{path} exists already; use --overwrite to replace it.")
 

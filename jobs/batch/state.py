@@ -76,6 +76,7 @@ class Record(_Model):
     labels: str | None = None
     """Path of the label film."""
     source_stat: Stat
+    """Size and time of the source."""
     before: dict[str, Stat | None] = {}
     """Output → its size and time before the work began. A different file that is there later is ours."""
     outputs: dict[str, Stat] = {}
@@ -158,13 +159,15 @@ class PlannedFilm:
     made_with: dict[str, Any]
     """See `Record.wish`."""
     source_stat: Stat
+    """Size and time of the source."""
     origin: str
     """Where the film was asked for; see `manifest.Asked`."""
     overwrite: bool = False
+    """Replace outputs that exist."""
     check: bool = False
-    """The outputs exist and may already be this film. Reading the source will tell."""
+    """The outputs exist and may already be this film. The task reads the source to check this."""
     work: Path | None = None
-    """See `film.driver.Settings.work`."""
+    """See `film.job.Settings.work`."""
 
     @property
     def targets(self) -> list[str]:

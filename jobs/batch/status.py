@@ -43,7 +43,7 @@ class View:
 
     @property
     def alive(self) -> bool:
-        """Whether the batch is running, as far as its files tell."""
+        """Whether the batch is running, according to its files."""
         return self.batch.state == "running" and time.time() - self.batch.updated < SILENT
 
     @property
@@ -66,7 +66,8 @@ class Watch:
         self._id = ""
 
     def look(self) -> View | None:
-        """The present view of the batch; None if there is no batch. Works wherever the state files can be read."""
+        """The present view of the batch; None if there is no batch. Any machine that can read the state files may
+        call it."""
         batch = self.records.batch()
         if batch is None:
             return None

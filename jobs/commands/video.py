@@ -98,7 +98,7 @@ def video(
     ] = None,
     steady: options.Steady = STEADY,
     no_steady: Annotated[bool, typer.Option("--no-steady", help="Paint each frame alone: --steady 0.")] = False,
-    motion: Annotated[Literal["dis", "raft"], typer.Option(help="Measures motion; RAFT is slow without a GPU.")] = "dis",
+    motion: Annotated[Literal["dis", "raft"], typer.Option(help="Measures motion; use RAFT with a GPU.")] = "dis",
     motion_weights: Annotated[
         Path | None, typer.Option(metavar="PATH", help="RAFT's weights: a state dict of torchvision's small or large.")
     ] = None,

@@ -2,7 +2,7 @@
 
 The driver holds no pixels. It passes references from actor to actor and waits for receipts. A bounded window of chunks
 in flight limits the memory and holds the Reader back when later stages are slow. An attempt repairs nothing: `recovery`
-handles lost workers, and Ray is told not to retry by itself.
+handles lost workers, and Ray itself retries nothing.
 """
 
 from __future__ import annotations
@@ -115,11 +115,11 @@ class Attempt:
 
         # Only artists reserve cores. The other actors wait more than they work, and they must find a place on a cluster
         # that is full of artists. The window bounds their work.
-        aside: dict[str, Any] = {"num_cpus": 0}
+        no_cores: dict[str, Any] = {"num_cpus": 0}
         # Full-size luma stays on the driver's node, which can read the source and write the output. Only thumbs and
         # chroma travel between nodes.
-        here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
-        with_files = aside | {"scheduling_strategy": here}
+        on_driver = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
+        with_files = no_cores | {"scheduling_strategy": on_driver}
         job, look = self._job, self._job.look
 
         for _ in range(job.workers):
@@ -127,7 +127,7 @@ class Attempt:
             artist = self._start(actors.Artist, needs, job.device, job.precision, look, job.edits)
             self._loading[artist.open.remote()] = artist
         self._reader = self._start(actors.Reader, with_files, job.film, job.settings.chunk, look.size, self._gaps)
-        self._steadier = self._start(actors.Steadier, aside, look.steady, self._gaps, job.edits)
+        self._steadier = self._start(actors.Steadier, no_cores, look.steady, self._gaps, job.edits)
         with writer_turn(job.work):  # waits until no lost Writer of an earlier attempt is at work
             sweep(job.work, self._parts)
         for _ in range(writers(job.workers, job.device)):
@@ -211,7 +211,8 @@ class Attempt:
         return self._start(actors.Surveyor, needs, raft, job.device)
 
     def _report_waiting(self, reported: bool) -> None:
-        """Tell the user, once, that no artist is ready. Raises SemcolorError if the cluster has no device for one."""
+        """Tell the user that no artist is ready, unless `reported` already. Raises SemcolorError if the cluster has
+        no GPU or core."""
         name = units(self._job.device)
         if not count_slots(self._job.device):
             raise SemcolorError(

@@ -59,7 +59,7 @@ LOCKS = ("writer.lock", "lock")
 SPILL = "spill"
 """Prefix of the names of Ray's files; see `cluster`."""
 
-SHARED = "source and output must lie on storage that all nodes see."
+SHARED = "source and output must be on storage that all nodes see."
 """Remedy, for messages about a folder that some nodes do not see."""
 
 PATIENCE = 90.0
@@ -179,7 +179,7 @@ def writer_turn(work: Path, patience: float | None = None, shared: bool = False)
             if time.monotonic() > end:
                 lock.close()
                 raise WorkError(
-                    f"a lost worker still writes in {work}; the same command goes on once it is gone."
+                    f"a lost worker still writes in {work}; the same command continues once that worker has ended."
                 ) from None
             time.sleep(0.1)
 
@@ -203,10 +203,10 @@ def keep_or_clear(work: Path, identity: dict, fresh: bool = False) -> None:
         _write_job(work, {"identity": identity})
 
 
-def drop_touched(work: Path, control: ResolvedEdits | None) -> None:
-    """Remove the parts that were made with other edits than those that `control` applies to them. None: no edits."""
+def drop_touched(work: Path, edits: ResolvedEdits | None) -> None:
+    """Remove the parts that were made with other edits than those that `edits` applies to them. None: no edits."""
     with writer_turn(work):
-        prune(work, control.digest) if control else prune(work)
+        prune(work, edits.digest) if edits else prune(work)
 
 
 def belongs(work: Path, identity: dict) -> bool:
@@ -289,6 +289,7 @@ def _job(work: Path) -> dict:
 
 
 def _write_job(work: Path, job: dict) -> None:
+    """Replace job.json as a whole, so that it survives a power cut."""
     temporary = work / "job.tmp"
     temporary.write_text(json.dumps(job, sort_keys=True))
     move_into_place(temporary, work / "job.json")
