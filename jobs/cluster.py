@@ -99,7 +99,7 @@ def connected(address: str | None, cpus: int, store_bytes: int, spill: Path) -> 
                     ray.init(address=address, **quiet)
                 except (ConnectionError, ValueError, RuntimeError) as error:
                     raise UserError(f"--address {address}: no Ray cluster answers there ({error}).") from error
-                except Exception as error:  # Ray raises a bare Exception, for instance for a refused token
+                except Exception as error:  # Ray raises a bare Exception, for instance if it refuses a token
                     raise SemcolorError(f"--address {address}: Ray cannot be joined: {error}") from error
         try:
             yield
