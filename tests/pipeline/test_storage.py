@@ -192,7 +192,7 @@ MISTAKES = {
     "no container": (["one.mkv", "-o", "s3://reels/out.txt", "--work", "."], ".txt names no film's container"),
     "no work folder": (["one.mkv", "-o", "s3://reels/out.mkv"], "give --work FOLDER as well"),
     "beside the source": (["s3://reels/in/one.mkv"], "s3://reels/in/one.color.mkv: give --work FOLDER as well"),
-    "no such work folder": (["one.mkv", "-o", "s3://reels/out.mkv", "--work", "lost"], "--work lost is no folder"),
+    "no such work folder": (["one.mkv", "-o", "s3://reels/out.mkv", "--work", "lost"], "--work lost is not a folder"),
     "half a file may be seen": (["one.mkv", "-o", "sftp://host/out.mkv", "--work", "."], "only an object store"),
     "a still": (["s3://reels/in/one.mkv", "--still", "1"], "--still writes to this machine"),
 }  # fmt: skip
