@@ -1,1 +1,1 @@
-"""Everything that runs on Ray: the actors of one film, its driver, and the commands."""
+"""Code that runs on Ray: the actors and the driver of one film, batches of films, and the commands."""

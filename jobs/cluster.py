@@ -1,4 +1,4 @@
-"""Ray, embedded on a laptop or joined on a cluster. Importing this module does not import Ray."""
+"""Start Ray on this machine, or join a Ray cluster. Importing this module does not import Ray."""
 
 import os
 import shutil
@@ -13,23 +13,29 @@ from pathlib import Path
 
 from ..errors import SemcolorError, UserError
 
-PREFIX = "semcolor-"  # of the folder for Ray's own files
-STORE_MB = (256, 2048)  # least and most of the embedded object store
-SHELL_AGE = 600.0  # seconds; Ray's own files are there a moment after its folder
+PREFIX = "semcolor-"
+"""Prefix of the name of the folder with Ray's own files."""
+
+STORE_MB = (256, 2048)
+"""Least and greatest size of an embedded Ray's object store, in MiB."""
+
+EMPTY_AGE = 600.0
+"""Seconds after which a session folder without files counts as left over. Ray makes its folder first, and its files a
+moment later."""
 
 
 def cores() -> int:
-    """CPU cores this process may use."""
+    """Number of CPU cores that this process may use."""
     count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    try:  # a container's limit (cgroup v2): microseconds of CPU time a period, or "max"
+    try:  # a container's limit (cgroup v2): microseconds of CPU time per period, or "max"
         quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
         return count if quota == "max" else max(1, min(count, -(-int(quota) // int(period))))
     except (OSError, ValueError):
         return count
 
 
-def _reach(address: str) -> None:
-    """Raise UserError if nothing listens there: Ray would try for minutes."""
+def _check_address(address: str) -> None:
+    """Raise UserError if nothing listens at `address`. Ray itself would keep trying for minutes."""
     host, _, port = address.removeprefix("ray://").rpartition(":")
     if not port.isdigit():
         return
@@ -41,15 +47,22 @@ def _reach(address: str) -> None:
 
 @contextmanager
 def connected(address: str | None, cpus: int, store_bytes: int, spill: Path) -> Iterator[None]:
-    """A running Ray, shut down at the end if it was started here.
+    """Keep Ray running for a `with` block. If Ray was started here, it is shut down at the end.
 
-    address: a cluster's (`auto`, `host:port`, `ray://host:port`); None starts one on this machine, for this run
-    alone, with `cpus` cores to give, `store_bytes` of shared memory for chunks in flight, and the folder `spill`
-    for what does not fit; beside it, a link leads to Ray's own files, which go with the run.
-    Raises UserError where the cluster does not answer, SemcolorError where none can be started here or Ray refuses.
+    Args:
+        address: a cluster's address (`auto`, `host:port`, `ray://host:port`). None starts an embedded Ray on this
+            machine, for this run alone; the other arguments are for that case.
+        cpus: number of CPU cores that Ray may give to workers.
+        store_bytes: shared memory for the chunks in flight; `STORE_MB` bounds it.
+        spill: folder for objects that do not fit into shared memory. A link beside it leads to Ray's own files, which
+            are removed at the end of the run.
+
+    Raises:
+        UserError: the cluster does not answer.
+        SemcolorError: Ray cannot be started here, or the cluster refuses the connection.
     """
-    # Nobody is told that semcolor runs, and of what is lost with a worker one word is enough. All of these must be set
-    # before Ray is imported.
+    # Turn off Ray's usage statistics and its dump of unhandled errors. These variables, RAY_AUTH_MODE included, must be
+    # set before Ray is imported.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_IGNORE_UNHANDLED_ERRORS", "1")
     if address is None:
@@ -59,18 +72,18 @@ def connected(address: str | None, cpus: int, store_bytes: int, spill: Path) -> 
     if ray.is_initialized():
         yield
         return
-    # It prints a page for every worker that dies, whatever its log settings; `film.recovery` says it in a line.
+    # Ray prints a page for every worker that dies, whatever its log settings. `film.recovery` reports it in one line.
     ray._private.worker.listen_error_messages = lambda *_: None
     if address:
-        _reach(address)
+        _check_address(address)
     quiet = {"log_to_driver": False, "logging_level": "ERROR", "configure_logging": True}
     with _session(spill) if address is None else nullcontext() as session:
-        with _own_handlers():
+        with _keeping_handlers():
             if address is None:
                 low, high = (mb << 20 for mb in STORE_MB)
                 try:
                     ray.init(
-                        # Not "auto": that would join whatever cluster the environment or the temp folder names.
+                        # Not "auto", which would join any cluster that the environment or the temp folder names.
                         address="local",
                         num_cpus=cpus,
                         include_dashboard=False,
@@ -79,14 +92,14 @@ def connected(address: str | None, cpus: int, store_bytes: int, spill: Path) -> 
                         _temp_dir=str(session),
                         **quiet,
                     )
-                except Exception as error:  # Ray's own is a bare one, for instance where the machine is too busy
+                except Exception as error:  # Ray raises a bare Exception, for instance on a busy machine
                     raise SemcolorError(f"Ray does not start on this machine: {error}") from error
             else:
                 try:
                     ray.init(address=address, **quiet)
                 except (ConnectionError, ValueError, RuntimeError) as error:
                     raise UserError(f"--address {address}: no Ray cluster answers there ({error}).") from error
-                except Exception as error:  # of no narrower kind, for instance a token that is refused
+                except Exception as error:  # Ray raises a bare Exception, for instance if it refuses a token
                     raise SemcolorError(f"--address {address}: Ray cannot be joined: {error}") from error
         try:
             yield
@@ -95,8 +108,11 @@ def connected(address: str | None, cpus: int, store_bytes: int, spill: Path) -> 
 
 
 @contextmanager
-def _own_handlers() -> Iterator[None]:
-    """Ray, as it starts, sets handlers that end the process without unwinding, with exit codes of its own."""
+def _keeping_handlers() -> Iterator[None]:
+    """Restore the signal handlers after Ray has started.
+
+    When Ray starts, it sets handlers that end the process without unwinding and with Ray's own exit codes.
+    """
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
@@ -110,13 +126,13 @@ def _own_handlers() -> Iterator[None]:
 
 @contextmanager
 def _session(spill: Path) -> Iterator[Path]:
-    """A folder for Ray's sockets and logs, which Ray itself never removes; what killed runs left goes, too.
+    """Make a folder for Ray's sockets and logs, and remove it at the end, since Ray never does.
 
-    It lies in /tmp since the path of a socket may not be longer than about 100 bytes. A link beside `spill` tells
-    later runs where.
+    Folders that killed runs left are removed, too. The folder is in /tmp because the path of a socket may have about
+    100 bytes at most. A link beside `spill` shows later runs where the folder is.
     """
     clear_session(spill)
-    _clear_shells()
+    _clear_empty_sessions()
     session = Path(tempfile.mkdtemp(prefix=PREFIX, dir="/tmp"))
     spill.with_name(f"{spill.name}.{session.name}").symlink_to(session)
     try:
@@ -127,8 +143,11 @@ def _session(spill: Path) -> Iterator[Path]:
 
 
 def clear_session(spill: Path) -> list[Path]:
-    """Remove Ray's files. Returns the links to them: a killed run's last workers may make its folder anew, so that
-    it must be looked for again later."""
+    """Remove Ray's files, and return the links to them.
+
+    The caller removes the links last: the last workers of a killed run may make Ray's folder again, and a later run
+    must then find it to remove it again.
+    """
     links = [path for path in spill.parent.glob(f"{spill.name}.{PREFIX}*") if path.is_symlink()]
     for link in links:
         shutil.rmtree(Path("/tmp") / link.name.removeprefix(f"{spill.name}."), ignore_errors=True)
@@ -136,12 +155,15 @@ def clear_session(spill: Path) -> list[Path]:
     return links
 
 
-def _clear_shells() -> None:
-    """Remove folders of Ray's, of whatever film, that hold nothing but folders: such are left where runs are killed in
-    quick succession, when the last one has ended before the first one's last worker, which makes its folder anew."""
+def _clear_empty_sessions() -> None:
+    """Remove Ray's session folders, of any film, that contain nothing but folders.
+
+    Runs that are killed can leave such folders: a dying worker may make its session folder again after the next run has
+    cleaned up.
+    """
     for folder in Path("/tmp").glob(f"{PREFIX}*"):
-        with suppress(OSError):  # somebody else's, or gone by now
+        with suppress(OSError):  # the folder belongs to another user, or has been removed meanwhile
             stat = folder.lstat()
-            old = stat.st_uid == os.getuid() and time.time() - stat.st_mtime > SHELL_AGE
+            old = stat.st_uid == os.getuid() and time.time() - stat.st_mtime > EMPTY_AGE
             if old and all(path.is_dir() and not path.is_symlink() for path in folder.rglob("*")):
                 shutil.rmtree(folder)

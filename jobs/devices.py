@@ -1,4 +1,4 @@
-"""On which kind of device the networks run, and what an artist takes of the cluster. Ray must be running."""
+"""Choose the device for the networks, and reserve resources for artists. Ray must be running."""
 
 from __future__ import annotations
 
@@ -9,31 +9,40 @@ from ..errors import UserError
 from ..models import has_cuda
 
 MOTION_GPU = 0.4
-"""Share of each GPU for RAFT, where it measures motion. The artist has the rest, so two artists never share a GPU."""
+"""Share of a GPU that RAFT takes when it measures motion. The artist takes the rest, so two artists never share a
+GPU."""
 
 PATIENCE = 50.0
-"""Seconds to wait for a free GPU to try."""
+"""Seconds to wait for a free GPU on which to try torch."""
 
 
 def count_slots(device: str) -> int:
-    """GPUs or CPU cores of the cluster at this moment; nodes come and go."""
+    """Number of GPUs or CPU cores in the cluster at this moment. It changes as nodes join and leave."""
     import ray
 
     return int(ray.cluster_resources().get("GPU" if device == "cuda" else "CPU", 0))
 
 
 def choose(wanted: str, gpus: int) -> str:
-    """``cuda`` or ``cpu`` for ``--device``, where so many GPUs can be used. Raises UserError."""
+    """``cuda`` or ``cpu`` for the value of `--device`, if `gpus` GPUs are usable. Raises UserError if there is no
+    GPU to use."""
     if wanted == "cuda" and not gpus:
         raise UserError("--device cuda: no usable GPU here; use --device cpu, or --address of a cluster with GPUs.")
     return "cuda" if gpus and wanted != "cpu" else "cpu"
 
 
 def choose_workers(wanted: str, workers: int | None, local: bool) -> tuple[str, int]:
-    """(device, number of artists) for a film; `workers` as asked for, None for all there is room for.
+    """The device and the number of artists for a film.
 
-    On this machine alone (`local`), a GPU counts only if torch can use it: Ray counts what the driver lists. Raises
-    UserError for what the running Ray cannot give.
+    On this machine alone, a GPU counts only if torch can use it, since Ray counts every GPU that the driver lists.
+
+    Args:
+        wanted: value of `--device`.
+        workers: number of artists that the user asked for. None: as many as there are GPUs or CPU cores.
+        local: Ray runs on this machine alone.
+
+    Raises:
+        UserError: the running Ray has no such device, or not so many.
     """
     gpus = count_slots("cuda")
     device = choose(wanted, 0 if local and gpus and not has_cuda() else gpus)
@@ -45,25 +54,26 @@ def choose_workers(wanted: str, workers: int | None, local: bool) -> tuple[str, 
 
 
 def choose_probed(wanted: str) -> str:
-    """``cuda`` or ``cpu`` for a batch: a worker tries whether torch can use a GPU. Raises UserError."""
+    """``cuda`` or ``cpu`` for a batch. A worker tries whether torch can use a GPU. Raises UserError if there is no
+    GPU to use."""
     import ray
     from ray.exceptions import GetTimeoutError
 
     gpus = count_slots("cuda") if wanted != "cpu" else 0
     if gpus:
         probe: Any = ray.remote(has_cuda).options(num_gpus=1, num_cpus=0)
-        with suppress(GetTimeoutError):  # others use all GPUs: films wait for their turn
+        with suppress(GetTimeoutError):  # other users hold all GPUs: the films wait for them
             gpus = int(ray.get(probe.remote(), timeout=PATIENCE))
     return choose(wanted, gpus)
 
 
 def units(device: str) -> str:
-    """What the device's slots are called in messages."""
+    """Name of the device's units in messages."""
     return "GPUs" if device == "cuda" else "CPU cores"
 
 
 def artist_resources(device: str, raft: bool = False) -> dict[str, float]:
-    """What an artist takes of the cluster; `raft`: motion is measured by RAFT on the same GPUs."""
+    """Resources that Ray reserves for an artist. `raft`: RAFT measures motion on the same GPUs."""
     if device == "cuda":
         return {"num_gpus": 1 - MOTION_GPU if raft else 1, "num_cpus": 0}
     return {"num_cpus": 1}

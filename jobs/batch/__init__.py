@@ -1,7 +1,11 @@
-"""Many films at once.
+"""Colorize many films, several at once.
 
-manifest    what is asked for                 plan        what is to be done
-scheduler   which film runs next, and where   task        one film inside a Ray worker
-state       the files that say how far the batch is       status      the same, for people
-estimate    how long it may take              report      what came of it
+manifest    reads the request: which films, with which settings
+plan        turns the request into a plan
+scheduler   starts the films of the plan, and repeats those that fail
+task        makes one film, inside a Ray worker
+state       the files that record how far the batch is
+status      shows people how far the batch is
+estimate    estimates how long the batch may take
+report      writes the summary at the end
 """

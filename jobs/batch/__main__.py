@@ -1,4 +1,4 @@
-"""`python -m semcolor.jobs.batch`: `semcolor-batch` for Ray jobs, whose workers have no commands on their path."""
+"""`python -m semcolor.jobs.batch`: runs `semcolor-batch` as a Ray job, where the command itself is not on the path."""
 
 from ..commands.batch import main
 

@@ -1,4 +1,5 @@
-"""How long a batch may take, from a few frames that are really coloured and a few films that are really counted."""
+"""Estimate how long a batch may take: a few frames are colorized to measure speed, a few films opened to count
+frames."""
 
 from __future__ import annotations
 
@@ -14,31 +15,32 @@ from .state import PlannedFilm
 from .status import clock
 
 SAMPLE = 20
-"""Films that are opened, evenly over all sizes. Opening reads a film from end to end, without decoding."""
+"""Greatest number of films that are opened, spread evenly over all sizes. Opening reads a film to its end, but does
+not decode it."""
 
 FRAMES = 16
-"""Frames that are coloured for the trial."""
+"""Number of frames that are colorized to measure the speed."""
 
 
 @dataclass(frozen=True)
 class Trial:
-    """Seconds of work, measured."""
+    """Measured seconds of work for the first frames of one film."""
 
     source: str
     frames: int
     network: float
-    """Per frame and pixel of the network's picture."""
+    """Seconds of the networks, per frame and per pixel of the network's picture."""
     others: float
-    """Of all other stages, per frame and pixel of the film."""
+    """Seconds of all other stages, per frame and per pixel of the film."""
     busy: float
-    """All the work."""
+    """Seconds of all the measured work."""
     start: float = 0
-    """From calling a worker until it had all that it needs."""
+    """Seconds from the request of a worker until it is ready to work."""
 
 
 @dataclass(frozen=True)
 class FilmSize:
-    """What the work on a film depends on."""
+    """The sizes of a film on which its work depends."""
 
     bytes: int
     frames: int
@@ -48,7 +50,7 @@ class FilmSize:
 
 
 def estimate(to_do: list[PlannedFilm], device: str, address: str | None) -> str:
-    """Sentences that say how long, and what that is based on. Starts or joins Ray."""
+    """Sentences about how long the batch may take, and on what the estimate is based. Starts or joins Ray."""
     from ..cluster import connected, cores
 
     films, bad = _sample(to_do)
@@ -66,29 +68,41 @@ def estimate(to_do: list[PlannedFilm], device: str, address: str | None) -> str:
         trial = replace(trial, start=time.perf_counter() - began - trial.busy)
     total = sum(planned.source_stat[0] for planned in to_do)
     slots = gpus if device == "cuda" else cpus
-    seconds = hours([film for _, film in films], trial, total, len(to_do), slots, cpus, device)
+    seconds = batch_seconds([film for _, film in films], trial, total, len(to_do), slots, cpus, device)
     counted = f"{len(films)} films" if len(films) + len(bad) < len(to_do) else "all films"
-    told = (
-        f"about {clock(seconds)} on {slots} × {device} and {cpus} cores, if nothing else runs there; judged by "
-        f"{trial.frames} frames of {trial.source} coloured now, the length of {counted}, the size of the rest, and "
-        f"{trial.start:.0f} s for each film's start"
+    sentence = (
+        f"about {clock(seconds)} on {slots} × {device} and {cpus} cores, if nothing else runs there; estimated from "
+        f"{trial.frames} frames of {trial.source} coloured now, the length of {counted}, the sizes of all files, and "
+        f"{trial.start:.0f} s to start each film"
     )
-    return "\n".join([*lines, told])
+    return "\n".join([*lines, sentence])
 
 
-def hours(films: list[FilmSize], trial: Trial, total: int, count: int, slots: int, cpus: int, device: str) -> float:
-    """Seconds for `count` films of together `total` bytes, of which `films` are a sample."""
+def batch_seconds(
+    films: list[FilmSize], trial: Trial, total: int, count: int, slots: int, cpus: int, device: str
+) -> float:
+    """Estimated seconds for a batch.
+
+    Args:
+        films: a sample of the batch's films.
+        trial: the measured speed.
+        total: bytes of all films of the batch.
+        count: number of films in the batch.
+        slots: number of GPUs or CPU cores for the networks.
+        cpus: number of CPU cores.
+        device: ``cuda`` or ``cpu``, where the networks run.
+    """
     part = sum(film.bytes for film in films)
     network = sum(film.frames * film.thumb for film in films) * trial.network * total / part
     others = sum(film.frames * film.pixels for film in films) * trial.others * total / part
     start = trial.start * count / min(slots, count)
-    # Networks on a GPU leave the cores to the rest; on a CPU all share them.
+    # If the networks run on GPUs, the other stages have the CPU cores for themselves; otherwise all share them.
     work = max(network / slots, others / cpus) if device == "cuda" else (network + others) / cpus
     return start + work
 
 
 def _sample(to_do: list[PlannedFilm]) -> tuple[list[tuple[PlannedFilm, FilmSize]], list[str]]:
-    """Films evenly over the plan, which goes by size; and why some cannot be used."""
+    """Films spread evenly over the plan, which is sorted by size; and the reasons why some of them cannot be opened."""
     from ...pipeline.film import open_film
     from ...pipeline.reader import thumb_size
 
@@ -107,7 +121,7 @@ def _sample(to_do: list[PlannedFilm]) -> tuple[list[tuple[PlannedFilm, FilmSize]
 
 
 def _trial(planned: PlannedFilm, device: str) -> Trial:
-    """The stages of a film, one after another, over its first frames."""
+    """Run the stages of a film one after another on its first frames, and measure the time of each."""
     from ...models.painter import Painter
     from ...pipeline.containers import output_format
     from ...pipeline.encode import choose_encoding
@@ -128,7 +142,7 @@ def _trial(planned: PlannedFilm, device: str) -> Trial:
         frames = next(reader)
         others = time.perf_counter() - began
         chunk, thumbs = frames.chunk, frames.thumbs
-        painting.paint(chunk, first_thumbs(frames, 1))  # the first time takes longer
+        painting.paint(chunk, first_thumbs(frames, 1))  # warm up: the first call takes longer
         began = time.perf_counter()
         colors = painting.paint(chunk, thumbs)
         network = time.perf_counter() - began

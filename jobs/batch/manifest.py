@@ -1,8 +1,8 @@
-"""What films a batch is asked for: manifests, folders, globs and single files, read without opening a film.
+"""Read a batch request: manifests, folders, globs and single files. No film is opened.
 
-A manifest is JSON Lines (an object a line) or CSV (names of the columns in the first line) with the fields of `Wish`;
-what a film does not say is as the command's options say. Every mistake is found before any work begins, and all of
-them are told at once, each with its place.
+A manifest is JSON Lines (one object per line) or CSV (names of the columns in the first line) with the fields of
+`Wish`. The command's options apply where a film has no value of its own. All mistakes are found before any work begins,
+and are reported together, each with its place.
 """
 
 from __future__ import annotations
@@ -24,28 +24,30 @@ from ...pipeline.look import Look
 from ...pipeline.storage import Location, is_url, join, listing, location_of
 
 MANIFESTS = {".jsonl": "JSON Lines", ".ndjson": "JSON Lines", ".csv": "CSV"}
+"""Suffix of a manifest → its format."""
 
 FILMS = (
     *(".3g2", ".3gp", ".asf", ".avi", ".dv", ".f4v", ".flv", ".gxf", ".m2ts", ".m2v", ".m4v", ".mkv", ".mov"),
     *(".mp4", ".mpeg", ".mpg", ".mts", ".mxf", ".nut", ".ogv", ".ts", ".vob", ".webm", ".wmv", ".y4m"),
 )
-"""Suffixes by which a film in a folder is known. Files that are named are taken whatever their suffix."""
+"""Suffixes of the files in a folder that count as films. A file that is named itself may have any suffix."""
 
 PRESETS = Literal[
     "ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo"
 ]
+"""Values of `--preset`."""
 
 
 class Wish(BaseModel):
-    """One film as it is wanted: a line of a manifest. The names are those of the command's options."""
+    """The settings of one film: a line of a manifest. The fields are named after the command's options."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     source: str = Field(min_length=1)
     output: str | None = None
-    """Template; by default the command's."""
+    """Template of the output's path; None: that of the command."""
     labels: str | None = None
-    """Template of the label film's path; None for no such film."""
+    """Template of the label film's path; None: no label film."""
     size: int = Field(SIZE, ge=64, le=1024, multiple_of=32)
     codec: str = CODEC
     crf: float = Field(CRF, ge=0, le=63, allow_inf_nan=False)
@@ -54,48 +56,51 @@ class Wish(BaseModel):
     vivid: float = Field(VIVID, ge=0, le=2, allow_inf_nan=False)
     weights: str | None = None
     workers: int | None = Field(None, ge=1)
-    """Artists; by default as many as the films that still wait leave free. They change no byte."""
+    """Number of artists; None: the scheduler decides. It does not change the output's bytes."""
 
     @property
     def look(self) -> Look:
-        """What decides the film's colours."""
+        """The settings that decide the film's colours."""
         weights = Path(self.weights) if self.weights else None
         return Look(size=self.size, steady=self.steady, vivid=self.vivid, weights=weights)
 
     def decisive(self) -> dict[str, Any]:
-        """What decides the output's bytes, beside source and program."""
+        """The settings that decide the output's bytes, besides the source and the program."""
         return self.model_dump(exclude={"source", "output", "labels", "workers"})
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A wish and where it comes from."""
+    """A film that is asked for, and where it is asked for."""
 
     wish: Wish
     source: Location
-    """Absolute."""
+    """The film's absolute path, or its URL."""
     origin: str
-    """For messages: ``films.csv:3``, or the argument."""
+    """The place where it is asked for, for messages: ``films.csv:3``, or the argument."""
     tree: str = ""
-    """The source's folder below the folder that was given, for instance ``1921/reels``; "" directly in it."""
+    """The source's folder, relative to the folder that was given, for instance ``1921/reels``; "" if it is that
+    folder."""
     found: bool = False
-    """By looking into a folder or a glob, not by its name."""
+    """Found in a folder or by a glob, not named itself."""
     stat: tuple[int, int] | None = None
-    """Of a URL, where looking has told it; see `storage.stat`."""
+    """Size and change number of a URL, if the listing has given them; see `storage.stat`."""
 
 
 @dataclass
 class Request:
+    """What a batch is asked for."""
+
     asked: list[Asked | str] = field(default_factory=list)
-    """Films in the order in which they were named; whole sentences for what is none."""
+    """Films in the order in which they were named. A mistake takes the place of its film, as a whole sentence."""
     left_out: list[str] = field(default_factory=list)
-    """What was seen in folders and is not taken, and why: whole sentences."""
+    """Files in folders that are not films, as whole sentences."""
 
 
 def read_request(arguments: Iterable[str], defaults: dict[str, Any]) -> Request:
-    """Everything the arguments name: manifests, folders (with all below them), globs, films.
+    """Read the arguments: manifests, folders (with all films below them), globs and films.
 
-    `defaults`: fields of `Wish` for films that do not say otherwise; paths in them are absolute.
+    `defaults`: values of the fields of `Wish` for films without a value of their own. Paths in them are absolute.
     """
     request = Request()
     for argument in arguments:
@@ -106,7 +111,7 @@ def read_request(arguments: Iterable[str], defaults: dict[str, Any]) -> Request:
             _folder(path, defaults, request)
         elif path.suffix.lower() in MANIFESTS and (path.exists() or not glob.has_magic(argument)):
             _manifest(path, defaults, request)
-        elif path.exists() or not glob.has_magic(argument):  # a missing film is told with all other mistakes
+        elif path.exists() or not glob.has_magic(argument):  # a missing film is reported with all other mistakes
             request.asked.append(_named(path, defaults, argument))
         else:
             _glob(argument, defaults, request)
@@ -114,31 +119,34 @@ def read_request(arguments: Iterable[str], defaults: dict[str, Any]) -> Request:
 
 
 def _named(path: Path | str, defaults: dict[str, Any], origin: str, tree: str = "", found: bool = False) -> Asked:
+    """A film with the default settings."""
     path = location_of(path)
     return Asked(Wish.model_validate(defaults | {"source": str(path)}), path, origin, tree, found)
 
 
 def _folder(folder: Path, defaults: dict[str, Any], request: Request) -> None:
-    strangers, films = 0, 0
+    """Add all films below a folder to the request."""
+    others, films = 0, 0
     for here, folders, files in os.walk(folder):
-        folders[:] = sorted(f for f in folders if not f.startswith("."))  # among them our own work folders
+        folders[:] = sorted(f for f in folders if not f.startswith("."))  # hidden, such as work folders
         tree = os.path.relpath(here, folder)
         for name in sorted(files):
             if name.startswith("."):
                 continue
             if Path(name).suffix.lower() not in FILMS:
-                strangers += 1
+                others += 1
                 continue
             films += 1
             path = Path(here, name)
             request.asked.append(_named(path, defaults, str(path), "" if tree == "." else tree, found=True))
-    if strangers:
-        request.left_out.append(f"{folder}: {strangers} files have no film's suffix.")
+    if others:
+        request.left_out.append(f"{folder}: {others} files do not have the suffix of a film.")
     if not films:
         request.asked.append(f"{folder} holds no films; name them, or give another folder.")
 
 
 def _glob(pattern: str, defaults: dict[str, Any], request: Request) -> None:
+    """Add all files that match a pattern to the request."""
     found = sorted(path for path in glob.glob(pattern, recursive=True) if os.path.isfile(path))
     if not found:
         request.asked.append(f"{pattern} matches no file.")
@@ -146,7 +154,7 @@ def _glob(pattern: str, defaults: dict[str, Any], request: Request) -> None:
 
 
 def _url(url: str, defaults: dict[str, Any], request: Request) -> None:
-    """A folder (it ends with /), a pattern, or one film."""
+    """Add the films of a URL to the request. It names a folder (and ends with /), a pattern, or one film."""
     if not url.endswith("/") and not glob.has_magic(url):
         request.asked.append(_named(url, defaults, url))
         return
@@ -160,13 +168,14 @@ def _url(url: str, defaults: dict[str, Any], request: Request) -> None:
         tree = "" if glob.has_magic(url) else at.removeprefix(url).rpartition("/")[0]
         request.asked.append(replace(_named(at, defaults, at, tree, found=True), stat=its))
     if len(films) < len(found):
-        request.left_out.append(f"{url}: {len(found) - len(films)} files have no film's suffix.")
+        request.left_out.append(f"{url}: {len(found) - len(films)} files do not have the suffix of a film.")
     if not films:
         request.asked.append(f"{url} holds no films; name them, or give another folder or pattern.")
 
 
 def _manifest(path: Path, defaults: dict[str, Any], request: Request) -> None:
-    """Paths in a manifest are relative to its folder; outputs to the command's."""
+    """Add the films of a manifest to the request. Its sources and weights are relative to its folder, its outputs to
+    the batch's root."""
     base = path.absolute().parent
     before = len(request.asked)
     try:
@@ -188,39 +197,41 @@ def _manifest(path: Path, defaults: dict[str, Any], request: Request) -> None:
     except OSError as error:
         request.asked.append(f"{path} cannot be read: {error.strerror}.")
     except (UnicodeDecodeError, csv.Error) as error:
-        request.asked.append(f"{path} is no {MANIFESTS[path.suffix.lower()]} in UTF-8: {error}.")
+        request.asked.append(f"{path} is not {MANIFESTS[path.suffix.lower()]} in UTF-8: {error}.")
     else:
         if before == len(request.asked):
             request.asked.append(f"{path} names no films.")
 
 
-Rows = Iterator[tuple[int, dict[str, Any] | str]]  # line, and its fields or what is wrong with it
+Rows = Iterator[tuple[int, dict[str, Any] | str]]
+"""Number of a line, and its fields or a sentence about its mistake."""
 
 
 def _json_lines(lines: Iterable[str]) -> Rows:
+    """The rows of a JSON Lines file. Empty lines are skipped."""
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
         try:
             row = json.loads(line)
         except ValueError as error:
-            yield number, f"this is no JSON ({error})."
+            yield number, f"this is not JSON ({error})."
             continue
-        yield number, row if isinstance(row, dict) else 'this is no object; write {"source": "film.mp4"}.'
+        yield number, row if isinstance(row, dict) else 'this is not an object; write {"source": "film.mp4"}.'
 
 
 def _csv(lines: Iterable[str]) -> Rows:
-    """An empty cell says nothing."""
+    """The rows of a CSV file. An empty cell leaves the default."""
     reader = csv.DictReader(lines, strict=True)
     names = reader.fieldnames or []
     unknown = [name for name in names if name not in Wish.model_fields]
     if unknown or "source" not in names or len(set(names)) < len(names):
-        what = f"there is no column {unknown[0]!r}" if unknown else "each column is named once, and one is source"
+        what = f"there is no column {unknown[0]!r}" if unknown else "name each column once, and one of them source"
         yield 1, f"{what}; columns are {', '.join(Wish.model_fields)}."
         return
     last = reader.line_num
     for row in reader:
-        number, last = last + 1, reader.line_num  # where the row begins: a quoted cell may hold line breaks
+        number, last = last + 1, reader.line_num  # first line of the row: a quoted cell may contain line breaks
         if None in row:
             yield number, f"this line has more cells than the {len(names)} columns."
         else:
@@ -228,7 +239,7 @@ def _csv(lines: Iterable[str]) -> Rows:
 
 
 def mistakes_in(error: ValidationError) -> Iterator[str]:
-    """What is wrong with a wish: a sentence for each field."""
+    """The mistakes in a film's settings: a sentence for each field."""
     for mistake in error.errors(include_url=False):
         name = ".".join(map(str, mistake["loc"]))
         if mistake["type"] == "extra_forbidden":

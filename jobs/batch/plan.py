@@ -1,6 +1,6 @@
-"""From what is asked to what is to be done: output paths, what is finished already, and mistakes, all at once.
+"""Turn a batch request into a plan: output paths, films already finished, and all mistakes at once.
 
-Looks at names, sizes and times of files only: ten thousand films are planned in seconds.
+This looks only at the names, sizes and times of files, so that ten thousand films are planned in seconds.
 """
 
 from __future__ import annotations
@@ -28,30 +28,32 @@ NAMES = {
     "tree": "the source's folder below the folder that was given",
     "parent": "the source's folder",
 }
-"""Placeholders of a template."""
+"""Placeholder of a template → its meaning."""
 
 
 @dataclass(frozen=True)
 class Target:
-    """Where outputs go."""
+    """The place of a batch's outputs."""
 
     root: Location
-    """The part of the template without placeholders; the state lies here, and a manifest's outputs are relative to it.
-    """
+    """Leading part of the template without placeholders. The state folder is here, and a manifest's outputs are
+    relative to it."""
     template: str
+    """Path of an output, with placeholders."""
 
 
 def target_of(output: str) -> Target:
-    """`-o`: a template, or a folder that takes films under their own names with .color added. Raises UserError."""
+    """The place that `-o` names: a template, or a folder whose films keep their names with .color added. Raises
+    UserError."""
     if "{" not in output and "}" not in output:
         if is_url(output):
             root = output.rstrip("/")
             return Target(root, f"{_escaped(root)}/{{tree}}/{{stem}}.color{{suffix}}")
         if Path(output).suffix and not Path(output).is_dir():
-            _other_than_film(output)
+            _check_not_a_film(output)
         root = Path(output).absolute()
         return Target(root, f"{_escaped(root)}/{{tree}}/{{stem}}.color{{suffix}}")
-    _fields(output)
+    _check_placeholders(output)
     if is_url(output):
         return Target(output[: output.index("{")].rpartition("/")[0], output)
     fixed: list[str] = []
@@ -62,7 +64,8 @@ def target_of(output: str) -> Target:
     return Target(Path(*fixed).absolute(), output)
 
 
-def _other_than_film(output: str) -> None:
+def _check_not_a_film(output: str) -> None:
+    """Raise UserError if `output` has the suffix of a film."""
     try:
         output_format(output)
     except UserError:
@@ -71,10 +74,12 @@ def _other_than_film(output: str) -> None:
 
 
 def _escaped(path: Location) -> str:
+    """The path as a template without placeholders."""
     return str(path).replace("{", "{{").replace("}", "}}")
 
 
-def _fields(template: str) -> None:
+def _check_placeholders(template: str) -> None:
+    """Raise UserError if a template is malformed or has an unknown placeholder."""
     try:
         names = [name for _, name, _, _ in Formatter().parse(template) if name is not None]
     except ValueError as error:
@@ -86,32 +91,51 @@ def _fields(template: str) -> None:
 
 @dataclass
 class Plan:
+    """What a batch does with each film that it is asked for."""
+
     to_do: list[PlannedFilm] = field(default_factory=list)
-    """To be done, largest source first: a large one at the end would keep the others' machines waiting."""
+    """Films to make, largest source first. A large film at the end would keep the other workers idle."""
     finished: list[PlannedFilm] = field(default_factory=list)
-    """Done by an earlier start: output and record stand, source and settings are the same."""
+    """Films that an earlier run has made. Their outputs and records exist, and source and settings have not changed."""
     mistakes: list[str] = field(default_factory=list)
+    """All mistakes of the request, as whole sentences."""
     left_out: list[str] = field(default_factory=list)
+    """Files in folders that are left out, and why, as whole sentences."""
 
 
 def make_plan(
     request: Request, target: Target, records: Records, overwrite: bool = False, work: Path | None = None
 ) -> Plan:
-    """work: see `film.driver.Settings.work`."""
+    """Plan a batch.
+
+    Args:
+        request: the films that are asked for.
+        target: the place of the outputs.
+        records: the batch's state files.
+        overwrite: replace outputs that exist.
+        work: folder for the films' work folders; see `film.job.Settings.work`.
+    """
     return _Planner(target, records, overwrite, work).plan(request)
 
 
 class _Planner:
+    """Plans films one by one; each common check is made once."""
+
     def __init__(self, target: Target, records: Records, overwrite: bool, work: Path | None) -> None:
         self.target, self.records, self.overwrite, self.work = target, records, overwrite, work
         self.known = records.keys()
+        """Keys of the films that have a record."""
         self.checked: set[tuple[str, str]] = set()
+        """(kind, value) of the checks that have passed; see `_check_once`."""
         self.digests: dict[str, str] = {}
+        """File of weights → its digest."""
 
     def plan(self, request: Request) -> Plan:
+        """The plan for a request."""
         plan = Plan(left_out=list(request.left_out))
+        # Films with the paths of their outputs, and mistakes, in the order of the request.
         placed: list[tuple[Asked, dict[str, str | None]] | str] = []
-        makers: dict[str, Asked] = {}  # output → the film it is made from
+        makers: dict[str, Asked] = {}  # output → film whose output it is
         for asked in request.asked:
             if isinstance(asked, str):
                 placed.append(asked)
@@ -124,9 +148,9 @@ class _Planner:
             placed.append((asked, paths))
             for path in filter(None, paths.values()):
                 makers.setdefault(path, asked)
-        taken: dict[str, str] = {}  # output → where it was asked for
+        taken: dict[str, str] = {}  # output → origin of the film that it belongs to
         sources: set[str] = set()
-        ours = 0
+        own_outputs = 0
         for entry in placed:
             if isinstance(entry, str):
                 plan.mistakes.append(entry)
@@ -134,30 +158,31 @@ class _Planner:
             asked, paths = entry
             source = str(asked.source)
             maker = makers.get(source, asked)
-            if asked.found and maker is not asked:  # an output in a folder of sources
-                ours += 1
+            if asked.found and maker is not asked:  # the file is an output, in a folder of sources
+                own_outputs += 1
                 continue
-            if asked.found and source in sources:  # a folder and a glob may find a film twice
+            if asked.found and source in sources:  # a folder and a glob may both find a film
                 continue
             sources.add(source)
             try:
                 if maker is not asked:
                     raise UserError(f"{source} is the output of {maker.origin}.")
-                planned = self._job(asked, paths)
+                planned = self._planned(asked, paths)
                 for path in planned.targets:
                     if path in taken:
-                        raise UserError(f"{path} is the output of {taken[path]} as well; see -o for placeholders.")
+                        raise UserError(f"{path} is the output of {taken[path]} as well; use placeholders in -o.")
             except UserError as error:
                 plan.mistakes.append(f"{asked.origin}: {error}")
                 continue
             taken |= dict.fromkeys(planned.targets, asked.origin)
             (plan.finished if self._finished(planned) else plan.to_do).append(planned)
-        if ours:
-            plan.left_out.append(f"{ours} files are this batch's own outputs.")
-        plan.to_do.sort(key=lambda planned: -planned.source_stat[0])  # stable: of the same size, in the order asked
+        if own_outputs:
+            plan.left_out.append(f"{own_outputs} files are this batch's own outputs.")
+        plan.to_do.sort(key=lambda planned: -planned.source_stat[0])  # stable: films of the same size keep their order
         return plan
 
     def _paths(self, asked: Asked) -> dict[str, str | None]:
+        """The paths of a film's outputs. Raises UserError."""
         wish = asked.wish
         return {
             "output": self._path(asked, wish.output or self.target.template),
@@ -165,22 +190,24 @@ class _Planner:
         }
 
     def _path(self, asked: Asked, template: str) -> str:
-        _fields(template)
+        """A template, filled in for a film. Raises UserError."""
+        _check_placeholders(template)
         source = asked.source
         name = PurePath(source)
         values = {"stem": name.stem, "suffix": name.suffix, "tree": asked.tree, "parent": str(parent(source))}
         named = template.format(**values)
         if named.endswith("/"):
             raise UserError(f"{named} is a folder's name; end it with {{stem}}.color{{suffix}}.")
-        # A manifest's outputs lie with the others; the command's own template is relative to where it was given.
+        # Outputs named in a manifest are relative to the batch's root; the command's own template is relative to the
+        # current folder.
         base: Location = self.target.root if template is not self.target.template else Path.cwd()
         if is_url(named):
             scheme, _, named = named.partition("://")
             base = f"{scheme}://"
         return str(join(base, named))
 
-    def _job(self, asked: Asked, paths: dict[str, str | None]) -> PlannedFilm:
-        """Raises UserError for the first thing that cannot be."""
+    def _planned(self, asked: Asked, paths: dict[str, str | None]) -> PlannedFilm:
+        """The film, checked and planned. Raises UserError for the first mistake."""
         wish, source = asked.wish, asked.source
         found = asked.stat or file_stat(source)
         if found is None:
@@ -189,85 +216,93 @@ class _Planner:
             raise UserError(f"{source} is a folder; give one film (a video file).")
         output, labels = str(paths["output"]), paths["labels"]
         if labels == output:
-            raise UserError(f"labels {labels} is the colour film's own path; give another.")
-        self._once("--codec", wish.codec, lambda: check_codec(wish.codec))
+            raise UserError(f"labels {labels} is also the path of the colour film; give another path.")
+        self._check_once("--codec", wish.codec, lambda: check_codec(wish.codec))
         made_with = wish.decisive()
         if wish.weights:
             made_with["weights"] = self._digest(wish.weights)
         for path in filter(None, (output, labels)):
-            self._once("suffix", Path(path).suffix, lambda path=path: output_format(path))
+            self._check_once("suffix", Path(path).suffix, lambda path=path: output_format(path))
             if is_url(path):
-                work_folder(path, self.work)  # must be given
-                self._once("folder", str(parent(path)), lambda path=path: check_target(source, path, overwrite=True))
+                work_folder(path, self.work)  # raises UserError if there is no --work
+                self._check_once(
+                    "folder", str(parent(path)), lambda path=path: check_target(source, path, overwrite=True)
+                )
             else:
-                self._once("folder", os.path.dirname(path), lambda path=path: _writable(path))
+                self._check_once("folder", os.path.dirname(path), lambda path=path: _check_writable(path))
         planned = PlannedFilm(
             key_of(output), str(source), output, labels, wish, made_with, found, asked.origin, work=self.work
         )
         return self._with_outputs(planned)
 
-    def _once(self, kind: str, value: str, check: Callable[[], Any]) -> None:
-        """Thousands of films share a codec, a suffix, a folder."""
+    def _check_once(self, kind: str, value: str, check: Callable[[], Any]) -> None:
+        """Call `check` the first time that `value` comes. Thousands of films share a codec, a suffix or a folder."""
         if (kind, value) not in self.checked:
             check()
             self.checked.add((kind, value))
 
     def _digest(self, weights: str) -> str:
+        """Digest of a file of weights. Raises UserError if the file has none."""
+
         def check() -> None:
             if not is_weights(Path(weights)):
                 raise UserError(f"--weights {weights} is not a file of semcolor's networks.")
             self.digests[weights] = file_sha256(Path(weights))
 
-        self._once("weights", weights, check)
+        self._check_once("weights", weights, check)
         return self.digests[weights]
 
     def _with_outputs(self, planned: PlannedFilm) -> PlannedFilm:
-        """What stands where the outputs go: nothing, our own finished work, or somebody's film."""
-        standing = {path: found for path in planned.targets if (found := file_stat(path))}
-        if not standing:
+        """The film, with its way of handling existing outputs: our own finished work is checked, other files are
+        replaced or refused. Raises UserError."""
+        existing = {path: found for path in planned.targets if (found := file_stat(path))}
+        if not existing:
             return planned
-        for path in standing:
+        for path in existing:
             if path == planned.source or (not is_url(path + planned.source) and os.path.samefile(path, planned.source)):
-                raise UserError(f"{path} is the input itself; see -o for placeholders.")
+                raise UserError(f"{path} is the input itself; use placeholders in -o.")
             if not is_url(path) and os.path.isdir(path):
                 raise UserError(f"{path} is a folder.")
         record = self._record(planned)
         same = record is not None and record.wish == planned.made_with and record.labels == planned.labels
-        if record and same and len(standing) == len(planned.targets):
+        if record and same and len(existing) == len(planned.targets):
             if record.state == "done":
-                ours = record.outputs == standing
-            else:  # finished, but killed before it could be noted
-                ours = all(record.before.get(path) != found for path, found in standing.items())
+                ours = record.outputs == existing
+            else:  # the run was killed before it could record that the film is finished
+                ours = all(record.before.get(path) != found for path, found in existing.items())
             if ours:
                 return replace(planned, check=True, overwrite=self.overwrite)
         if self.overwrite:
             return replace(planned, overwrite=True)
-        path = next(iter(standing))
+        path = next(iter(existing))
         if record and not same:
             raise UserError(f"{path} exists already, made with other settings; use --overwrite to replace it.")
-        if record and record.state != "done" and record.before.get(path) != standing[path]:
-            return replace(planned, overwrite=True)  # one of two outputs stood when the work was killed
+        if record and record.state != "done" and record.before.get(path) != existing[path]:
+            return replace(planned, overwrite=True)  # the run was killed after it delivered one of two outputs
         raise UserError(f"{path} exists already; use --overwrite to replace it.")
 
     def _record(self, planned: PlannedFilm) -> Record | None:
+        """The film's record; None if it has none."""
         return self.records.read(planned.key) if planned.key in self.known else None
 
     def _finished(self, planned: PlannedFilm) -> bool:
+        """Whether an earlier run has made this film from the same source."""
         if not planned.check:
             return False
         record = self._record(planned)
         return record is not None and record.state == "done" and record.source_stat == planned.source_stat
 
 
-def _writable(path: str) -> None:
-    """The folder may be missing: the batch makes it. `UserError` if it cannot."""
+def _check_writable(path: str) -> None:
+    """Raise UserError if a folder cannot be written. It may be missing if the batch can make it."""
     parent = next(p for p in Path(path).parents if p.exists())
     if not parent.is_dir() or not os.access(parent, os.W_OK | os.X_OK):
-        raise UserError(f"{path} cannot be written: {parent} is no folder that may be written.")
+        raise UserError(f"{path} cannot be written: {parent} is not a writable folder.")
 
 
 def state_folder(target: Target, state: str | None, work: Path | None = None) -> Path:
-    """Raises UserError if it can be in neither `state`, nor beside the outputs, nor in `work`."""
+    """The folder of the state files: `state`, or beside the outputs, or in `work`. Raises UserError if it can be in
+    none of them."""
     if state:
         return Path(state).absolute()
     if isinstance(target.root, Path):

@@ -1,4 +1,4 @@
-"""What came of a batch: `summary.json` for programs, `summary.html` for people."""
+"""Write the summary of a batch: `summary.json` for programs, `summary.html` for people."""
 
 from __future__ import annotations
 
@@ -18,12 +18,20 @@ STYLE = (
     "td,th{padding:.2em 1em .2em 0;text-align:left;vertical-align:top}.n{text-align:right}"
     ".failed,.waiting{color:#b00}"
 )
+"""Style sheet of `summary.html`."""
 
 COLUMNS = ("film", "", "frames", "shots", "time", "frames/s", "tries", "output, or why there is none")
+"""Headings of the table in `summary.html`."""
 
 
-def write_summary(records: Records, batch: Batch, to_do: Iterable[PlannedFilm]) -> dict[str, Any]:
-    """Both files, over all films of the batch, those that are not done first. Returns the totals."""
+def write_summary(records: Records, batch: Batch, planned_films: Iterable[PlannedFilm]) -> dict[str, Any]:
+    """Write both files for all films of the batch, unfinished films first. Returns the totals.
+
+    Args:
+        records: the batch's state files.
+        batch: the record of the batch.
+        planned_films: all films of the batch, finished ones included.
+    """
     totals: dict[str, Any] = {
         "state": batch.state,
         "films": 0,
@@ -35,24 +43,24 @@ def write_summary(records: Records, batch: Batch, to_do: Iterable[PlannedFilm]) 
         "ended": _when(batch.updated),
         "version": batch.version,
     }
-    # Of ten thousand films only what is written is kept.
-    told: dict[bool, list[tuple[str, str]]] = {False: [], True: []}
-    for planned in to_do:
+    # Only the finished text of each film is kept in memory, since there may be ten thousand films.
+    texts: dict[bool, list[tuple[str, str]]] = {False: [], True: []}
+    for planned in planned_films:
         record = records.read(planned.key)
         film = _film(planned, record)
         totals["films"] += 1
         totals[film["state"]] += 1
         if record and record.batch == batch.id and record.state == "done":
             totals["frames"] += record.done - record.resumed
-        told[film["state"] == "done"].append((json.dumps(film), "".join(_row(film))))
-    films = [*told[False], *told[True]]
+        texts[film["state"] == "done"].append((json.dumps(film), "".join(_row(film))))
+    films = [*texts[False], *texts[True]]
     write_whole(records.folder / "summary.json", _json(totals, (text for text, _ in films)))
     write_whole(records.folder / "summary.html", _html(totals, (row for _, row in films)))
     return totals
 
 
 def _json(totals: dict[str, Any], films: Iterable[str]) -> Iterator[str]:
-    """An object with a film a line."""
+    """A JSON object with one film per line."""
     yield json.dumps(totals)[:-1] + ', "details": ['
     separator = "\n"
     for film in films:
@@ -62,15 +70,17 @@ def _json(totals: dict[str, Any], films: Iterable[str]) -> Iterator[str]:
 
 
 def _state(record: Record | None) -> str:
-    """A film that the batch was stopped at waits."""
+    """State of a film in the summary. A film that was running when the batch was stopped counts as waiting."""
     return record.state if record and record.state in ("done", "failed") else "waiting"
 
 
 def _when(seconds: float) -> str:
+    """A time in seconds since 1970 as UTC in ISO 8601."""
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
 
 
 def _film(planned: PlannedFilm, record: Record | None) -> dict[str, Any]:
+    """The entry of a film in `summary.json`."""
     film: dict[str, Any] = {
         "source": planned.source,
         "state": _state(record),
@@ -88,7 +98,7 @@ def _film(planned: PlannedFilm, record: Record | None) -> dict[str, Any]:
 
 
 def _html(totals: dict[str, Any], rows: Iterable[str]) -> Iterator[str]:
-    """One page that needs nothing else."""
+    """The HTML page. It loads no other file."""
     states = ", ".join(f"{totals[state]} {state}" for state in ("done", "failed", "waiting") if totals[state])
     yield f"<!DOCTYPE html><meta charset=utf-8><title>semcolor-batch: {states}</title><style>{STYLE}</style>\n"
     yield f"<h1>{totals['films']} films: {states}</h1>\n"
@@ -102,6 +112,7 @@ def _html(totals: dict[str, Any], rows: Iterable[str]) -> Iterator[str]:
 
 
 def _row(film: dict[str, Any]) -> Iterator[str]:
+    """The row of a film in `summary.html`; `film`: its entry in `summary.json`."""
     speed = film.get("frames_per_second")
     numbers = (
         film.get("frames") or "",

@@ -1,8 +1,8 @@
-"""Many films at once on one Ray: who gets how many artists, in what order, and what happens to those that fail.
+"""Run many films at once on one Ray: order them, give them artists, and repeat those that fail.
 
-Each film is one task, its driver, inside a placement group of its own: as many bundles as it has artists, each a GPU
-or a core. Ray reserves them together or not at all, so that no two films wait for each other's half. The driver and
-all else that a film starts lives in its group and is gone with it.
+Each film is one Ray task, its driver, in a placement group of its own. The group has one bundle per artist, and each
+bundle is a GPU or a CPU core. Ray reserves the bundles of a group together or not at all, so that two films never wait
+for each other's second half. The driver and all actors that it starts live in the film's group and end with it.
 """
 
 from __future__ import annotations
@@ -19,18 +19,25 @@ from .state import PlannedFilm, Record, Records, Try
 from .task import Failure, run_task
 
 MOST = 8
-"""Artists of one film: with more its ordered stages would hold it up. Several films at once use the others."""
+"""Most artists per film. Beyond this the sequential stages are the bottleneck; further GPUs or CPU cores serve other
+films."""
 
 PAUSE = 10.0
-"""Seconds before a film's second try; three times as long before each further one."""
+"""Seconds before a film's second try. The pause triples before each further try."""
 
-TICK = 1.0  # seconds between looks at what has changed
+TICK = 1.0
+"""Seconds between two checks for finished films."""
 
 
 def share(free: int, waiting: int, wanted: int | None = None) -> int:
-    """Artists for the next of `waiting` films when `free` are left; 0: it has to wait.
+    """Number of artists for the next film; 0 if it must wait.
 
-    As long as films are many each gets one, which wastes least; the last ones get what is left.
+    While many films wait, each gets one artist, which wastes least. The last films share what is free.
+
+    Args:
+        free: number of free GPUs or CPU cores.
+        waiting: number of films that wait.
+        wanted: number of artists that the film's settings ask for; None: no wish.
     """
     artists = wanted or max(1, min(MOST, free // max(waiting, 1)))
     return artists if artists <= free else 0
@@ -38,44 +45,57 @@ def share(free: int, waiting: int, wanted: int | None = None) -> int:
 
 @dataclass(eq=False)
 class Entry:
-    """A film on its way through the batch."""
+    """A film of the plan, and its progress in the batch."""
 
     planned: PlannedFilm
     failed: int = 0
-    """Tries so far."""
+    """Number of failed tries."""
     due: float = 0
-    """When it may be tried again, on the monotonic clock."""
+    """Time of the next try, on the monotonic clock."""
     artists: int = 0
+    """Number of artists while the film is made."""
     group: Any = None
-    """Its placement group while it is at work."""
+    """Placement group while the film is made."""
     started: float = 0
+    """Start of the latest try, on the monotonic clock."""
 
 
 Event = Callable[[str, PlannedFilm, str], None]
-"""Told ("begins" | "done" | "again" | "failed", the film, the reason if there is one)."""
+"""Function that is called with ("begins" | "done" | "again" | "failed", the film, the reason or "") on each event."""
 
 
 class Scheduler:
-    """Works off the films of a plan. Ray must be running."""
+    """Makes the films of a plan. Ray must be running."""
 
     def __init__(self, to_do: list[PlannedFilm], records: Records, device: str, retries: int) -> None:
-        """device: as `--device`; retries: further tries for a film. Raises UserError for what the cluster lacks."""
+        """Check that the cluster has what the films need.
+
+        Args:
+            to_do: the films, in the order of work.
+            records: the batch's state files.
+            device: value of `--device`.
+            retries: number of further tries for a film that fails.
+
+        Raises:
+            UserError: the cluster has no such device, or too few of them for a film's `workers`.
+        """
         self.records, self.retries = records, retries
         self.device = choose_probed(device)
         slots = count_slots(self.device)
         for planned in to_do:
             if (planned.wish.workers or 1) > slots:
                 wanted = f"{planned.wish.workers or 1} workers are wanted"
-                raise UserError(f"{planned.origin}: {wanted} and there are {slots} {units(self.device)}.")
+                raise UserError(f"{planned.origin}: {wanted}, but there are only {slots} {units(self.device)}.")
         self.waiting = [Entry(planned) for planned in to_do]
         self.running: dict[Any, Entry] = {}
-        """By the reference of the film's task."""
+        """Reference of the film's task → film."""
         self.done: list[PlannedFilm] = []
         self.failed: list[PlannedFilm] = []
         self._unsaved: dict[str, Record] = {}
+        """Key of a film → record that still has to be written."""
 
     def work(self, event: Event, tick: Callable[[], None]) -> None:
-        """Until every film is done or has failed for good; `tick` is called about once a second."""
+        """Run until every film is done or has failed for good. `tick` is called about once a second."""
         import ray
 
         while self.waiting or self.running:
@@ -83,7 +103,7 @@ class Scheduler:
             ready: list[Any] = []
             if self.running:
                 ready, _ = ray.wait(list(self.running), num_returns=1, timeout=TICK)
-            else:  # all that is left waits for its next try, or for a node
+            else:  # the remaining films wait for their next try, or for a node
                 time.sleep(TICK)
             for ref in ready:
                 self._settle(ref, event)
@@ -91,23 +111,24 @@ class Scheduler:
             tick()
 
     def _start(self, event: Event) -> None:
-        """As many films as there are free places, of those that have waited out their pause."""
+        """Start as many films as there is room for, except those whose pause is not over."""
         now = time.monotonic()
         slots = count_slots(self.device)
         free = slots - sum(entry.artists for entry in self.running.values())
-        ripe = [entry for entry in self.waiting if entry.due <= now] if free > 0 else []
-        for number, entry in enumerate(ripe):
+        due = [entry for entry in self.waiting if entry.due <= now] if free > 0 else []
+        for number, entry in enumerate(due):
             wanted = entry.planned.wish.workers
-            # The cluster may have shrunk since the start: fewer artists are slower, none would be for ever.
-            entry.artists = share(free, len(ripe) - number, wanted and min(wanted, slots))
+            # The cluster may have lost nodes. With fewer artists the film is slower; otherwise it would wait for ever.
+            entry.artists = share(free, len(due) - number, wanted and min(wanted, slots))
             if not entry.artists:
-                return  # no later one overtakes it: a film that wants many would never find them free
+                return  # no later film may overtake it, or a film that wants many artists would never start
             free -= entry.artists
             self.waiting.remove(entry)
             self._send(entry)
             event("begins", entry.planned, "")
 
     def _send(self, entry: Entry) -> None:
+        """Reserve the film's artists, and start its task."""
         import ray
         from ray.util.placement_group import placement_group
         from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
@@ -116,11 +137,12 @@ class Scheduler:
         entry.group = placement_group([bundle] * entry.artists, strategy="PACK")
         entry.started = time.monotonic()
         place = PlacementGroupSchedulingStrategy(entry.group, placement_group_capture_child_tasks=True)
-        # No retries by Ray itself: it would neither pause nor tell.
+        # Ray must not retry by itself: it would neither pause nor report.
         task: Any = ray.remote(run_task).options(num_cpus=0, max_retries=0, scheduling_strategy=place)
         self.running[task.remote(entry.planned, self.records.folder, self.device, entry.artists)] = entry
 
     def _settle(self, ref: Any, event: Event) -> None:
+        """Take the result of a task that has ended: the film is done, tried again later, or failed."""
         import ray
         from ray.exceptions import RayError
         from ray.util.placement_group import remove_placement_group
@@ -142,23 +164,24 @@ class Scheduler:
         if again:
             entry.due = time.monotonic() + pause
             self.waiting.append(entry)
-            event("again", entry.planned, f"{failure.error} (once more in {pause:.0f} s)")
+            event("again", entry.planned, f"{failure.error} (tried again in {pause:.0f} s)")
         else:
             self.failed.append(entry.planned)
             event("failed", entry.planned, failure.error)
 
     def _note(self, entry: Entry, error: str, again: float) -> None:
-        """What the film's own driver cannot write down: that it failed."""
+        """Add the failed try to the film's record. The film's own driver cannot do so. `again`: time of the next
+        try, or 0."""
         planned = entry.planned
         record, batch = self.records.read(planned.key), self.records.batch()
-        if not record or not batch or record.batch != batch.id:  # the driver did not come to write one
+        if not record or not batch or record.batch != batch.id:  # the driver ended before it wrote a record
             record = Record.of(planned, batch, "failed")
         record.state, record.again = "waiting" if again else "failed", again
         record.tries = [*record.tries, Try(ended=time.time(), seconds=time.monotonic() - entry.started, error=error)]
         self._unsaved[planned.key] = record
 
     def _save(self) -> None:
-        """A full disk stops films, which say so; it does not stop the batch from telling what happened."""
+        """Write the pending records. An error, such as a full disk, does not stop the batch: it tries again later."""
         for key, record in list(self._unsaved.items()):
             with suppress(OSError):
                 self.records.write(key, record)

@@ -1,14 +1,15 @@
-"""The state of a batch as files that any terminal or machine may read while it runs.
+"""The state of a batch, in files that any terminal or machine may read while the batch runs.
 
     FOLDER/.semcolor-batch/
-        lock            held by the batch that is at work
-        batch.json      that batch: who, since when, its last sign of life
-        plan.jsonl      a line a film, in order of work
-        films/KEY.json  what happened to a film; KEY is a digest of the output's path
-        summary.json    and summary.html, at the end
+        lock            held by the running batch
+        batch.json      the record of that batch: its process, when it began, when it was last known to run
+        plan.jsonl      the films to make, one per line, in order of work
+        films/KEY.json  the record of a film; KEY is a digest of the output's path
+        summary.json    written at the end, for programs
+        summary.html    written at the end, for people
 
-Files are replaced whole, so that a reader never sees half of one. A film's record is written by the worker that drives
-it, and between tries by the batch; never by both at once.
+Each file is replaced as a whole, so that a reader never sees half of it. A film's record is written by the worker that
+makes the film, and between its tries by the batch; never by both at once.
 """
 
 from __future__ import annotations
@@ -37,22 +38,24 @@ from ...pipeline.storage import is_url
 from .manifest import Wish
 
 FOLDER = ".semcolor-batch"
+"""Name of the folder with the state files."""
 
 SILENT = 60.0
-"""Seconds without a sign of life after which a batch counts as gone."""
+"""Seconds without an update of batch.json after which a batch counts as ended."""
 
 M = TypeVar("M", bound=BaseModel)
 
 Stat = tuple[int, int]
-"""A file's size in bytes and time of change in ns (of a URL, what changes with it): another file, other numbers."""
+"""Size in bytes and modification time in ns of a file (for a URL, a number that changes with its content, such as
+the ETag); used to notice that a file has changed."""
 
 
 class _Model(BaseModel):
-    model_config = ConfigDict(extra="ignore")  # a newer version may have written more
+    model_config = ConfigDict(extra="ignore")  # a newer version may have written more fields
 
 
 class Try(_Model):
-    """An attempt at a film that failed."""
+    """A failed try to make a film. `ended`: seconds since 1970."""
 
     ended: float
     seconds: float
@@ -60,48 +63,52 @@ class Try(_Model):
 
 
 class Record(_Model):
-    """What is known of a film. Times are seconds since 1970."""
+    """The record of a film. Times are in seconds since 1970."""
 
     batch: str = ""
-    """`Batch.id` of the start that this is about."""
+    """`Batch.id` of the run of the batch that wrote this record."""
     source: str
     output: str
     state: Literal["running", "waiting", "failed", "done"]
-    """waiting: for another try, or for the batch to be started again."""
+    """``waiting``: until its next try, or until the batch is started again."""
     wish: dict[str, Any]
-    """`Wish.decisive`, with a digest for the weights' path."""
+    """Settings that decide the output's bytes: `Wish.decisive`, with a digest in place of the path of the weights."""
     labels: str | None = None
+    """Path of the label film."""
     source_stat: Stat
+    """Size and time of the source."""
     before: dict[str, Stat | None] = {}
-    """Outputs as they were when the work began: what stands there later and is another file is ours."""
+    """Output → its size and time before the work began. A different file that is there later is ours."""
     outputs: dict[str, Stat] = {}
-    """Outputs as they were when it was done."""
+    """Output → its size and time when the film was done."""
     fingerprint: str = ""
     """`Film.fingerprint` of the source."""
     began: float = 0
     updated: float = 0
     frames: int = 0
-    """Of the film; 0: not known yet."""
+    """Number of frames of the film; 0: not known yet."""
     done: int = 0
+    """Number of frames that are finished."""
     resumed: int = 0
-    """Frames that were there when this attempt began."""
+    """Number of frames that were finished already when this try began."""
     shots: int = 0
     seconds: float = 0
-    """Wall time of the attempt that finished it, or of the one that runs."""
+    """Wall time of the try that finished the film, or of the running one."""
     workers: int = 0
+    """Number of artists."""
     device: str = ""
     host: str = ""
     pid: int = 0
-    """Where its driver runs."""
+    """Host and process that run the film's driver."""
     version: str = __version__
     damaged: list[int] = []
-    """Frames whose damage the decoder concealed."""
+    """Numbers of the frames whose damage the decoder concealed."""
     tries: list[Try] = []
-    """Those that failed, in this start of the batch."""
+    """Failed tries in this run of the batch."""
 
     @classmethod
     def of(cls, planned: PlannedFilm, batch: Batch | None, state: Literal["running", "failed"]) -> Record:
-        """A film of which nothing else is known yet, with its outputs as they are now."""
+        """The first record of a film. It has the present state of the outputs."""
         return cls(
             batch=batch.id if batch else "",
             source=planned.source,
@@ -114,21 +121,23 @@ class Record(_Model):
         )
 
     again: float = 0
-    """When the next try is due."""
+    """Time of the next try."""
 
     @property
     def error(self) -> str:
+        """Reason of the last failed try; "" if none failed."""
         return self.tries[-1].error if self.tries else ""
 
 
 class Batch(_Model):
-    """The batch that works, or worked last."""
+    """The record of a batch that runs, or of the last one that ran."""
 
     id: str
     state: Literal["running", "stopped", "finished"]
     films: int
+    """Number of films in the plan, finished ones included."""
     finished_before: int
-    """Films of the plan that earlier starts had finished."""
+    """Number of these films that earlier runs of the batch had finished."""
     began: float
     updated: float
     host: str
@@ -138,34 +147,41 @@ class Batch(_Model):
 
 @dataclass(frozen=True, slots=True)
 class PlannedFilm:
-    """A film of the plan; small and picklable."""
+    """A film of the plan. Small and picklable."""
 
     key: str
+    """Digest of the output's path; names the film's record."""
     source: str
     output: str
     labels: str | None
+    """Path of the label film."""
     wish: Wish
     made_with: dict[str, Any]
     """See `Record.wish`."""
     source_stat: Stat
+    """Size and time of the source."""
     origin: str
+    """Where the film was asked for; see `manifest.Asked`."""
     overwrite: bool = False
+    """Replace outputs that exist."""
     check: bool = False
-    """An output stands that may be this film, finished: to be found out by reading the source."""
+    """The outputs exist and may already be this film. The task reads the source to check this."""
     work: Path | None = None
-    """See `film.driver.Settings.work`."""
+    """See `film.job.Settings.work`."""
 
     @property
     def targets(self) -> list[str]:
+        """Paths of all outputs."""
         return [self.output, *([self.labels] if self.labels else [])]
 
 
 def key_of(output: str | os.PathLike[str]) -> str:
+    """Key of the film with this output path."""
     return hashlib.sha256(os.fsencode(output)).hexdigest()[:20]
 
 
 def file_stat(path: str | os.PathLike[str]) -> Stat | None:
-    """None for no such file. Raises UserError for a URL that cannot be asked."""
+    """Size and time of a file; None if it does not exist. Raises UserError for a URL whose store does not answer."""
     if is_url(path):
         return remote.stat(os.fspath(path))
     try:
@@ -176,20 +192,29 @@ def file_stat(path: str | os.PathLike[str]) -> Stat | None:
 
 
 class Records:
+    """Reads and writes the state files of a batch in `folder`."""
+
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     @classmethod
     def find(cls, folder: Path) -> Records:
-        """The records of a batch by its output folder, or by its own. Raises UserError."""
+        """The state files in `folder`, which is the batch's output folder or the state folder itself. Raises
+        UserError if there are none."""
         for path in (folder / FOLDER, folder):
             if (path / "batch.json").is_file():
                 return cls(path)
-        raise UserError(f"{folder} holds no batch; give the folder of its outputs, or the one given with --state.")
+        raise UserError(
+            f"{folder} holds no batch; give the batch's output folder, or the folder that was given with --state."
+        )
 
     @contextmanager
     def claimed(self) -> Iterator[None]:
-        """The lock of the one batch that may work here; if it comes to nothing, nothing is left. Raises OutputError."""
+        """Hold the batch's lock for the length of a `with` block, so that only one batch works on this folder.
+
+        If the block fails before the batch has begun, the folder is removed again. Raises OutputError if another batch
+        runs here or the folder cannot be written.
+        """
         made = [path for path in (self.folder, *self.folder.parents) if not path.exists()]
         try:
             (self.folder / "films").mkdir(parents=True, exist_ok=True)
@@ -209,17 +234,24 @@ class Records:
             try:
                 yield
             except BaseException:
-                if made and not (self.folder / "batch.json").exists():  # nothing has begun
+                if made and not (self.folder / "batch.json").exists():  # the batch has not begun
                     shutil.rmtree(self.folder)
                     for path in made[1:]:
                         path.rmdir()
                 raise
 
     def batch(self) -> Batch | None:
+        """The record of the batch; None if there is none."""
         return _read(self.folder / "batch.json", Batch)
 
     def begin(self, to_do: Iterable[PlannedFilm], films: int, finished_before: int) -> Batch:
-        """Write down the plan and that this process works on it."""
+        """Write the plan, and a new record of the batch that names this process.
+
+        Args:
+            to_do: the films to make, in order of work.
+            films: number of films in the plan, finished ones included.
+            finished_before: number of those that are finished already.
+        """
         lines = (
             json.dumps(
                 {
@@ -248,32 +280,34 @@ class Records:
         return batch
 
     def write_batch(self, batch: Batch, state: Literal["running", "stopped", "finished"] | None = None) -> None:
-        """A sign of life."""
+        """Write the record of the batch, with the present time and, if given, a new state."""
         batch.state, batch.updated = state or batch.state, time.time()
         write_whole(self.folder / "batch.json", [batch.model_dump_json()])
 
     def plan(self) -> list[dict[str, Any]]:
-        """The films that were to be done when the batch was last started: key, source, output, bytes."""
+        """The films to make when the batch was last started: key, source, output and bytes of each."""
         try:
             return [json.loads(line) for line in (self.folder / "plan.jsonl").read_text().splitlines()]
         except FileNotFoundError:
             return []
 
     def keys(self) -> set[str]:
-        """Films with a record."""
+        """Keys of the films that have a record."""
         return {path.stem for path in (self.folder / "films").glob("*.json")}
 
     def read(self, key: str) -> Record | None:
+        """The record of a film; None if it has none."""
         return _read(self.folder / "films" / f"{key}.json", Record)
 
     def write(self, key: str, record: Record) -> None:
+        """Write the record of a film, with the present time."""
         record.updated = time.time()
-        # What is done must stay known after a power cut. The rest a film's own work folder knows as well.
+        # The record of a finished film must survive a power cut. For other films, the work folder has the same content.
         write_whole(self.folder / "films" / f"{key}.json", [record.model_dump_json()], durably=record.state == "done")
 
 
 def _read(path: Path, model: type[M]) -> M | None:
-    """None for no such file, and for one that cannot be understood: then nothing is known."""
+    """The content of a state file; None if the file is missing, damaged or not understood."""
     try:
         return model.model_validate_json(path.read_bytes())
     except (OSError, ValidationError):
@@ -281,7 +315,7 @@ def _read(path: Path, model: type[M]) -> M | None:
 
 
 def write_whole(path: Path, content: Iterable[str], durably: bool = False) -> None:
-    """Write a file whole: nobody sees half of it."""
+    """Replace a file as a whole, so that no reader sees half of it. `durably`: it also survives a power cut."""
     temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     with temporary.open("w", encoding="utf-8") as file:
         file.writelines(content)

@@ -1,4 +1,4 @@
-"""How far a batch is, for people: a table that lives on a terminal, plain lines elsewhere, and `status`."""
+"""Show people how far a batch is: a live table on a terminal, plain lines elsewhere, and `semcolor-batch status`."""
 
 from __future__ import annotations
 
@@ -18,39 +18,46 @@ from rich.text import Text
 
 from .state import SILENT, Batch, Record, Records
 
-EVERY = 30.0  # seconds between plain lines of how far the batch is
-REASONS = 20  # failures that the table shows
+EVERY = 30.0
+"""Seconds between two plain lines."""
+
+REASONS = 20
+"""Greatest number of failures that the table shows."""
 
 
 @dataclass
 class View:
-    """What there is to show of a batch."""
+    """A view of a batch at one moment."""
 
     batch: Batch
     counts: dict[str, int]
-    """Films by state: done, running, waiting, failed."""
+    """State (done, running, waiting, failed) → number of films."""
     running: list[Record]
-    troubles: list[Record]
-    """Failed, or waiting for another try."""
+    """Records of the films that are being made."""
+    problems: list[Record]
+    """Records of the films that failed, or that wait for another try."""
     bytes_all: int = 0
+    """Bytes of the sources of all films that this run has to make; the time left is estimated from them."""
     bytes_done: float = 0
-    """Of the sources of this start's plan; films at work count in part. What time is left is judged by them."""
+    """Bytes of the sources that are done. Films that are being made count in part."""
 
     @property
     def alive(self) -> bool:
+        """Whether the batch is running, according to its files."""
         return self.batch.state == "running" and time.time() - self.batch.updated < SILENT
 
     @property
     def left(self) -> float | None:
-        """Seconds, if the rest goes like what is done; None while too little is."""
-        gone = self.batch.updated - self.batch.began
-        if self.bytes_done < self.bytes_all / 100 or gone < 1:
+        """Estimated seconds left, at the speed so far; None while too little is done for an estimate."""
+        elapsed = self.batch.updated - self.batch.began
+        if self.bytes_done < self.bytes_all / 100 or elapsed < 1:
             return None
-        return gone * (self.bytes_all / self.bytes_done - 1)
+        return elapsed * (self.bytes_all / self.bytes_done - 1)
 
 
 class Watch:
-    """Looks at a batch again and again; what is done or failed is read once."""
+    """Reads the state files of a batch again and again. The record of a film that is done or failed is read only
+    once."""
 
     def __init__(self, records: Records) -> None:
         self.records = records
@@ -59,7 +66,8 @@ class Watch:
         self._id = ""
 
     def look(self) -> View | None:
-        """The batch as its files tell it, from wherever they can be read; None if there is no batch."""
+        """The present view of the batch; None if there is no batch. Any machine that can read the state files may
+        call it."""
         batch = self.records.batch()
         if batch is None:
             return None
@@ -73,12 +81,13 @@ class Watch:
         return view
 
     def _add(self, view: View, film: dict[str, Any], known: set[str]) -> None:
+        """Add a film of the plan to the view. `known`: keys of the films that have a record."""
         key, size = film["key"], film["bytes"]
         view.bytes_all += size
         state, record = self._settled.get(key, ("waiting", None))
         if key not in self._settled and key in known:
             record = self.records.read(key)
-            if record and record.batch == view.batch.id:  # not of an earlier start
+            if record and record.batch == view.batch.id:  # not written by an earlier run of the batch
                 state = record.state
             else:
                 record = None
@@ -94,41 +103,44 @@ class Watch:
         if record and state == "running":
             view.running.append(record)
         elif record and record.tries and state != "done":
-            view.troubles.append(record)
+            view.problems.append(record)
 
 
 def show(view: View) -> RenderableType:
+    """A view as a headline, a table of the running films, and a table of problems."""
     parts: list[RenderableType] = [Text(_headline(view))]
     if view.running:
         parts.append(_running(view))
-    if view.troubles:
+    if view.problems:
         table = Table(box=None, padding=(0, 2, 0, 0))
         for heading in ("", "film", "reason"):
             table.add_column(heading, overflow="fold")
-        for record in view.troubles[-REASONS:]:
+        for record in view.problems[-REASONS:]:
             table.add_row("failed" if record.state == "failed" else "again", Text(record.source), Text(record.error))
-        if len(view.troubles) > REASONS:
-            table.add_row("", "", f"… and {len(view.troubles) - REASONS} before these")
+        if len(view.problems) > REASONS:
+            table.add_row("", "", f"… and {len(view.problems) - REASONS} more before these")
         parts.append(table)
     return Group(*parts)
 
 
 def _headline(view: View) -> str:
+    """One line on the whole batch."""
     batch = view.batch
     states = ", ".join(f"{number} {state}" for state, number in view.counts.items() if number)
-    gone = clock(batch.updated - batch.began)
+    elapsed = clock(batch.updated - batch.began)
     if view.alive:
         left = f", about {clock(view.left)} left" if view.left else ""
-        return f"{batch.films} films: {states}; {gone} so far{left}"
+        return f"{batch.films} films: {states}; {elapsed} so far{left}"
     if batch.state == "running":
         return (
-            f"{batch.films} films: {states}; the batch (process {batch.pid} on {batch.host}) has given no sign of life "
-            f"for {clock(time.time() - batch.updated)}: the same command goes on"
+            f"{batch.films} films: {states}; the batch (process {batch.pid} on {batch.host}) has not reported "
+            f"for {clock(time.time() - batch.updated)}; the same command continues it"
         )
-    return f"{batch.films} films: {states}; {batch.state} after {gone}"
+    return f"{batch.films} films: {states}; {batch.state} after {elapsed}"
 
 
 def _running(view: View) -> Table:
+    """A table of the running films."""
     table = Table(box=None, padding=(0, 2, 0, 0))
     table.add_column("film", overflow="ellipsis", no_wrap=True, ratio=1)
     table.add_column("", width=24)
@@ -149,7 +161,7 @@ def _running(view: View) -> Table:
 
 
 def clock(seconds: float) -> str:
-    """``1:02:03``; ``12 s`` below two minutes."""
+    """A time as ``1:02:03``, or as ``12 s`` below two minutes."""
     if seconds < 120:
         return f"{seconds:.0f} s"
     whole = round(seconds)
@@ -157,25 +169,27 @@ def clock(seconds: float) -> str:
 
 
 class Monitor:
-    """Told of everything while the batch runs."""
+    """Reports on the batch while it runs: updates the live table, or prints lines."""
 
     def __init__(self, records: Records, live: Live | None, quiet: bool) -> None:
         self.watch, self.live, self.quiet = Watch(records), live, quiet
-        self._told = time.monotonic()
+        self._last_line = time.monotonic()
 
     def line(self, text: str) -> None:
+        """Print a line, above the live table if there is one."""
         if self.live:
             self.live.console.print(Text(text))
         elif not self.quiet:
             print(text, file=sys.stderr, flush=True)
 
     def tick(self) -> None:
+        """Show the present view; plain lines come every `EVERY` seconds."""
         if self.live:
             view = self.watch.look()
             if view:
                 self.live.update(show(view), refresh=True)
-        elif not self.quiet and time.monotonic() - self._told > EVERY:
-            self._told = time.monotonic()
+        elif not self.quiet and time.monotonic() - self._last_line > EVERY:
+            self._last_line = time.monotonic()
             view = self.watch.look()
             if view:
                 self.line(_headline(view))
@@ -183,7 +197,7 @@ class Monitor:
 
 @contextmanager
 def monitor(records: Records, quiet: bool) -> Iterator[Monitor]:
-    """Reports to stderr."""
+    """A monitor that reports to stderr. `quiet`: it reports nothing."""
     if quiet or not sys.stderr.isatty():
         yield Monitor(records, None, quiet)
         return

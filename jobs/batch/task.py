@@ -1,4 +1,4 @@
-"""One film of a batch, inside a Ray worker: open, check, colorize, and keep its record."""
+"""Make one film of a batch, inside a Ray worker: open, check and colorize it, and write its record."""
 
 from __future__ import annotations
 
@@ -24,24 +24,26 @@ from ..film.workdir import work_folder
 from .state import PlannedFilm, Record, Records, Stat, file_stat
 
 EVERY = 1.0
-"""Seconds between two records of how far the film is."""
+"""Seconds between two updates of the film's record while it is made."""
 
 
 @dataclass(frozen=True)
 class Failure:
+    """Why a film was not made."""
+
     error: str
     final: bool
-    """The film or its settings are bad: another try would end the same way."""
+    """The film or its settings are at fault, so another try would fail in the same way."""
 
 
 def run_task(planned: PlannedFilm, folder: Path, device: str, artists: int) -> Failure | None:
-    """Colorize a planned film. Runs where Ray runs already.
+    """Colorize a planned film. Ray must be running.
 
     Args:
         planned: the film.
-        folder: of the batch's records.
+        folder: folder of the batch's state files.
         device: ``cuda`` or ``cpu``.
-        artists: how many of the cluster's GPUs or cores are reserved.
+        artists: number of GPUs or CPU cores that are reserved for the film.
 
     Returns:
         None when the film is done.
@@ -76,18 +78,18 @@ class _Task:
         self._write()
         try:
             result = self._colorize(film, encoding, extras)
-        except OutputError as error:  # somebody else works on this output: not for ever
+        except OutputError as error:  # another run works on this output, and will end
             return Failure(str(error), final=False)
         except (UserError, FilmError) as error:
             return Failure(str(error), final=True)
-        except Exception as error:  # whatever it is, the other films go on
+        except Exception as error:  # no error of one film may stop the other films
             return Failure(_message(error), final=False)
         record.resumed, record.shots, record.seconds = result.resumed, result.shots, result.seconds
         record.damaged = list(result.damaged)
         return self._done()
 
     def _prepare(self, film: Film) -> tuple[Encoding, list[Extra]]:
-        """Encodings of the film and of what is written besides. Raises UserError for what their files cannot hold."""
+        """The encoding of the film, and its extras. Raises UserError if an output's format cannot hold them."""
         planned, wish, output = self._planned, self._planned.wish, location_of(self._planned.output)
         for path in planned.targets:
             if not is_url(path):
@@ -102,31 +104,34 @@ class _Task:
         return encoding, [labels]
 
     def _colorize(self, film: Film, encoding: Encoding, extras: list[Extra]) -> FilmResult:
-        shown, started, record = 0.0, time.monotonic(), self._record
+        written, started, record = 0.0, time.monotonic(), self._record
         settings = Settings(
             look=self._planned.wish.look,
             device=self._device,
             workers=self._artists,
-            address="auto",  # this worker's own cluster: the batch has found out what it can do
+            address="auto",  # the cluster of this worker; the batch has checked its resources
             work=self._planned.work,
         )
 
         def progress(done: int, shots: int) -> None:
-            nonlocal shown
+            nonlocal written
             now = time.monotonic()
-            if not shown:
+            if not written:
                 record.resumed = done
-            elif now - shown < EVERY:
+            elif now - written < EVERY:
                 return
-            shown = now
+            written = now
             record.done, record.shots, record.seconds = done, shots, now - started
             self._write()
 
         return colorize_film(film, location_of(self._planned.output), encoding, settings, extras, progress=progress)
 
     def _stands(self, earlier: Record) -> bool:
-        """Whether the outputs that exist are this film's: its run was killed before it could say so, or the source has
-        another time of change but the same content."""
+        """Whether the existing outputs are already this film with these settings.
+
+        This happens if the run that made them was killed before it could record that, or if the source has another
+        modification time but the same content.
+        """
         if earlier.fingerprint != self._record.fingerprint or earlier.wish != self._planned.made_with:
             return False
         try:
@@ -135,11 +140,12 @@ class _Task:
             return False
 
     def _done(self, earlier: Record | None = None) -> None:
+        """Record the film as done; `earlier`: the record of the run that has made it."""
         planned = self._planned
         if earlier:
             update = {"source_stat": self._record.source_stat, "batch": self._record.batch}
             self._record = earlier.model_copy(update=update)
-            # The last act of the run that finished the film was interrupted.
+            # The run that finished the film was interrupted before it removed its work folder.
             shutil.rmtree(work_folder(location_of(planned.output), planned.work), ignore_errors=True)
         outputs: dict[str, Stat] = {path: found for path in planned.targets if (found := file_stat(path))}
         self._record.state, self._record.done, self._record.outputs = "done", self._record.frames, outputs
@@ -150,4 +156,5 @@ class _Task:
 
 
 def _message(error: Exception) -> str:
+    """The error for the record. Errors of other types than ours are named."""
     return str(error) if isinstance(error, SemcolorError | OSError) else f"{type(error).__name__}: {error}"

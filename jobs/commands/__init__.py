@@ -1,1 +1,1 @@
-"""The commands: `semcolor-video`, `semcolor-batch`, `semcolor-train`."""
+"""The commands `semcolor-video`, `semcolor-batch` and `semcolor-train`."""

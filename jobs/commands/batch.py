@@ -1,4 +1,4 @@
-"""`semcolor-batch SOURCES… -o WHERE`: many films; `semcolor-batch status FOLDER`: how far they are."""
+"""`semcolor-batch SOURCES… -o WHERE` colorizes many films. `semcolor-batch status FOLDER` shows how far they are."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 NAME = "semcolor-batch"
 
 STORE = 2 << 30
-"""Bytes of shared memory for an embedded Ray: there are several films' chunks in flight."""
+"""Bytes of shared memory for an embedded Ray, which holds the chunks of several films."""
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 status_app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
@@ -32,7 +32,7 @@ def batch(
         list[str],
         typer.Argument(
             metavar="SOURCES",
-            help="Manifests (.jsonl, .csv), folders (with all films below them), globs in quotes, films.",
+            help="Manifests (.jsonl, .csv), folders (with all films below them), globs in quotes, or films.",
             show_default=False,
         ),
     ],
@@ -42,7 +42,7 @@ def batch(
             "--output",
             "-o",
             metavar="WHERE",
-            help="A folder, or a template with {stem}, {suffix}, {tree} (the source's folder below the one given), "
+            help="A folder, or a template with {stem}, {suffix}, {tree} (the source's folder below the given folder), "
             "{parent} (the source's folder).",
         ),
     ],
@@ -52,7 +52,7 @@ def batch(
     preset: options.Preset = PRESET,
     labels: Annotated[
         str | None,
-        typer.Option(metavar="TEMPLATE", help="Also write films of what the network understood; relative to WHERE."),
+        typer.Option(metavar="TEMPLATE", help="Also write films of the predicted labels; relative to WHERE."),
     ] = None,
     steady: options.Steady = STEADY,
     weights: options.Weights = None,
@@ -60,33 +60,33 @@ def batch(
     device: options.Device = "auto",
     workers: Annotated[
         int | None,
-        typer.Option(min=1, help="Networks at once for one film.  [default: one; the last films take what is free]"),
+        typer.Option(min=1, help="Networks per film, at the same time.  [default: one; the last films share the rest]"),
     ] = None,
     retries: Annotated[
-        int, typer.Option(min=0, help="Further tries for a film whose work failed; a bad film is not tried again.")
+        int, typer.Option(min=0, help="Further tries for a film after a failure; a damaged film is not tried again.")
     ] = 2,
     address: options.Address = None,
     work: options.Work = None,
     state: Annotated[
         str | None,
         typer.Option(
-            metavar="FOLDER", help="Where the batch keeps its state.  [default: .semcolor-batch in WHERE, or in --work]"
+            metavar="FOLDER", help="Folder for the batch's state.  [default: .semcolor-batch in WHERE, or in --work]"
         ),
     ] = None,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace outputs that this batch has not made with these settings.")
+        bool, typer.Option("--overwrite", help="Also replace outputs of other origin or other settings.")
     ] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what would be done and about how long it takes.")
+        bool, typer.Option("--dry-run", help="Print what would be done, and about how long it takes.")
     ] = False,
     quiet: options.Quiet = False,
     version: options.Version = False,
 ) -> int:
-    """Colorize many films, several at once. `semcolor-batch status FOLDER` says how far they are.
+    """Colorize many films, several at the same time. `semcolor-batch status FOLDER` shows how far they are.
 
-    A manifest has a film a line: source, and where they differ output, labels, size, codec, crf, preset, steady, vivid,
-    weights, workers. Interrupted, the same command goes on: finished films are skipped. Exit code 0: all films are
-    done, 1: some failed, 2: nothing was done because of mistakes.
+    A manifest has one film per line: source and, if they differ from the options, output, labels, size, codec, crf,
+    preset, steady, vivid, weights, workers. After an interruption, the same command continues: finished films are
+    skipped. Exit code 0: all films are done, 1: some failed, 2: nothing was done because of mistakes.
     """
     from pydantic import ValidationError
 
@@ -114,18 +114,18 @@ def batch(
     records = Records(state_folder(target, state, base))
     request = read_request(sources, defaults)
     if dry_run:
-        plan = _sound(make_plan(request, target, records, overwrite, base), quiet)
-        _foretell(plan, device, address)
+        plan = _without_mistakes(make_plan(request, target, records, overwrite, base), quiet)
+        _print_dry_run(plan, device, address)
         return 0
-    _sound(make_plan(request, target, records, overwrite, base), quiet=True)  # mistakes leave nothing behind
+    _without_mistakes(make_plan(request, target, records, overwrite, base), quiet=True)  # before a lock is made
     with records.claimed():
-        # Once more: another batch may have finished films until the lock was ours.
-        plan = _sound(make_plan(request, target, records, overwrite, base), quiet)
+        # Plan again: another batch may have finished films before we got the lock.
+        plan = _without_mistakes(make_plan(request, target, records, overwrite, base), quiet)
         return _work(plan, records, device, address, retries, quiet)
 
 
-def _sound(plan: Plan, quiet: bool) -> Plan:
-    """A plan without mistakes; raises UserError with all there are, each on a line of its own."""
+def _without_mistakes(plan: Plan, quiet: bool) -> Plan:
+    """The plan, after its remarks are printed. Raises UserError with all its mistakes, one per line."""
     if plan.mistakes:
         count = len(plan.mistakes)
         raise UserError("\n".join([*plan.mistakes, f"{count} mistake{'s' * (count > 1)}; nothing was done."]))
@@ -135,7 +135,8 @@ def _sound(plan: Plan, quiet: bool) -> Plan:
     return plan
 
 
-def _foretell(plan: Plan, device: str, address: str | None) -> None:
+def _print_dry_run(plan: Plan, device: str, address: str | None) -> None:
+    """Print what `--dry-run` asks for."""
     from ..batch.estimate import estimate
 
     for planned in plan.to_do:
@@ -147,6 +148,7 @@ def _foretell(plan: Plan, device: str, address: str | None) -> None:
 
 
 def _work(plan: Plan, records: Records, device: str, address: str | None, retries: int, quiet: bool) -> int:
+    """Make the films of a plan. Returns the exit code."""
     from ..batch.report import write_summary
     from ..batch.scheduler import Scheduler
     from ..batch.status import monitor
@@ -163,18 +165,18 @@ def _work(plan: Plan, records: Records, device: str, address: str | None, retrie
         record = records.begin(plan.to_do, len(films), len(plan.finished))
         state: Literal["stopped", "finished"] = "stopped"
         try:
-            with monitor(records, quiet) as shown:
+            with monitor(records, quiet) as report:
 
                 def event(kind: str, planned: PlannedFilm, reason: str) -> None:
                     about = reason if planned.source in reason else f"{planned.source}{': ' * bool(reason)}{reason}"
-                    shown.line(f"{kind}: {about}")
+                    report.line(f"{kind}: {about}")
                     if quiet and kind == "failed":
                         print(f"{NAME}: {about}", file=sys.stderr)
 
                 def tick() -> None:
-                    with suppress(OSError):  # a full disk must not end the batch
+                    with suppress(OSError):  # a full disk must not stop the batch
                         records.write_batch(record)
-                    shown.tick()
+                    report.tick()
 
                 scheduler.work(event, tick)
             state = "finished"
@@ -194,7 +196,7 @@ def _work(plan: Plan, records: Records, device: str, address: str | None, retrie
 def status(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="The batch's output folder, or its state folder.")],
 ) -> int:
-    """Say how far a batch is, from any terminal or machine that sees its files."""
+    """Show how far a batch is, from any terminal or machine that can read its files."""
     from rich.console import Console
 
     from ..batch.state import Records
@@ -208,7 +210,7 @@ def status(
 
 
 def run(arguments: list[str] | None = None) -> int:
-    """The command's exit code: 0 all done, 1 some failed, and else as `options.ended` says."""
+    """Run the command. Returns its exit code: 0 all films done, 1 some failed; for errors see `options.ended`."""
     arguments = sys.argv[1:] if arguments is None else arguments
     if arguments[:1] == ["status"]:
         code, message = options.ended(status_app, arguments[1:], f"{NAME} status")
@@ -220,7 +222,7 @@ def run(arguments: list[str] | None = None) -> int:
 
 
 def main() -> None:
-    with suppress(BrokenPipeError):  # the reader of our output has left
+    with suppress(BrokenPipeError):  # the reader of our output has ended
         sys.exit(run())
 
 

@@ -1,4 +1,4 @@
-"""What the commands share: options that mean the same in all of them, and how a command ends."""
+"""Options that several commands have in common, and the exit codes of all commands."""
 
 from __future__ import annotations
 
@@ -28,49 +28,51 @@ def _multiple_of_32(size: int) -> int:
 
 
 Size = Annotated[
-    int, typer.Option(min=64, max=1024, callback=_multiple_of_32, help="The network's short side, pixels.")
+    int,
+    typer.Option(min=64, max=1024, callback=_multiple_of_32, help="Short side of the networks' pictures in pixels."),
 ]
-Codec = Annotated[str, typer.Option(help="libx264, libx265, ffv1 (lossless), or another of FFmpeg's encoders.")]
-Crf = Annotated[float, typer.Option(min=0, max=63, help="Quality where the codec has it; lower is better.")]
-Preset = Annotated[str, typer.Option(help="Speed of libx264 and libx265, ultrafast to veryslow.")]
+Codec = Annotated[str, typer.Option(help="libx264, libx265, ffv1 (lossless), or another encoder of FFmpeg.")]
+Crf = Annotated[float, typer.Option(min=0, max=63, help="Quality, for codecs that have this setting; lower is better.")]
+Preset = Annotated[str, typer.Option(help="Speed of libx264 and libx265, from ultrafast to veryslow.")]
 Steady = Annotated[
-    float, typer.Option(min=0, max=1, help="How still colours are held along a shot: 0 not at all, 1 as can be.")
+    float,
+    typer.Option(min=0, max=1, help="Steadiness of colours along a shot, from 0 (none) to 1 (greatest)."),
 ]
 Weights = Annotated[
-    Path | None, typer.Option(metavar="PATH", help="Networks of your own training.  [default: those that ship]")
+    Path | None, typer.Option(metavar="PATH", help="Networks that you have trained.  [default: those of semcolor]")
 ]
 Vivid = Annotated[
     float, typer.Option(min=0, max=2, help="Strength of the colours: 0 grey, 1 as trained, 2 twice as much.")
 ]
 Device = Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where the networks run.")]
 Address = Annotated[
-    str | None, typer.Option(metavar="HOST:PORT", help="A Ray cluster to work on, or auto.  [default: this machine]")
+    str | None, typer.Option(metavar="HOST:PORT", help="Ray cluster to run on, or auto.  [default: this machine]")
 ]
 Work = Annotated[
     Path | None,
     typer.Option(
         metavar="FOLDER",
-        help="Where unfinished work lies; needed for outputs that are URLs.  [default: beside the output]",
+        help="Folder for unfinished work; needed if the output is a URL.  [default: beside the output]",
     ),
 ]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
 Version = Annotated[
-    bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and leave.")
+    bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
 ]
 
 
 def work_base(folder: Path | None) -> Path | None:
-    """`--work`, absolute. Raises UserError."""
+    """The folder of `--work` as an absolute path. Raises UserError if it does not exist."""
     if folder and not folder.is_dir():
-        raise UserError(f"--work {folder} is no folder; create it first.")
+        raise UserError(f"--work {folder} is not a folder; create it first.")
     return folder and folder.absolute()
 
 
 def ended(app: typer.Typer, arguments: list[str] | None, name: str) -> tuple[int, str]:
-    """Run a command: its exit code, and what is to be said on stderr ("" for nothing).
+    """Run a command. Returns its exit code and the message for stderr ("" for none).
 
-    0 done, 2 the user's mistake, 1 any other failure, 130 Ctrl-C, or what the command returns. SEMCOLOR_DEBUG=1 turns
-    errors back into tracebacks.
+    The exit code is 0 for success, 2 for a mistake of the user, 1 for any other failure, 130 for Ctrl-C, or the value
+    that the command returns. With SEMCOLOR_DEBUG=1, errors are raised as tracebacks instead.
     """
     signal.signal(signal.SIGTERM, _terminate)
     try:
@@ -81,9 +83,9 @@ def ended(app: typer.Typer, arguments: list[str] | None, name: str) -> tuple[int
         if os.environ.get("SEMCOLOR_DEBUG"):
             raise
         return 2 if isinstance(error, UserError) else 1, str(error)
-    # 130 is Typer's code for Ctrl-C.
-    return code, "stopped; the same command goes on from here." if code == 130 else ""
+    # Typer's code for Ctrl-C is 130.
+    return code, "stopped; the same command continues from here." if code == 130 else ""
 
 
 def _terminate(signum: int, frame: FrameType | None) -> None:
-    raise SystemExit(128 + signum)  # unwinds: actors stop, the lock goes, Ray shuts down
+    raise SystemExit(128 + signum)  # unwinds the stack: actors end, the lock is released, Ray is shut down

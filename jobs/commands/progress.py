@@ -1,4 +1,4 @@
-"""How far a film is: a bar on a terminal, plain lines elsewhere."""
+"""Report the progress of one film: a bar on a terminal, plain lines elsewhere."""
 
 import sys
 import time
@@ -7,12 +7,14 @@ from contextlib import contextmanager
 
 from ..film.job import Progress
 
-EVERY = 10.0  # seconds between plain lines
+EVERY = 10.0
+"""Seconds between two plain lines."""
 
 
 @contextmanager
 def reporter(frames: int, quiet: bool) -> Iterator[Progress]:
-    """A function to call with (frames done, shots begun); it reports to stderr."""
+    """A function that reports to stderr when it is called with (frames done, shots begun). `quiet`: it reports
+    nothing."""
     if quiet:
         yield lambda done, shots: None
     elif sys.stderr.isatty():
@@ -22,6 +24,7 @@ def reporter(frames: int, quiet: bool) -> Iterator[Progress]:
 
 
 def _bar(frames: int) -> Iterator[Progress]:
+    """Report as a bar."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bar
@@ -44,6 +47,7 @@ def _bar(frames: int) -> Iterator[Progress]:
 
 
 def _lines(frames: int) -> Progress:
+    """Report as plain lines."""
     speed, shown = _Speed(), 0.0
 
     def show(done: int, shots: int) -> None:
@@ -60,7 +64,7 @@ def _lines(frames: int) -> Progress:
 
 
 class _Speed:
-    """Frames a second since the first call, which tells what an earlier run had done."""
+    """Frames per second since the first call. The first call gives the frames that an earlier run had finished."""
 
     def __init__(self) -> None:
         self._first: tuple[int, float] | None = None

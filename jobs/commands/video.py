@@ -1,4 +1,4 @@
-"""`semcolor-video INPUT`: the options. Nothing heavy is imported before the arguments are known to be good."""
+"""`semcolor-video INPUT`: its options. Nothing heavy is imported before the arguments have been checked."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def _chunk_size(chunk: int) -> int:
 
 @app.command()
 def video(
-    source: Annotated[str, typer.Argument(metavar="INPUT", help="The film, in any format FFmpeg reads; or its URL.")],
+    source: Annotated[str, typer.Argument(metavar="INPUT", help="The film, in any format of FFmpeg; or its URL.")],
     output: Annotated[
         str | None,
         typer.Option("--output", "-o", metavar="PATH", help="The colour film.  [default: INPUT with .color added]"),
@@ -67,94 +67,92 @@ def video(
     crf: options.Crf = CRF,
     preset: options.Preset = PRESET,
     labels: Annotated[
-        str | None, typer.Option(metavar="PATH", help="Also write a film of what the network understood.")
+        str | None, typer.Option(metavar="PATH", help="Also write a film of the predicted labels.")
     ] = None,
     label_maps: Annotated[
-        str | None, typer.Option(metavar="PATH", help="Also write label maps: FFV1, a pixel's value is its label.")
+        str | None, typer.Option(metavar="PATH", help="Also write label maps: FFV1, each pixel's value is its label.")
     ] = None,
     full: Annotated[
-        bool, typer.Option("--full", help="Label maps of the film's size.  [default: the network's]")
+        bool, typer.Option("--full", help="Label maps have the film's size.  [default: that of the networks]")
     ] = False,
     summary: Annotated[
-        str | None, typer.Option(metavar="PATH", help="Also write each shot's labels, their colours and shares: JSON.")
+        str | None, typer.Option(metavar="PATH", help="Also write labels, colours and shares per shot: JSON.")
     ] = None,
     edits: Annotated[
-        Path | None, typer.Option(metavar="PATH", help="Corrections of labels and colours: JSON, see --edits-schema.")
+        Path | None, typer.Option(metavar="PATH", help="Corrections of labels and colours: JSON; see --edits-schema.")
     ] = None,
     palette: Annotated[
-        Path | None, typer.Option(metavar="PATH", help='A colour for each of some labels: JSON, {"sky": "#88aacc"}.')
+        Path | None, typer.Option(metavar="PATH", help='Colours for some labels: JSON, {"sky": "#88aacc"}.')
     ] = None,
     reference: Annotated[
-        list[Path] | None, typer.Option(metavar="PATH", help="A photo whose colours its labels shall have; or several.")
+        list[Path] | None, typer.Option(metavar="PATH", help="Photo whose colours its labels get; may be repeated.")
     ] = None,
     span: Annotated[
         str | None, typer.Option("--range", metavar="FROM-TO", help="Only 10s-14s, or frames 250-350; without sound.")
     ] = None,
     shots: Annotated[
-        str | None, typer.Option(metavar="N,N", help="Only these shots, the first is 0; without sound.")
+        str | None, typer.Option(metavar="N,N", help="Only these shots, counted from 0; without sound.")
     ] = None,
     still: Annotated[
-        str | None, typer.Option(metavar="WHEN", help="Only the frame at 12.5s, or frame 300: a PNG or JPEG.")
+        str | None, typer.Option(metavar="WHEN", help="Only one frame, at 12.5s or number 300, as PNG or JPEG.")
     ] = None,
     steady: options.Steady = STEADY,
-    no_steady: Annotated[bool, typer.Option("--no-steady", help="Paint each frame alone; --steady 0.")] = False,
-    motion: Annotated[Literal["dis", "raft"], typer.Option(help="What measures motion; RAFT wants a GPU.")] = "dis",
+    no_steady: Annotated[bool, typer.Option("--no-steady", help="Paint each frame alone: --steady 0.")] = False,
+    motion: Annotated[Literal["dis", "raft"], typer.Option(help="Measures motion; use RAFT with a GPU.")] = "dis",
     motion_weights: Annotated[
         Path | None, typer.Option(metavar="PATH", help="RAFT's weights: a state dict of torchvision's small or large.")
     ] = None,
     compare: Annotated[
-        str | None, typer.Option(metavar="PATH", help="Also write a film of both, each frame alone | steady.")
+        str | None, typer.Option(metavar="PATH", help="Also write a film that shows frames unsteadied | steadied.")
     ] = None,
     weights: options.Weights = None,
     vivid: options.Vivid = VIVID,
     device: options.Device = "auto",
     workers: Annotated[
-        int | None, typer.Option(min=1, help="Networks at once.  [default: one a GPU, or one a CPU core]")
+        int | None, typer.Option(min=1, help="Networks at the same time.  [default: one per GPU, or one per CPU core]")
     ] = None,
-    chunk: Annotated[
-        int, typer.Option(callback=_chunk_size, help="Frames handed on together: 16, 24, 32, 48 or 96.")
-    ] = CHUNK,
+    chunk: Annotated[int, typer.Option(callback=_chunk_size, help="Frames per chunk: 16, 24, 32, 48 or 96.")] = CHUNK,
     address: options.Address = None,
     work: options.Work = None,
-    fresh: Annotated[
-        bool, typer.Option("--fresh", help="Start over; throw away what an interrupted run has left.")
-    ] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Start over; delete the work of an interrupted run.")] = False,
     keep: Annotated[
-        bool, typer.Option("--keep", help="Keep the work, so that other edits repaint only the shots they touch.")
+        bool, typer.Option("--keep", help="Keep the work, so that new edits repaint only the shots they touch.")
     ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an output that exists.")] = False,
     quiet: options.Quiet = False,
     list_labels: Annotated[
-        bool, typer.Option("--list-labels", callback=_list_labels, is_eager=True, help="Print the labels and leave.")
+        bool, typer.Option("--list-labels", callback=_list_labels, is_eager=True, help="Print the labels and exit.")
     ] = False,
     edits_schema: Annotated[
         bool,
         typer.Option(
-            "--edits-schema", callback=_edits_schema, is_eager=True, help="Print the JSON Schema of edits and leave."
+            "--edits-schema", callback=_edits_schema, is_eager=True, help="Print the JSON Schema of edits and exit."
         ),
     ] = False,
     version: options.Version = False,
 ) -> None:
     """Colorize a black-and-white film.
 
-    Sound, subtitles, timing and luma stay as they are. Interrupted, the same command goes on where it stopped.
+    Sound, subtitles, timing and luma stay as they are. After an interruption, the same command continues
+    where it stopped.
     """
-    # Absolute: Ray's workers live in another folder, and FFmpeg takes what stands before a colon for a protocol.
+    # Absolute, because Ray's workers run in another folder, and because FFmpeg takes the part before a colon for a
+    # protocol.
     film_at, named = location_of(source), PurePath(source)
     ending = f".color{named.suffix}" if still is None else ".color.png"
     target = location_of(output) if output else join(parent(film_at), f"{named.stem}{ending}")
     wanted = {Kind.LABELS: labels, Kind.MAPS: label_maps, Kind.COMPARE: compare, Kind.SUMMARY: summary}
-    besides = {kind: location_of(path) for kind, path in wanted.items() if path}
-    _check_paths(target, besides, {"--range": span, "--shots": shots, "--still": still})
+    extra_paths = {kind: location_of(path) for kind, path in wanted.items() if path}
+    _check_paths(target, extra_paths, {"--range": span, "--shots": shots, "--still": still})
     if label_maps and PurePath(label_maps).suffix.lower() != ".mkv":
-        raise UserError(f"--label-maps {label_maps}: only Matroska keeps their legend; let the name end in .mkv.")
+        raise UserError(f"--label-maps {label_maps}: only Matroska keeps their legend; give a name that ends in .mkv.")
     if full and not label_maps:
-        raise UserError("--full is of --label-maps; give both.")
+        raise UserError("--full applies to --label-maps; give both.")
     if weights and not is_weights(weights):
         raise UserError(f"--weights {weights} is not a file of semcolor's networks.")
     raft = _raft_weights(motion, motion_weights)
     if raft and (span or shots or still):
-        raise UserError("--motion raft is of the whole film; leave it out to try a part.")
+        raise UserError("--motion raft works only on the whole film; leave it out to try a part.")
 
     base = options.work_base(work)
     from ...pipeline.edits.sheet import gather
@@ -162,13 +160,13 @@ def video(
     from ...pipeline.outputs import check_place
     from ..film.workdir import work_folder
 
-    # A run that was stopped after it put the film in its place has left its folder. `_whole` sees whether it is of
-    # this film.
-    left = not fresh and work_folder(target, base).is_dir()
-    for kind, path in {Kind.FILM: target, **besides}.items():
+    # If a run was stopped after it delivered the film, its work folder and its outputs exist. `_whole` checks whether
+    # they are of this film.
+    has_work = not fresh and work_folder(target, base).is_dir()
+    for kind, path in {Kind.FILM: target, **extra_paths}.items():
         if isinstance(film_at, str) or film_at.is_file():  # before the film is read from end to end
             is_film = kind != Kind.SUMMARY and still is None
-            check_place(film_at, path, overwrite or left, film_format=is_film)
+            check_place(film_at, path, overwrite or has_work, film_format=is_film)
     sheet = gather(edits, palette, reference or [])
     film = open_film(film_at)
     look = Look(
@@ -193,16 +191,17 @@ def video(
     from ..film.job import Settings
 
     settings = Settings(look=look, device=device, workers=workers, chunk=chunk, address=address, work=base)
-    extras = _extras(film, look, encoding, besides, full)
-    how = {"left": left, "overwrite": overwrite, "fresh": fresh, "keep": keep, "quiet": quiet}
+    extras = _extras(film, look, encoding, extra_paths, full)
+    how = {"has_work": has_work, "overwrite": overwrite, "fresh": fresh, "keep": keep, "quiet": quiet}
     _whole(film, target, encoding, settings, extras, **how)
 
 
 OPTIONS = {Kind.LABELS: "--labels", Kind.MAPS: "--label-maps", Kind.COMPARE: "--compare", Kind.SUMMARY: "--summary"}
+"""Options that write the extras."""
 
 
-def _extras(film: Film, look: Look, encoding: Encoding, besides: dict[Kind, Location], full: bool) -> list[Extra]:
-    """What is written besides the film, with its encodings; `full`: label maps have the film's size."""
+def _extras(film: Film, look: Look, encoding: Encoding, extra_paths: dict[Kind, Location], full: bool) -> list[Extra]:
+    """The extras, with their encodings. `full`: label maps have the film's size."""
     from ...pipeline.encode import labels_encoding, maps_encoding
     from ...pipeline.overlay import overlay_size
     from ...pipeline.reader import thumb_size
@@ -213,7 +212,7 @@ def _extras(film: Film, look: Look, encoding: Encoding, besides: dict[Kind, Loca
         Kind.MAPS: maps_encoding(film, *((film.width, film.height) if full else thumb[::-1])),
         Kind.COMPARE: replace(encoding, width=2 * film.width),
     }
-    return [Extra(kind, path, encodings.get(kind)) for kind, path in besides.items()]
+    return [Extra(kind, path, encodings.get(kind)) for kind, path in extra_paths.items()]
 
 
 def _whole(
@@ -223,18 +222,18 @@ def _whole(
     settings: Settings,
     extras: list[Extra],
     *,
-    left: bool,
+    has_work: bool,
     overwrite: bool,
     fresh: bool,
     keep: bool,
     quiet: bool,
 ) -> None:
-    """Colorize the whole film through Ray. `left`: there is a work folder of an earlier run."""
+    """Colorize the whole film with Ray. `has_work`: there is a work folder of an earlier run."""
     from ...pipeline.outputs import check_output, check_place
     from ..film.driver import colorize_film, finished
     from .progress import reporter
 
-    if not (left and finished(film, target, encoding, settings, extras)):
+    if not (has_work and finished(film, target, encoding, settings, extras)):
         check_output(film, target, encoding, overwrite)
         for extra in extras:
             if extra.encoding:
@@ -251,6 +250,7 @@ def _whole(
 
 
 def _report(target: Location, result: FilmResult) -> None:
+    """Print the statistics of a run."""
     if not result.workers:
         print(f"{target}: an earlier run had finished it.")
         return
@@ -260,31 +260,33 @@ def _report(target: Location, result: FilmResult) -> None:
     print(f"seconds of work: {stages}; {result.workers} × {result.device}")
     print(f"chunks at a time: {queues}")
     if result.restarts:
-        print(f"workers were lost; the film went on from its last part {result.restarts} times")
+        print(f"workers were lost; the film continued from its last part {result.restarts} times")
     print(
         f"{target}: {result.frames} frames{again}, {result.shots} shots, "
         f"{result.seconds:.1f} s, {result.speed:.1f} frames/s"
     )
 
 
-def _check_paths(target: Location, besides: dict[Kind, Location], parts: dict[str, str | None]) -> None:
-    """Raise UserError where two files are one, or options exclude each other."""
+def _check_paths(target: Location, extra_paths: dict[Kind, Location], parts: dict[str, str | None]) -> None:
+    """Raise UserError if two outputs have the same path, or if options exclude each other. `parts`: options that
+    choose a part."""
     seen: dict[Location, str] = {}
-    for kind, path in {Kind.FILM: target, **besides}.items():
+    for kind, path in {Kind.FILM: target, **extra_paths}.items():
         option, path = OPTIONS.get(kind, "the output"), path if isinstance(path, str) else path.resolve()
         if path in seen:
-            raise UserError(f"{option} {path} is {seen[path]}'s own path; give another.")
+            raise UserError(f"{option} {path} is also the path of {seen[path]}; give another path.")
         seen[path] = option
     part = [option for option, value in parts.items() if value is not None]
     if len(part) > 1:
         raise UserError(f"{' and '.join(part)} exclude each other; give one.")
-    if part and besides:
-        raise UserError(f"{OPTIONS[next(iter(besides))]} is of the whole film; leave {part[0]} out.")
+    if part and extra_paths:
+        raise UserError(f"{OPTIONS[next(iter(extra_paths))]} needs the whole film; leave {part[0]} out.")
     if part and isinstance(target, str):
         raise UserError(f"{part[0]} writes to this machine; give a path with -o, not {target}.")
 
 
 def _still(film: Film, target: Location, when: str, look: Look, device: str, *, overwrite: bool, quiet: bool) -> None:
+    """Colorize one frame, in this process."""
     from ...pipeline.inprocess import still
 
     started = time.monotonic()
@@ -304,7 +306,7 @@ def _excerpt(
     overwrite: bool,
     quiet: bool,
 ) -> None:
-    """Colorize only a range or some shots, in this process."""
+    """Colorize only a range or some shots, in this process. `spans`: (first frame, stop) of each."""
     from ...pipeline.inprocess import colorize
     from .progress import reporter
 
@@ -326,13 +328,13 @@ def _excerpt(
 
 
 def _raft_weights(motion: str, weights: Path | None) -> Path | None:
-    """The file, if it is one that RAFT can use. Raises UserError."""
+    """The absolute path of RAFT's weights; None: motion is measured by DIS. Raises UserError."""
     if motion == "dis":
         if weights:
-            raise UserError("--motion-weights are RAFT's; give --motion raft as well.")
+            raise UserError("--motion-weights is for RAFT; give --motion raft as well.")
         return None
     if not weights:
-        raise UserError("--motion raft needs --motion-weights PATH; no weights of RAFT come with semcolor.")
+        raise UserError("--motion raft needs --motion-weights PATH; semcolor comes without weights of RAFT.")
     from ...flow.raft import Raft, RaftWeightsError
 
     try:
@@ -343,7 +345,7 @@ def _raft_weights(motion: str, weights: Path | None) -> Path | None:
 
 
 def run(arguments: list[str] | None = None) -> int:
-    """The command's exit code; see `options.ended`."""
+    """Run the command. Returns its exit code; see `options.ended`."""
     code, message = options.ended(app, arguments, NAME)
     if message:
         print(f"{NAME}: {message}", file=sys.stderr)
@@ -351,7 +353,7 @@ def run(arguments: list[str] | None = None) -> int:
 
 
 def main() -> None:
-    with suppress(BrokenPipeError):  # the reader of our output has left
+    with suppress(BrokenPipeError):  # the reader of our output has ended
         sys.exit(run())
 
 

@@ -1,7 +1,7 @@
-"""The stages of one film as Ray actors: thin shells, the work is in `pipeline.stages`.
+"""The stages of one film as Ray actors. They are thin shells; the work is in `pipeline.stages`.
 
-Heavy imports happen inside the workers. What may fail happens in `open` or later and not in a constructor, whose
-errors Ray hides. Each actor adds up the seconds it worked, for the table at the end.
+Heavy imports happen inside the workers. Code that may fail is in `open` or later, not in a constructor, because Ray
+hides the errors of constructors. Each actor adds up the seconds that it worked, for the statistics at the end.
 """
 
 from __future__ import annotations
@@ -46,26 +46,29 @@ class _Timed:
             self._seconds += time.perf_counter() - started
 
     def seconds(self) -> float:
+        """Seconds of work until now."""
         return self._seconds
 
 
 class Reader(_Timed):
-    """Decodes what lies in the gaps, in order. One to a film."""
+    """Decodes the frames of the gaps between parts, in order. One per film."""
 
     def __init__(self, film: Film, chunk: int, size: int, gaps: Sequence[Resume]) -> None:
         super().__init__()
         self._settings, self._gaps = (film, chunk, size), gaps
 
     def open(self) -> None:
-        """Nothing is decoded before the first chunk is asked for."""
+        """Prepare to read. Decoding begins with the first call of `read`."""
         from ...pipeline.reader import FilmReader
 
         self._chunks = chain.from_iterable(FilmReader(*self._settings, gap) for gap in self._gaps)
 
     def read(self) -> tuple[Chunk | None, np.ndarray | None, Thumbs | None]:
-        """The next chunk, its luma (N, H, W) and its thumbs; three Nones at the film's end.
+        """Read the next chunk.
 
-        Three results and not one: luma stays on the node, thumbs travel to the artists.
+        Returns:
+            The chunk, its luma (N, H, W) and its thumbs; three Nones at the end of the film. These are three results,
+            not one, because the luma stays on the node while the thumbs travel to the artists.
         """
         with self.busy():
             frames = next(self._chunks, None)
@@ -73,14 +76,14 @@ class Reader(_Timed):
 
 
 def precision(device: str) -> str:
-    """A task: the precision in which the networks run where it is called, ``bfloat16`` or ``float32``."""
+    """Precision in which the networks run on the calling node, ``bfloat16`` or ``float32``. Runs as a Ray task."""
     from ...models import pick_precision
 
     return pick_precision(device)
 
 
 class Artist(_Timed):
-    """Understands and colours frames one by one. As many as there are GPUs, or CPU cores."""
+    """Predicts labels, then chroma, frame by frame. One per GPU, or per CPU core."""
 
     def __init__(self, device: str, precision: str, look: Look, edits: ResolvedEdits | None = None) -> None:
         super().__init__()
@@ -95,19 +98,20 @@ class Artist(_Timed):
         self._stage = Painting(painter.paint, self._edits)
 
     def paint(self, chunk: Chunk, thumbs: Thumbs) -> Colors:
+        """Labels and chroma of a chunk."""
         with self.busy():
             return self._stage.paint(chunk, thumbs)
 
 
 class Surveyor:
-    """Measures motion between the frames of a chunk. One to a GPU, or to a few CPU cores."""
+    """Measures motion between the frames of a chunk. One per GPU, or per few CPU cores."""
 
     def __init__(self, raft: Path | None, device: str) -> None:
-        """raft: RAFT's weights; None: DIS."""
+        """raft: file of RAFT's weights; None: motion is measured by DIS."""
         self._raft, self._device = raft, device
 
     def measure(self, thumbs: Thumbs) -> tuple[Motion, float]:
-        """Motion, and the seconds it took."""
+        """Motion, and the seconds that the measurement took."""
         from ...pipeline.stages import survey
 
         estimator = self._estimator
@@ -125,7 +129,7 @@ class Surveyor:
 
 
 class Steadier(_Timed):
-    """Holds colours and labels still along a shot. One to a film; chunks come in order."""
+    """Steadies colours and labels along a shot. One per film; chunks come in order."""
 
     def __init__(self, strength: float, gaps: Sequence[Resume], edits: ResolvedEdits | None = None) -> None:
         super().__init__()
@@ -134,6 +138,7 @@ class Steadier(_Timed):
         self._motion_seconds = 0.0
 
     def open(self) -> None:
+        """Prepare the steadier."""
         from ...pipeline.stages import Steadying
 
         self._stage = Steadying(self._strength, self._starts, self._edits)
@@ -146,9 +151,17 @@ class Steadier(_Timed):
         next_colors: Colors | None,
         next_motion: tuple[Motion, float] | None,
     ) -> tuple[Colors, bytes]:
-        """Steady colours, and the state where a part of the output may end with this chunk.
+        """Steady the colours of a chunk.
 
-        `next_colors` and `next_motion`: of the chunk that follows in the shot; None where the shot ends.
+        Args:
+            chunk: the chunk.
+            colors: its labels and chroma, as the networks gave them.
+            motion: motion between its frames, and the seconds that the measurement took.
+            next_colors: colours of the next chunk of the shot; None where the shot ends.
+            next_motion: motion of that chunk; None where the shot ends.
+
+        Returns:
+            The steady colours, and the steadier's state if a part of the output may end with this chunk.
         """
         self._motion_seconds += motion[1]
         following = (next_colors, next_motion[0]) if next_colors and next_motion else None
@@ -156,34 +169,38 @@ class Steadier(_Timed):
             return self._stage.blend(chunk, colors, motion[0], following)
 
     def motion_seconds(self) -> float:
+        """Seconds that the Surveyors worked."""
         return self._motion_seconds
 
 
 @dataclass(frozen=True)
 class Receipt:
-    """For a chunk that was written."""
+    """Receipt for a written chunk."""
 
     frames: int
     part: tuple[int, int, int] | None
-    """(first frame, frames, bytes) of the part that was committed with this chunk, if one was."""
+    """(first frame, frames, bytes) of the part that this chunk completed, if it completed one."""
 
 
 class Writer(_Timed):
-    """Joins chroma with the film's own luma and encodes. One or a few to a film, each with parts of its own, whose
-    chunks come in order."""
+    """Joins chroma with the film's own luma, and encodes. A film has one Writer or a few. Each writes parts of its
+    own, and the chunks of a part come in order."""
 
     def __init__(self, job: Job) -> None:
         super().__init__()
         self._job = job
 
     def open(self, known: Sequence[Part]) -> None:
-        """Go on beside the parts `known` in the work folder, which the driver has swept."""
+        """Prepare to write further parts. The driver has deleted all files of parts that are not `known`.
+
+        Raises WorkError if this node sees another work folder than the driver.
+        """
         from ...pipeline.parts import no_edits, standing
         from ...pipeline.stages import Composing
         from ...pipeline.writer import PartWriter
 
         job, work = self._job, self._job.work
-        self._turn = writer_turn(work, shared=True)  # until this process ends
+        self._turn = writer_turn(work, shared=True)  # held until this process ends
         if not belongs(work, job.identity) or len(standing(work, known)) < len(known):
             raise WorkError(f"{work} is not the same folder on every node of the cluster; {SHARED}")
         digest_of = job.edits.digest if job.edits else no_edits
@@ -200,7 +217,17 @@ class Writer(_Timed):
         state: bytes,
         painted: Colors | None,
     ) -> Receipt:
-        """begin: the part's first frame; colors: steady; painted: as the networks gave them, for `Kind.COMPARE`."""
+        """Encode a chunk, and commit its part if the chunk completes it.
+
+        Args:
+            begin: number of the part's first frame.
+            chunk: the chunk.
+            luma: the film's own luma, (N, H, W).
+            thumbs: its thumbs.
+            colors: its steady colours.
+            state: the steadier's state after the chunk; saved if the part ends with it.
+            painted: its colours as the networks gave them, for `Kind.COMPARE`; otherwise None.
+        """
         from ...pipeline.frames import Frames
 
         with self.busy():

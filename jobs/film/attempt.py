@@ -1,8 +1,8 @@
-"""One attempt at what is left of a film: the actors and the loop that feeds them.
+"""One attempt at the missing frames of a film: the actors, and the loop that feeds them.
 
-The driver holds no pixels: it passes references on and waits for receipts. A bounded window of chunks in flight
-is the memory bound and the back-pressure. Nothing is repaired here: `recovery` handles lost workers, and Ray is told
-to retry nothing by itself.
+The driver holds no pixels. It passes references from actor to actor and waits for receipts. A bounded window of chunks
+in flight limits the memory and holds the Reader back when later stages are slow. An attempt repairs nothing: `recovery`
+handles lost workers, and Ray itself retries nothing.
 """
 
 from __future__ import annotations
@@ -29,28 +29,29 @@ from .workdir import writer_turn
 _log = logging.getLogger(__name__)
 
 ARTISTS_A_SURVEYOR = 4
-"""On CPUs. Motion takes a tenth of the time that painting takes, so no artist waits for it."""
+"""Number of artists on CPUs that share a Surveyor. Motion takes a tenth of the time of painting, so no artist waits
+for it."""
 
 PATIENCE = 60.0
-"""Seconds without a single artist after which the user is told."""
+"""Seconds without a ready artist after which the user is told that the film waits."""
 
 MOST_READS = 2
-"""Chunks that the Reader is asked for ahead of time."""
+"""Greatest number of chunks that are requested from the Reader ahead of time."""
 
 
 @dataclass
 class _Worker:
-    """A Writer, or an artist that has loaded its networks, and the chunks that wait for it."""
+    """A Writer, or an artist that has loaded its networks, with the chunks that wait for it."""
 
     actor: Any
     surveyor: Any = None
-    """The artist's, shared with other artists; None where motion is not wanted."""
+    """The artist's Surveyor, which other artists may share; None if motion is not needed."""
     queue: deque = field(default_factory=deque)
-    """References that are ready when a chunk is done."""
+    """References that become ready when a chunk is done, in order."""
 
 
 class _Read(NamedTuple):
-    """A chunk that was read: references to itself, its luma and its thumbs."""
+    """A chunk that was read, with references to it (`head`), to its luma and to its thumbs."""
 
     chunk: Chunk
     head: Any
@@ -60,7 +61,7 @@ class _Read(NamedTuple):
 
 @dataclass
 class _Results:
-    """References to the results of a chunk; None for what is not asked for yet, or no longer wanted."""
+    """References to the results of a chunk. None: not requested yet, or no longer needed."""
 
     colors: Any
     motion: Any = None
@@ -69,21 +70,22 @@ class _Results:
 
 
 class Attempt:
-    """Makes all that is missing between `parts`, and from their end to the film's."""
+    """Makes the frames of the film that are missing between `parts` and after them."""
 
     def __init__(self, job: Job, parts: Sequence[Part], events: EventLog) -> None:
         self._job, self._parts, self._events = job, parts, events
         self._gaps = gaps(job.work, parts, job.film.frames)
         self._actors: list[Any] = []
-        self._loading: dict[Any, Any] = {}  # reference that is ready when the networks are loaded → artist
+        self._loading: dict[Any, Any] = {}  # reference that becomes ready when the networks are loaded → artist
         self._artists: list[_Worker] = []
         self._writers: list[_Worker] = []
-        self._part: tuple[int, _Worker] | None = None  # the open part's first frame, and its Writer
+        self._part: tuple[int, _Worker] | None = None  # first frame of the open part, and its Writer
         self._pairing = Pairing[tuple[_Read, _Results]]()
         self._samples: list[dict[str, int]] = []
         self.done = sum(part.frames for part in parts)
-        """Frames that have been written, in committed parts or in the open one."""
+        """Number of frames that have been written, in committed parts and in open ones."""
         self.stages: dict[str, float] = {}
+        """Stage → seconds of work, summed over all its workers; empty before the end."""
 
     @property
     def queues(self) -> dict[str, float]:
@@ -92,30 +94,32 @@ class Attempt:
         return {name: sum(s[name] for s in self._samples) / len(self._samples) for name in names}
 
     def go(self, progress: Progress) -> None:
-        """Work until every frame is in a committed part. Raises RayError; the actors end either way."""
+        """Run until every frame is in a committed part. The actors are ended in any case. Raises RayError for a lost
+        worker."""
         import ray
         from ray.exceptions import RayError
 
         try:
             ray.get(self._start_all())
             self._feed(progress)
-            with suppress(RayError):  # the film is whole: figures are worth no second attempt
+            with suppress(RayError):  # the film is complete: missing statistics do not justify another attempt
                 self._collect()
         finally:
             for actor in self._actors:
                 ray.kill(actor)
 
     def _start_all(self) -> list[Any]:
-        """Start the actors. Returns references that are ready when all but the artists are."""
+        """Start the actors. Returns references that become ready when all actors except the artists are ready."""
         import ray
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-        # Cores are counted for the artists only. The other actors wait more than they work, and must find a place on
-        # a cluster that is full of artists: the window bounds them.
-        aside: dict[str, Any] = {"num_cpus": 0}
-        # Full-size pictures stay on the driver's node, which has seen source and output; thumbs and chroma travel.
-        here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
-        with_files = aside | {"scheduling_strategy": here}
+        # Only artists reserve cores. The other actors wait more than they work, and they must find a place on a cluster
+        # that is full of artists. The window bounds their work.
+        no_cores: dict[str, Any] = {"num_cpus": 0}
+        # Full-size luma stays on the driver's node, which can read the source and write the output. Only thumbs and
+        # chroma travel between nodes.
+        on_driver = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
+        with_files = no_cores | {"scheduling_strategy": on_driver}
         job, look = self._job, self._job.look
 
         for _ in range(job.workers):
@@ -123,8 +127,8 @@ class Attempt:
             artist = self._start(actors.Artist, needs, job.device, job.precision, look, job.edits)
             self._loading[artist.open.remote()] = artist
         self._reader = self._start(actors.Reader, with_files, job.film, job.settings.chunk, look.size, self._gaps)
-        self._steadier = self._start(actors.Steadier, aside, look.steady, self._gaps, job.edits)
-        with writer_turn(job.work):  # once no Writer that was given up is at work there
+        self._steadier = self._start(actors.Steadier, no_cores, look.steady, self._gaps, job.edits)
+        with writer_turn(job.work):  # waits until no lost Writer of an earlier attempt is at work
             sweep(job.work, self._parts)
         for _ in range(writers(job.workers, job.device)):
             self._writers.append(_Worker(self._start(actors.Writer, with_files, job)))
@@ -132,14 +136,14 @@ class Attempt:
         return [self._reader.open.remote(), self._steadier.open.remote(), *opened]
 
     def _start(self, actor: type, options: dict, *arguments: object) -> Any:
-        """Start an actor that ends with the attempt."""
+        """Start an actor that is ended with the attempt."""
         import ray
 
         self._actors.append(ray.remote(actor).options(**options).remote(*arguments))
         return self._actors[-1]
 
     def _feed(self, progress: Progress) -> None:
-        """Keep the window full: read ahead, pass chunks on in order, collect receipts in order."""
+        """Keep the window of chunks full: read ahead, pass chunks on in order, and collect receipts in order."""
         import ray
 
         reads: deque[list[Any]] = deque()
@@ -170,13 +174,14 @@ class Attempt:
                 progress(self.done, shots)
 
     def _admit(self) -> None:
-        """Give work to the artists that have loaded their networks; wait for the first one.
+        """Admit the artists that have loaded their networks; wait if there is none yet.
 
-        Only these get chunks. On a full cluster some may start late or never, and must keep nobody waiting.
+        Only admitted artists get chunks. On a full cluster some artists may start late or never, and no chunk may wait
+        for them.
         """
         import ray
 
-        said = False
+        reported = False
         while self._loading:
             patience = 0 if self._artists else PATIENCE
             ready, _ = ray.wait(list(self._loading), num_returns=1, timeout=patience)
@@ -187,14 +192,14 @@ class Attempt:
             elif self._artists:
                 return
             else:
-                self._explain_the_wait(said)
-                said = True
+                self._report_waiting(reported)
+                reported = True
 
     def _surveyor(self) -> Any:
-        """The actor that measures motion for the next artist.
+        """The actor that measures motion for the next artist; None if nothing is steadied.
 
-        Tasks would do as well, but Ray ends workers that have nothing to do and starts new ones, half a second of work
-        each, all the time.
+        Tasks could measure motion as well. But Ray ends idle workers and starts new ones all the time, and each start
+        costs half a second.
         """
         job, raft = self._job, self._job.look.motion_weights
         if not job.look.steady:
@@ -205,18 +210,23 @@ class Attempt:
         needs = {"num_cpus": 0, "num_gpus": MOTION_GPU if raft and on_gpu else 0}
         return self._start(actors.Surveyor, needs, raft, job.device)
 
-    def _explain_the_wait(self, said: bool) -> None:
+    def _report_waiting(self, reported: bool) -> None:
+        """Tell the user that no artist is ready, unless `reported` already. Raises SemcolorError if the cluster has
+        no GPU or core."""
         name = units(self._job.device)
         if not count_slots(self._job.device):
-            raise SemcolorError(f"the cluster has had no {name} for {PATIENCE:.0f} s; the same command goes on later.")
-        if not said:
+            raise SemcolorError(
+                f"the cluster has had no {name} for {PATIENCE:.0f} s; the same command continues later."
+            )
+        if not reported:
             self._events("waiting", kind="GPU" if self._job.device == "cuda" else "CPU")
-            _log.warning("all %s are taken by others, or networks load slowly: waiting.", name)
+            _log.warning("all %s are in use, or the networks load slowly: waiting.", name)
 
     def _pass_on(self, read: _Read) -> list[_Results]:
-        """Have a chunk painted now, and steadied and written when the next one of its shot is there.
+        """Request the painting of a chunk now, and its steadying and writing once the next chunk of its shot is there.
 
-        All by reference. Returns the chunk's results, or none if it only follows the chunk before it.
+        All arguments and results are passed by reference. Returns the chunk's results; an empty list if the chunk is
+        read only for the lookahead of the chunk before it.
         """
         chunk = read.chunk
         if chunk.beyond and not self._pairing.holds:
@@ -225,7 +235,7 @@ class Attempt:
         artist = _freest(self._artists)
         results = _Results(artist.actor.paint.remote(read.head, read.thumbs))
         artist.queue.append(results.colors)
-        if not artist.surveyor:  # nothing is steadied, so nothing waits
+        if not artist.surveyor:  # without steadying, no chunk waits for the next one
             if not chunk.beyond:
                 self._finish(read, results, None)
         else:
@@ -235,7 +245,8 @@ class Attempt:
         return [] if chunk.beyond else [results]
 
     def _finish(self, read: _Read, results: _Results, following: _Results | None) -> None:
-        """Have a painted chunk steadied and written."""
+        """Request the steadying and writing of a painted chunk. `following`: the results of the next chunk of its
+        shot."""
         results.steady, state = results.colors, b""
         if results.motion:
             after = (following.colors, following.motion) if following else (None, None)
@@ -250,7 +261,7 @@ class Attempt:
             self._part = None
 
     def _sample(self, flight: Sequence[_Results], reads: int) -> None:
-        """Note in which stages the chunks in flight are, and let go of results that no stage needs any more."""
+        """Record how many chunks each stage has, and drop the references to results that no stage needs any more."""
         import ray
 
         refs = {ref for r in flight for ref in (r.colors, r.motion, r.steady, r.receipt) if ref is not None}
@@ -260,7 +271,7 @@ class Attempt:
                 continue
             if r.steady in ready:
                 r.colors = r.motion = None
-            if r.receipt in ready:  # it may wait long for those of other Writers' chunks
+            if r.receipt in ready:  # it may wait long for the receipts of earlier chunks from other Writers
                 r.steady = None
         self._samples.append(
             {
@@ -273,7 +284,7 @@ class Attempt:
         )
 
     def _collect(self) -> None:
-        """Ask the actors for the seconds that they worked."""
+        """Ask the actors for their seconds of work."""
         import ray
 
         asked = {

@@ -1,10 +1,10 @@
-"""One film through the cluster, from its settings to the finished files.
+"""Colorize one film on Ray, from its settings to the finished files.
 
     Reader ──▶ Artist × N ──▶ Steadier ──▶ Writers ──▶ mux
          └──▶ Surveyors ─────────▲
 
-The records are in `job`; the actors and their loop in `attempt`; what happens when a worker is lost in `recovery`; the
-folder that a run goes on from in `workdir`.
+`job` has the records, `attempt` the loop that feeds the actors, `recovery` the handling of lost workers, and `workdir`
+the folder from which an interrupted run continues.
 """
 
 from __future__ import annotations
@@ -49,24 +49,24 @@ def colorize_film(
     fresh: bool = False,
     keep: bool = False,
 ) -> FilmResult:
-    """Colorize a film, and write what is wanted besides. Each result appears whole or not at all.
+    """Colorize a film, and write the wanted extras. Each result appears whole or not at all.
 
-    Interrupted, the run leaves its work folder. Called again with the same film and settings, it goes on from there.
-    Where only the sheet of edits differs, it paints what the edits touch.
+    An interrupted run leaves its work folder. A call with the same film and settings continues from there. If only the
+    sheet of edits differs, the call repaints only the parts that the edits touch.
 
     Args:
         film: the source.
-        output: the colour film.
-        encoding: of the colour film.
-        settings: the look, and the machine part.
-        extras: what is written besides.
+        output: place of the colour film.
+        encoding: encoding of the colour film.
+        settings: the look, and the settings of the machine.
+        extras: further results to write.
         progress: called with (frames done, shots begun).
-        fresh: start over, whatever an earlier run has left.
-        keep: keep the work folder when the film stands.
+        fresh: start over, and delete the work of an earlier run.
+        keep: keep the work folder when the film is finished.
 
     Raises:
-        SemcolorError: one sentence.
-        OSError: where the machine fails.
+        SemcolorError: the film, the settings or the workers are at fault; its message is one sentence.
+        OSError: the machine fails, for instance its disk.
     """
     started = time.monotonic()
     work, targets = work_folder(output, settings.work), _targets(output, extras)
@@ -79,7 +79,7 @@ def colorize_film(
         store = sizes.store_bytes(artists, writers(artists, "cpu" if settings.device == "cpu" else "cuda"))
         with connected(settings.address, max(cores(), settings.workers or 0), store, work / "spill"):
             device, workers = choose_workers(settings.device, settings.workers, local=not settings.address)
-            # Of an embedded Ray this machine is the only one: no worker need be started to ask.
+            # An embedded Ray has this machine only, so the driver can answer without a worker.
             precision = ask_precision(device) if settings.address else pick_precision(device)
             identity = _identity(film, encoding, settings, extras) | {"device": device, "precision": precision}
             keep_or_clear(work, identity, fresh)
@@ -128,9 +128,10 @@ def colorize_film(
 def finished(
     film: Film, output: Location, encoding: Encoding, settings: Settings, extras: Sequence[Extra] = ()
 ) -> bool:
-    """Whether `colorize_film` has nothing left to do but to clean up: an earlier run was stopped that late.
+    """Whether an earlier run has finished the film and only failed to deliver it or to clean up.
 
-    Reads the finished films to compare their digests, if a run got that far.
+    If an earlier run got that far, this reads the finished films to compare their digests. The arguments are those of
+    `colorize_film`.
     """
     work = work_folder(output, settings.work)
     return bool(_finished(film, work, _targets(output, extras), encoding, settings, extras))
@@ -144,7 +145,7 @@ def _finished(
     settings: Settings,
     extras: Sequence[Extra],
 ) -> dict:
-    """What `_assemble` noted of the film, {} if it is not finished."""
+    """The facts that `_assemble` recorded about the film; {} if the film is not finished."""
     identity = _identity(film, encoding, settings, extras)
     if settings.device != "auto":
         identity["device"] = settings.device
@@ -153,7 +154,7 @@ def _finished(
 
 
 def _assemble(job: Job, parts: list[Part], targets: dict[Kind, Location]) -> dict:
-    """Make the finished films in the work folder. Returns facts for the result, and notes them there."""
+    """Make the finished films in the work folder, and record them there. Returns facts for the `FilmResult`."""
     results = {Kind.FILM: assemble(job.film, job.work, parts, targets[Kind.FILM], job.encoding)}
     for kind, encoding in job.extras.items():
         legend = LEGEND if kind == Kind.MAPS else None
@@ -174,7 +175,8 @@ def _targets(output: Location, extras: Sequence[Extra]) -> dict[Kind, Location]:
 
 
 def _resolved(film: Film, settings: Settings, work: Path, identity: dict) -> ResolvedEdits | None:
-    """The look's sheet, made ready for the film in the work folder; None if it is empty."""
+    """The edits of the look's sheet, resolved for this film; None if the sheet is empty. Masks go to the work
+    folder."""
     look = settings.look
     if not look.sheet:
         return None
@@ -190,7 +192,10 @@ def _resolved(film: Film, settings: Settings, work: Path, identity: dict) -> Res
 
 
 def _identity(film: Film, encoding: Encoding, settings: Settings, extras: Sequence[Extra]) -> dict:
-    """Everything the output's bytes depend on but the machine. Work of another identity is never continued."""
+    """Everything that decides the output's bytes, except the device and its precision.
+
+    Work of another identity is never continued.
+    """
     look = settings.look
     return {
         "version": __version__,

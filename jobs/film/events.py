@@ -1,4 +1,4 @@
-"""What happened to a film, a line an event."""
+"""The log of what happened to a film: when it started, was interrupted, failed, and how long it took."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from pathlib import Path
 
 
 class EventLog:
-    """One JSON line an event in a file; the same goes to Python's logger ``semcolor.events`` at level INFO."""
+    """Writes one line of JSON per event to a file, and to Python's logger ``semcolor.events`` at level INFO."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._log = logging.getLogger("semcolor.events")
 
     def __call__(self, event: str, **what: object) -> None:
-        """`what`: anything that JSON can say."""
+        """Log `event`. The keyword arguments are further fields of the line; JSON must be able to represent them."""
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
         line = json.dumps({"time": now, "event": event, **what}, default=str)
         self._log.info(line)
-        # Opened anew each time, so that nothing is in the way when the folder goes. A log that cannot be written
-        # (a full disk) must not hide what it was to tell.
+        # The file is opened for each event, so that no open file prevents the removal of the folder. If it cannot be
+        # written (full disk), that error must not hide the event that was to be logged.
         with suppress(OSError), self._path.open("a") as file:
             file.write(line + "\n")
 
 
 @contextmanager
 def logging_the_end(events: EventLog) -> Iterator[None]:
-    """Whatever ends the run early is an event."""
+    """Log an event if the block ends with an error, a signal or Ctrl-C."""
     try:
         yield
     except Exception as error:

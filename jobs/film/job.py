@@ -1,4 +1,5 @@
-"""The records of one film on Ray: what is asked for, what was decided, and what came of it."""
+"""Records of one film on Ray: what is asked for (`Settings`), what was decided (`Job`), and the result
+(`FilmResult`)."""
 
 from __future__ import annotations
 
@@ -15,36 +16,37 @@ from ...pipeline.look import Look
 from .sizing import Sizes
 
 Progress = Callable[[int, int], None]
-"""Called with (frames done, shots begun) as the film goes on."""
+"""Function that is called with (frames done, shots begun) while the film is made."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """The look, which decides the colours, and the machine part, which decides where and how wide the film runs."""
+    """The look decides the colours. All other settings decide where the film is made, and how much of it in
+    parallel."""
 
     look: Look = Look()
     device: str = "auto"
     workers: int | None = None
-    """Artists; None: one a GPU, or one a CPU core."""
+    """Number of artists; None: one per GPU, or one per CPU core."""
     chunk: int = CHUNK
-    """Frames of a chunk, one of `pipeline.chunk.CHUNK_SIZES`."""
+    """Frames per chunk, one of `pipeline.chunk.CHUNK_SIZES`."""
     address: str | None = None
-    """A Ray cluster; None: Ray is started on this machine for the run."""
+    """Address of a Ray cluster; None: Ray is started on this machine for the run."""
     work: Path | None = None
-    """Folder for the work folder; None: beside the output. Needed where the output is a URL."""
+    """Folder in which the work folder is made; None: beside the output. Needed if the output is a URL."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """A film and everything that was decided about making it."""
+    """A film, and all decisions about how it is made."""
 
     film: Film
     encoding: Encoding
-    """Of the colour film."""
+    """Encoding of the colour film."""
     extras: Mapping[Kind, Encoding]
-    """Of the further films, by kind."""
+    """Encodings of the further films, by kind."""
     summary: bool
-    """Whether labels and colours are counted."""
+    """Whether labels and colours are counted for the summary."""
     edits: ResolvedEdits | None
     settings: Settings
     sizes: Sizes
@@ -54,7 +56,7 @@ class Job:
     work: Path
     """The work folder."""
     identity: dict
-    """What the work folder must say of itself; see `workdir.belongs`."""
+    """Everything that decides the output's bytes; the work folder records it. See `workdir.belongs`."""
 
     @property
     def look(self) -> Look:
@@ -63,7 +65,7 @@ class Job:
 
 @dataclass(frozen=True)
 class FilmResult:
-    """What came of a run."""
+    """The result of a run."""
 
     frames: int
     resumed: int
@@ -74,16 +76,16 @@ class FilmResult:
     seconds: float
     """Wall time of this run."""
     workers: int = 0
-    """0: an earlier run had finished everything."""
+    """Number of artists; 0: an earlier run had already finished the film."""
     device: str = ""
     stages: dict[str, float] = field(default_factory=dict)
-    """Stage → seconds of work since the last restart, over all its workers."""
+    """Stage → seconds of work since the last restart, summed over all its workers."""
     queues: dict[str, float] = field(default_factory=dict)
     """Stage → mean number of chunks that were in it or waited for it."""
     restarts: int = 0
-    """How often workers were lost and the film went on from its last part."""
+    """Number of times that workers were lost and the film continued from its last committed part."""
 
     @property
     def speed(self) -> float:
-        """Frames a second of this run."""
+        """Frames per second of this run."""
         return (self.frames - self.resumed) / max(self.seconds, 1e-9)

@@ -1,8 +1,8 @@
-"""What happens when a worker is lost: the film goes on from its last committed part, as after a crash.
+"""Recover from lost workers: the film continues from its last committed part, as after a crash.
 
-There is one way to go on, `Attempt` through what is missing between the parts, whether the run before was another
-process's or an attempt of this one. Lost workers, nodes and objects are made good that way; a mistake, a broken film
-or a full disk is not, for it would be the same again.
+There is one way to continue: an `Attempt` that makes the frames missing between the parts. It does not matter whether
+the parts were made by another process or by an earlier attempt of this one. Lost workers, nodes and objects lead to a
+new attempt. A mistake, a damaged film or a full disk does not, because the next attempt would fail in the same way.
 """
 
 from __future__ import annotations
@@ -26,37 +26,48 @@ from .job import Job, Progress
 _log = logging.getLogger(__name__)
 
 TRIES = 3
-"""Attempts at the same part."""
+"""Number of attempts at the same part."""
 
 PAUSES = (1.0, 15.0)
-"""Seconds before the second and the third one: Ray may take ten or more to see that a node is gone, and until then
-puts new actors there."""
+"""Seconds before the second and the third attempt. Ray may need ten seconds or more to see that a node is gone, and
+until then it puts new actors there."""
 
-STRAYS = 10
-"""Workers that were put on such nodes before the same part: the part had no try, and is not to blame."""
+LOST_STARTS = 10
+"""Number of workers lost on such nodes that do not count as attempts at a part. These workers never ran, so the part
+is not to blame."""
 
 
 @dataclass
 class Outcome:
+    """The result of `finish_parts`."""
+
     parts: list[Part]
-    """All of the film's."""
+    """All parts of the film, in order."""
     restarts: int = 0
+    """Number of new attempts after lost workers."""
     stages: dict[str, float] = field(default_factory=dict)
-    """Stage → seconds of work in the attempt that reached the end, over all its workers."""
+    """Stage → seconds of work in the attempt that finished the film, summed over the stage's workers."""
     queues: dict[str, float] = field(default_factory=dict)
-    """Stage → chunks that were there at a time in that attempt, on average."""
+    """Stage → mean number of chunks in the stage or waiting for it, in that attempt."""
 
 
 def finish_parts(job: Job, parts: Sequence[Part], events: EventLog, progress: Progress) -> Outcome:
-    """Run until nothing is missing between `parts` and after them, again and again if workers are lost.
+    """Make attempts until the film's parts are complete.
 
-    Raises SemcolorError where that does not help, or has not helped `TRIES` times at the same part.
+    Args:
+        job: the film, and how it is made.
+        parts: parts that are committed already.
+        events: log of the losses and restarts.
+        progress: called with (frames done, shots begun).
+
+    Raises:
+        SemcolorError: another attempt would not help, or `TRIES` attempts have failed at the same part.
     """
     from ray.exceptions import RayError
 
-    outcome, failures, strays = Outcome(list(parts)), 0, 0
+    outcome, failures, lost_starts = Outcome(list(parts)), 0, 0
     while _frames(outcome.parts) < job.film.frames:
-        before = first_missing(outcome.parts)  # other Writers' parts may be committed after it meanwhile
+        before = first_missing(outcome.parts)  # other Writers may commit later parts meanwhile
         run = Attempt(job, outcome.parts, events)
         try:
             run.go(progress)
@@ -67,12 +78,12 @@ def finish_parts(job: Job, parts: Sequence[Part], events: EventLog, progress: Pr
             written = max(now, run.done)
             if isinstance(cause, SemcolorError):
                 raise cause from None
-            if not _passing(cause):
+            if not _transient(cause):
                 raise SemcolorError(f"{_sentence(cause, job.work)}; {_kept(now)}") from error
             if place > before:
-                failures = strays = 0
-            if strays < STRAYS and _stray(cause):
-                strays += 1
+                failures = lost_starts = 0
+            if lost_starts < LOST_STARTS and _never_started(cause):
+                lost_starts += 1
             else:
                 failures += 1
             events("lost", what=brief(cause), frame=now, written=written, failures=failures, details=str(cause))
@@ -81,8 +92,8 @@ def finish_parts(job: Job, parts: Sequence[Part], events: EventLog, progress: Pr
             if now == job.film.frames:
                 break
             outcome.restarts += 1
-            _log.warning("%s: going on, %d frames are kept.", brief(cause), now)
-            if _of_memory(cause):  # fewer at once need less, and change no byte
+            _log.warning("%s: continuing, %d frames are kept.", brief(cause), now)
+            if _out_of_memory(cause):  # fewer artists need less memory, and the bytes stay the same
                 job = replace(job, workers=max(1, job.workers // 2))
             time.sleep(PAUSES[max(failures, 1) - 1])
             events("restarted", frame=now, workers=job.workers)
@@ -94,30 +105,30 @@ def finish_parts(job: Job, parts: Sequence[Part], events: EventLog, progress: Pr
 
 
 def ask_precision(device: str) -> str:
-    """In what the networks calculate where artists work (``float32``, ``bfloat16``): it rounds the result otherwise.
+    """Ask a worker which precision its hardware uses (``float32`` or ``bfloat16``). Results differ between precisions.
 
-    Raises SemcolorError if no worker stays long enough to tell.
+    Raises SemcolorError if no worker lives long enough to answer.
     """
     import ray
     from ray.exceptions import RayError
 
-    # Not repeated by Ray: without memory it would do so for ever.
+    # Ray must not retry: where memory is short, it would do so for ever.
     task = ray.remote(actors.precision).options(num_cpus=1 if device == "cpu" else 0, max_retries=0)
     for failures in count(1):
         try:
             return ray.get(task.remote(device))
         except RayError as error:
             cause = _cause(error)
-            if failures == TRIES or not _passing(cause):
+            if failures == TRIES or not _transient(cause):
                 raise SemcolorError(f"no worker can load the networks: {_sentence(cause, Path())}") from error
             time.sleep(PAUSES[failures - 1])
     raise AssertionError
 
 
 def brief(error: BaseException) -> str:
-    """A few words for what Ray tells in a page."""
+    """A short description of a lost worker. Ray's own is a page long."""
     who = re.search(r"class_name: (\w+)", str(error))
-    if _of_memory(error):
+    if _out_of_memory(error):
         return "a worker was ended because memory ran out (fewer --workers or a smaller --chunk need less)"
     return f"a worker was lost ({type(error).__name__}{f', {who[1]}' if who else ''})"
 
@@ -127,7 +138,8 @@ def _frames(parts: Sequence[Part]) -> int:
 
 
 def _cause(error: Any) -> BaseException:
-    """What our code raised in a worker, or what became of the worker; Ray wraps it once for each stage it passes."""
+    """The error that our code raised in a worker, or that ended the worker. Ray wraps it once per stage that it
+    passes."""
     from ray.exceptions import RayTaskError
 
     while isinstance(error, RayTaskError):
@@ -135,40 +147,43 @@ def _cause(error: Any) -> BaseException:
     return error
 
 
-def _passing(error: Any) -> bool:
-    """It may be otherwise the next time."""
+def _transient(error: Any) -> bool:
+    """Whether another attempt may succeed."""
     from ray.exceptions import OutOfDiskError, RayActorError, RayError
 
     if isinstance(error, OutOfDiskError) or (isinstance(error, RayActorError) and error.actor_init_failed):
         return False
-    return isinstance(error, RayError) or _of_memory(error)
+    return isinstance(error, RayError) or _out_of_memory(error)
 
 
-def _of_memory(error: BaseException) -> bool:
-    """Ray's, NumPy's or torch's."""
+def _out_of_memory(error: BaseException) -> bool:
+    """Whether memory ran out, as reported by Ray, NumPy or torch."""
     names = {kind.__name__ for kind in type(error).__mro__}
     return bool(names & {"OutOfMemoryError", "MemoryError"}) or "running low on memory" in str(error)
 
 
-def _stray(error: BaseException) -> bool:
-    """A worker never ran, for Ray put it on a node that was gone already. It knows so from then on."""
+def _never_started(error: BaseException) -> bool:
+    """Whether Ray put the worker on a node that was already gone, so that it never ran. After that, Ray knows that
+    the node is gone."""
     from ray.exceptions import ActorDiedError
 
     return isinstance(error, ActorDiedError) and "node has died" in str(error) and "never ran" in str(error)
 
 
 def _sentence(error: BaseException, work: Path) -> str:
+    """The error as the start of a sentence. `work`: named if an OSError names no file."""
     from ray.exceptions import OutOfDiskError
 
     if isinstance(error, OutOfDiskError):
         return "the disk is full"
-    if _passing(error):
+    if _transient(error):
         return brief(error)
     if isinstance(error, OSError):
         return f"{error.filename or work}: {error.strerror or error}"
-    said = str(error).strip().splitlines() or [""]
-    return f"a worker failed: {type(error).__name__}: {said[-1]}"  # the last line of a traceback is what matters
+    lines = str(error).strip().splitlines() or [""]
+    return f"a worker failed: {type(error).__name__}: {lines[-1]}"  # the last line of a traceback names the error
 
 
 def _kept(frame: int) -> str:
-    return f"{frame} frames are done and kept, the same command goes on from there." if frame else "nothing was done."
+    """The end of that sentence: how many frames are kept."""
+    return f"{frame} frames are done and kept; the same command continues from there." if frame else "nothing was done."

@@ -1,4 +1,4 @@
-"""How many chunks are in flight, how many Writers encode, and how much shared memory that takes."""
+"""Compute the number of chunks in flight, the number of Writers, and the shared memory for both."""
 
 from __future__ import annotations
 
@@ -10,38 +10,39 @@ from ...pipeline.reader import chunk_size, thumb_size
 from ..cluster import cores
 
 AHEAD = 4
-"""Least number of chunks in flight beyond one for each artist: one is read, one waits for the next one of its shot, one
-is steadied, one is written."""
+"""Least number of chunks in flight besides one per artist: one is being read, one waits for the next chunk of its
+shot, one is being steadied, one is being written."""
 
 ARTISTS_A_WRITER = {"cpu": 4, "cuda": 2}
-"""How many artists paint about as much as one Writer encodes on one core."""
+"""Device → number of artists that together are about as fast as one Writer on one core."""
 
 MOST_WRITERS = 3
-"""The Reader decodes about as much as three Writers encode."""
+"""Greatest number of Writers. One Reader decodes about as fast as three Writers encode."""
 
 FURTHER_BYTES = 512 << 20
-"""Upper bound, in bytes, of the extra chunks in flight for each Writer but the first."""
+"""Upper bound, in bytes, of the extra chunks in flight per Writer after the first."""
 
 BYTES_A_THUMB_PIXEL = 14
-"""Thumb, colours, labels and motion together, per pixel of the thumb."""
+"""Bytes of thumb, colours, labels and motion together, per pixel of the thumb."""
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """What a chunk of a film measures."""
+    """Sizes of a film's chunks."""
 
     frames: int
-    """Frames of a full chunk."""
+    """Frames in a full chunk."""
     bytes: int
-    """Shared memory that a chunk and all its results take, about."""
+    """Approximate shared memory of a full chunk and all its results, in bytes."""
 
     @classmethod
     def of(cls, film: Film, size: int, chunk: int) -> Sizes:
-        """
+        """Sizes of the chunks of `film`.
+
         Args:
             film: the source.
-            size: short side of the thumbs.
-            chunk: frames of a chunk as wanted; see `pipeline.reader.chunk_size`.
+            size: short side of the thumbs, in pixels.
+            chunk: wanted frames per chunk; see `pipeline.reader.chunk_size`.
         """
         h, w = thumb_size(film, size)
         frames = chunk_size(film, chunk)
@@ -49,20 +50,21 @@ class Sizes:
         return cls(frames, frames * (luma + h * w * BYTES_A_THUMB_PIXEL))
 
     def window(self, artists: int, writers: int) -> int:
-        """Chunks in flight at most.
+        """Greatest number of chunks in flight.
 
-        Each artist has one chunk queued besides the one it paints; without it, in-order receipts would make artists
-        wait for later stages. Each Writer but the first needs the film to be half a part further on.
+        Each artist has one chunk queued besides the one it paints. Without it, artists would wait for later stages,
+        because receipts are collected in order. Each Writer after the first begins half a part further on in the film,
+        so the window grows by that many chunks.
         """
         half_a_part = -(-PART_FRAMES // (2 * self.frames))
         further = (writers - 1) * min(half_a_part, FURTHER_BYTES // self.bytes)
         return artists + max(artists, AHEAD + further)
 
     def store_bytes(self, artists: int, writers: int) -> int:
-        """Shared memory for a full window of chunks, with as much to spare."""
+        """Shared memory for a full window of chunks, doubled as a reserve."""
         return 2 * self.bytes * self.window(artists, writers)
 
 
 def writers(artists: int, device: str) -> int:
-    """How many Writers encode parts of a film at once, on the driver's node."""
+    """Number of Writers that encode parts of a film at the same time, on the driver's node."""
     return min(-(-artists // ARTISTS_A_WRITER[device]), MOST_WRITERS, max(1, cores() // 2))

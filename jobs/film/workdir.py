@@ -1,16 +1,28 @@
-"""The work folder of an output: whose work is in it, who may use it, and what happened there.
+"""The work folder of an output: who owns it, who may change it, and how its results are delivered.
 
-    lock            held by the run (the driver): one run at a time works on an output
-    writer.lock     held by whoever changes the parts: by a run's Writers together, of which one that was given up may
-                    live on for a while, or by a driver that removes some
-    job.json        what the parts belong to (work of another identity is never continued), and, noted before they
-                    are renamed into their places, the finished films' digests
-    part-*          see `pipeline.writer`
-    events.jsonl    one line an event, for whoever asks later why a film took so long or failed
-    spill*          Ray's, while it runs embedded
+A run makes a film in a hidden folder beside the output (or in `--work`). The folder contains:
 
-The folder goes when the output stands, unless it is to be kept: then the next run with other edits has parts to go on
-from, those that its edits do not touch.
+    lock            held by the driver of a run, so that only one run at a time works on an output
+    writer.lock     the right to change the parts. Shared by the Writers of a run, who add parts (a lost Writer may
+                    hold it for up to a minute); exclusive for a driver that deletes parts
+    job.json        the record of the folder: the identity of the job that its parts belong to and, once the films are
+                    finished, their names, their digests and facts about them
+    part-*          the parts of the film; see `pipeline.writer`
+    masks-*         the regions that edits follow through the film; see `pipeline.edits.resolve`
+    events.jsonl    the log of what happened; see `events`
+    spill*          Ray's files while it runs embedded; see `cluster`
+
+The life of a folder:
+
+1. `claimed` makes the folder and takes `lock`.
+2. `keep_or_clear` compares job.json with the identity of the new job. Parts of another job are never continued.
+   `drop_touched` then removes the parts that other edits would change.
+3. The Writers add parts. Each holds `writer_turn` shared.
+4. `seal` writes the digests of the finished films into job.json, before any film is moved.
+5. `deliver` moves the films to their places. If a run is stopped here, the next one finds with `sealed` that only this
+   step is left.
+6. At its end, `claimed` removes the folder, unless the user wants to keep it. From a kept folder, the next run with
+   other edits takes the parts that these edits do not touch.
 """
 
 from __future__ import annotations
@@ -38,19 +50,27 @@ from ..cluster import clear_session
 _log = logging.getLogger(__name__)
 
 LONGEST_NAME = 200
-"""Bytes of the output's name that fit into a file name beside what we add; most file systems allow 255."""
+"""Longest output name, in bytes, that becomes part of the folder's name. Most file systems allow names of 255 bytes,
+and we add a prefix and suffixes."""
 
 LOCKS = ("writer.lock", "lock")
-RAYS = "spill"  # the names of its files begin with this; see `cluster`
+"""Files with the locks, in the order in which they are removed."""
 
-SHARED = "source and output must lie on storage that all nodes see."
+SPILL = "spill"
+"""Prefix of the names of Ray's files; see `cluster`."""
+
+SHARED = "source and output must be on storage that all nodes see."
+"""Remedy, for messages about a folder that some nodes do not see."""
 
 PATIENCE = 90.0
-"""Seconds to wait for a Writer that was given up: Ray ends a cut-off node's workers after about a minute."""
+"""Seconds to wait for a lost Writer to end. Ray ends the workers of a disconnected node after about a minute."""
 
 
 def work_folder(output: Location, base: Path | None = None) -> Path:
-    """Beside the output, so that renaming is atomic and free space is that of the output; or in the folder `base`.
+    """The path of the work folder for `output`.
+
+    The folder is beside the output, so that a rename is atomic and the free space is that of the output's disk. If
+    `base` is given, it is in that folder instead.
 
     Raises UserError if the output is a URL and there is no `base`.
     """
@@ -58,7 +78,7 @@ def work_folder(output: Location, base: Path | None = None) -> Path:
     if base:
         name = f"{hashlib.sha256(os.fsencode(output)).hexdigest()[:8]}-{name}"
     elif isinstance(output, str):
-        raise UserError(f"{output}: give --work FOLDER as well, where the film is made before it is uploaded.")
+        raise UserError(f"{output}: give --work FOLDER as well; the film is made there and then uploaded.")
     if len(name.encode()) > LONGEST_NAME:
         name = hashlib.sha256(name.encode()).hexdigest()
     return (base or Path(output).parent) / f".semcolor-{name}"
@@ -66,11 +86,12 @@ def work_folder(output: Location, base: Path | None = None) -> Path:
 
 @contextmanager
 def claimed(work: Path, keep: bool = False) -> Iterator[None]:
-    """The work folder, held by this run alone. It goes when the run is through, unless `keep`, and if it fails with
-    nothing committed.
+    """Hold the work folder for this run alone, for the length of a `with` block.
 
-    Ray must be down by then: it makes its spill folder anew as long as it runs. Raises OutputError where another
-    run holds the folder.
+    The folder is removed when the block ends without an error, unless `keep` is set. After an error it is removed only
+    if no part has been committed. Ray must be shut down by then, because it makes its spill folder again while it runs.
+
+    Raises OutputError if another run holds the folder.
     """
     lock = _claim(work)
     try:
@@ -78,7 +99,7 @@ def claimed(work: Path, keep: bool = False) -> Iterator[None]:
             yield
         except BaseException:
             if not any(work.glob("part-*.json")):
-                with suppress(OSError, WorkError):  # what went wrong before is what is to be said
+                with suppress(OSError, WorkError):  # the first error is the one to report
                     _remove(work)
             raise
         if not keep:
@@ -88,11 +109,12 @@ def claimed(work: Path, keep: bool = False) -> Iterator[None]:
 
 
 def _claim(work: Path) -> IO[str]:
+    """Make the folder if needed and take its `lock`, which is held until the returned file is closed."""
     while True:
         work.mkdir(exist_ok=True)
         try:
             lock = (work / "lock").open("w")
-        except FileNotFoundError:  # the run that held the folder has just removed it
+        except FileNotFoundError:  # another run has just removed the folder
             continue
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -101,26 +123,29 @@ def _claim(work: Path) -> IO[str]:
         except BlockingIOError:
             lock.close()
             raise OutputError(f"another run is working on this output ({work}); wait for it or stop it.") from None
-        except FileNotFoundError:  # removed between opening and locking
+        except FileNotFoundError:  # another run removed the lock after we had opened it
             pass
         lock.close()
 
 
 def _remove(work: Path) -> None:
+    """Remove the folder with all that is in it. The caller holds `lock`."""
     with writer_turn(work):
-        clear_session(work / RAYS)
+        clear_session(work / SPILL)
         _empty(work)
     for name in LOCKS:
         (work / name).unlink()
-    with suppress(OSError):  # another run may have come after the last lock went: then the folder is its own
+    with suppress(OSError):  # a run that came after the locks were removed owns the folder now
         work.rmdir()
 
 
-def _empty(work: Path, but: tuple[str, ...] = ()) -> None:
-    """All goes but the locks, and what begins with one of `but`. job.json goes last: whoever is stopped here must
-    find what belongs together together."""
+def _empty(work: Path, keep: tuple[str, ...] = ()) -> None:
+    """Delete everything except the locks and names starting with a prefix in `keep`.
+
+    job.json is deleted last, so an interrupted clean-up never leaves parts without the record they belong to.
+    """
     for path in sorted(work.iterdir(), key=lambda path: path.name == "job.json"):
-        if path.name in LOCKS or path.name.startswith(but):
+        if path.name in LOCKS or path.name.startswith(keep):
             continue
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
@@ -129,18 +154,23 @@ def _empty(work: Path, but: tuple[str, ...] = ()) -> None:
 
 
 def writer_turn(work: Path, patience: float | None = None, shared: bool = False) -> IO[str]:
-    """The right to change the parts, until the returned file is closed or the process ends, however it ends.
+    """Take the right to change the parts of a work folder.
 
-    `shared` with other Writers: it is the right to add some.
+    The right lasts until the returned file is closed or the process ends, however it ends.
 
-    Raises WorkError if another process keeps it for `patience` seconds (PATIENCE), or if this machine does not see
-    the folder.
+    Args:
+        work: the work folder.
+        patience: seconds to wait for other processes; None: `PATIENCE`.
+        shared: share the right with other Writers, in order to add parts. Otherwise it is exclusive.
+
+    Raises:
+        WorkError: another process keeps the right for too long, or this machine does not see the folder.
     """
     end = time.monotonic() + (PATIENCE if patience is None else patience)
     try:
-        lock = (work / "writer.lock").open("a+")  # NFS wants to read what is shared, to write what is not
+        lock = (work / "writer.lock").open("a+")  # NFS: shared locks need read access, exclusive ones write access
     except FileNotFoundError:
-        raise WorkError(f"{work} is not there on every node of the cluster; {SHARED}") from None
+        raise WorkError(f"{work} is not visible on every node of the cluster; {SHARED}") from None
     while True:
         try:
             fcntl.flock(lock, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
@@ -149,50 +179,63 @@ def writer_turn(work: Path, patience: float | None = None, shared: bool = False)
             if time.monotonic() > end:
                 lock.close()
                 raise WorkError(
-                    f"a lost worker still writes in {work}; the same command goes on once it is gone."
+                    f"a lost worker still writes in {work}; the same command continues once that worker has ended."
                 ) from None
             time.sleep(0.1)
 
 
 def keep_or_clear(work: Path, identity: dict, fresh: bool = False) -> None:
-    """Work of the same identity stays, any other goes; all goes if `fresh`.
+    """Keep the work in the folder if it belongs to the job `identity`; otherwise delete it. `fresh`: always delete it.
 
-    Where only the sheet of edits is another, the parts stay: each knows what it was steered by, see `drop_touched`.
+    If only the sheet of edits differs, the parts are kept. Each part records the edits that it was made with, so
+    `drop_touched` can then remove those that the new edits change.
     """
     own, asked = _job(work).get("identity", {}), _plain(identity)
     with writer_turn(work):
         if not fresh and own == asked:
             return
         if not fresh and own and own | {"sheet": None} == asked | {"sheet": None}:
-            _empty(work, but=(RAYS, "part-", "masks-", "job.json", "events.jsonl"))
+            _empty(work, keep=(SPILL, "part-", "masks-", "job.json", "events.jsonl"))
         else:
             if not fresh and any(work.glob("part-*")):
                 _log.warning("%s: work with other settings is thrown away", work)
-            _empty(work, but=(RAYS,))
+            _empty(work, keep=(SPILL,))
         _write_job(work, {"identity": identity})
 
 
-def drop_touched(work: Path, control: ResolvedEdits | None) -> None:
-    """Remove the parts that were steered otherwise than `control` would steer them."""
+def drop_touched(work: Path, edits: ResolvedEdits | None) -> None:
+    """Remove the parts that were made with other edits than those that `edits` applies to them. None: no edits."""
     with writer_turn(work):
-        prune(work, control.digest) if control else prune(work)
+        prune(work, edits.digest) if edits else prune(work)
 
 
 def belongs(work: Path, identity: dict) -> bool:
-    """Whether what is in the folder agrees with all that `identity` says (values that JSON knows)."""
+    """Whether the folder's record agrees with every entry of `identity`. The record may have more entries.
+
+    The values in `identity` must be values that JSON has.
+    """
     own = _job(work).get("identity", {})
     return bool(own) and own == own | _plain(identity)
 
 
 def seal(work: Path, results: dict[str, Path], facts: dict) -> None:
-    """Note that these files of the work folder, by kind ("film", "labels"), are the finished films; and facts."""
+    """Record in job.json that the films are finished.
+
+    Args:
+        work: the work folder.
+        results: kind of result ("film", "labels", …) → finished file in the work folder.
+        facts: further facts about the film, for `sealed` to return.
+    """
     done = {kind: [path.name, file_sha256(path)] for kind, path in results.items()}
     _write_job(work, _job(work) | {"done": done, "facts": facts})
 
 
 def sealed(work: Path, targets: dict[str, Location]) -> dict:
-    """The facts noted by `seal`, if every target, by kind, stands in its place or lies finished in the folder,
-    with its digest; else {}."""
+    """The facts that `seal` recorded, or {} if the films are not finished.
+
+    They are finished if each of them, with the recorded digest, is still in the folder or already at its target.
+    `targets`: kind of result → place of the output.
+    """
     job = _job(work)
     done = job.get("done", {})
     whole = done.keys() == targets.keys() and all(
@@ -202,20 +245,20 @@ def sealed(work: Path, targets: dict[str, Location]) -> dict:
 
 
 def _sha256(where: Location) -> str:
-    """ "" where no file is."""
+    """Digest of a file or of an object in a store; "" if there is none."""
     if isinstance(where, str):
         return digest(where)
     return file_sha256(where) if where.is_file() else ""
 
 
 def deliver(work: Path, targets: dict[str, Location]) -> None:
-    """Put the sealed films that are still in the folder in their places, each whole and at once.
+    """Move the sealed films that are still in the folder to their targets. Each appears whole and at once.
 
-    What is uploaded stays in the folder as well, until all of it goes.
+    An uploaded film also stays in the folder until the folder is removed.
     """
     for kind, (name, _) in _job(work)["done"].items():
         result, target = work / name, targets[kind]
-        if not result.exists():  # a run before this one was stopped after renaming it
+        if not result.exists():  # an earlier run delivered it and was then stopped
             continue
         if isinstance(target, str):
             upload(result, target)
@@ -225,17 +268,20 @@ def deliver(work: Path, targets: dict[str, Location]) -> None:
         except OSError as error:
             if error.errno != errno.EXDEV:
                 raise
-            beside = target.with_name(work_folder(target).name + ".tmp")  # the labels may go to another disk
+            # The target may be on another disk, for instance for the labels.
+            beside = target.with_name(work_folder(target).name + ".tmp")
             shutil.copyfile(result, beside)
             move_into_place(beside, target)
             result.unlink()
 
 
 def _plain(identity: dict) -> dict:
+    """As JSON returns it: tuples become lists, for instance."""
     return json.loads(json.dumps(identity))
 
 
 def _job(work: Path) -> dict:
+    """The content of job.json; {} if the file is missing or damaged."""
     try:
         return json.loads((work / "job.json").read_text())
     except (FileNotFoundError, ValueError):
@@ -243,6 +289,7 @@ def _job(work: Path) -> dict:
 
 
 def _write_job(work: Path, job: dict) -> None:
+    """Replace job.json as a whole, so that it survives a power cut."""
     temporary = work / "job.tmp"
     temporary.write_text(json.dumps(job, sort_keys=True))
     move_into_place(temporary, work / "job.json")

@@ -103,7 +103,7 @@ MISTAKES = {
     "maps in MP4": (lambda d: ["--label-maps", d / "m.mp4"], "only Matroska keeps their legend"),
     "full without maps": (lambda d: ["--full"], "--full"),
     "still and range": (lambda d: ["--still", "1s", "--range", "1s-2s"], "exclude each other"),
-    "summary of a still": (lambda d: ["--still", "1s", "--summary", d / "s.json"], "--summary is of the whole film"),
+    "summary of a still": (lambda d: ["--still", "1s", "--summary", d / "s.json"], "--summary needs the whole film"),
     "still as film": (lambda d: ["--still", "1s"], "names no picture's format"),
     "bad moment": (lambda d: ["--range", "now-then"], "--range: 'now' is no moment"),
     "bad range": (lambda d: ["--range", "5"], "--range: '5' is no range"),

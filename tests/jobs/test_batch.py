@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 from semcolor.jobs.batch import scheduler
-from semcolor.jobs.batch.estimate import FilmSize, Trial, hours
+from semcolor.jobs.batch.estimate import FilmSize, Trial, batch_seconds
 from semcolor.jobs.batch.scheduler import share
 from semcolor.jobs.batch.state import FOLDER, Record, Records, key_of
 from semcolor.jobs.commands import batch, video
@@ -55,8 +55,8 @@ MISTAKES = {
             (1, "size: input should be a multiple of 32, not 100"),
             (3, "vivid: input should be a valid number"),
             (3, "there is no setting 'crff'"),
-            (4, "no JSON"),
-            (5, "no object"),
+            (4, "this is not JSON"),
+            (5, "this is not an object"),
             (6, "no such file"),
             (7, "source is missing"),
             (8, "h266"),
@@ -102,7 +102,7 @@ ARGUMENTS = {
     "open brace": (["a.mkv", "-o", "{stem.mkv"], "{stem"),
     "onto itself": (["a.mkv", "-o", "{parent}/{stem}{suffix}"], "input itself"),
     "somebody's film": (["a.mkv", "-o", "there"], "exists already"),
-    "no folder": (["a.mkv", "-o", "a.mkv/{stem}.mkv"], "no folder"),
+    "no folder": (["a.mkv", "-o", "a.mkv/{stem}.mkv"], "not a writable folder"),
     "bad preset": (["a.mkv", "-o", "out", "--preset", "warp"], "--preset"),
     "no output": (["a.mkv"], "--output"),
     "no cluster": (["a.mkv", "-o", "new/out", "--address", "127.0.0.1:1"], "no Ray cluster answers"),
@@ -202,8 +202,8 @@ def test_an_estimate_follows_frames_pixels_and_machines():
     trial = Trial("film", 16, network=1e-6, others=1e-7, busy=1, start=10)
     films = [FilmSize(bytes=1000, frames=100, pixels=10_000, thumb=5_000)]
     work = 100 * (5_000 * 1e-6 + 10_000 * 1e-7)
-    assert hours(films, trial, 4_000, 4, 2, 2, "cpu") == pytest.approx(10 * 4 / 2 + 4 * work / 2)
-    assert hours(films, trial, 4_000, 4, 1, 8, "cuda") == pytest.approx(10 * 4 + 4 * 100 * 5_000 * 1e-6)
+    assert batch_seconds(films, trial, 4_000, 4, 2, 2, "cpu") == pytest.approx(10 * 4 / 2 + 4 * work / 2)
+    assert batch_seconds(films, trial, 4_000, 4, 1, 8, "cuda") == pytest.approx(10 * 4 + 4 * 100 * 5_000 * 1e-6)
 
 
 # Work.

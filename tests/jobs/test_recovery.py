@@ -197,7 +197,7 @@ def test_a_part_that_kills_its_workers_again_and_again_stops_the_film(colorize, 
 def _runs_that_end(monkeypatch, error: Exception, failing: int = 100) -> list[Any]:
     """The first `failing` runs end with `error`, the others well; the list grows with each."""
     attempts = Attempts(*[error] * failing)
-    monkeypatch.setattr(recovery, "Run", attempts)
+    monkeypatch.setattr(recovery, "Attempt", attempts)
     monkeypatch.setattr(recovery, "PAUSES", (0.0, 0.0))
     return attempts.jobs
 

@@ -190,7 +190,7 @@ MISTAKES = {
     "no container": (["one.mkv", "-o", "s3://reels/out.txt", "--work", "."], ".txt names no film's container"),
     "no work folder": (["one.mkv", "-o", "s3://reels/out.mkv"], "give --work FOLDER as well"),
     "beside the source": (["s3://reels/in/one.mkv"], "s3://reels/in/one.color.mkv: give --work FOLDER as well"),
-    "no such work folder": (["one.mkv", "-o", "s3://reels/out.mkv", "--work", "lost"], "--work lost is no folder"),
+    "no such work folder": (["one.mkv", "-o", "s3://reels/out.mkv", "--work", "lost"], "--work lost is not a folder"),
     "half a file may be seen": (["one.mkv", "-o", "sftp://host/out.mkv", "--work", "."], "only an object store"),
     "a still": (["s3://reels/in/one.mkv", "--still", "1"], "--still writes to this machine"),
 }  # fmt: skip
@@ -246,7 +246,7 @@ def test_a_folder_and_a_pattern_are_listed(films, tmp_path):
     target = target_of("s3://reels/color")
     request = read_request(["s3://reels/in/"], {})
     plan = make_plan(request, target, Records(tmp_path / "records"), work=tmp_path)
-    assert not plan.mistakes and plan.left_out == ["s3://reels/in/: 1 files have no film's suffix."]
+    assert not plan.mistakes and plan.left_out == ["s3://reels/in/: 1 files do not have the suffix of a film."]
     assert {job.source: job.output for job in plan.to_do} == {
         "s3://reels/in/one.mkv": "s3://reels/color/one.color.mkv",
         "s3://reels/in/1921/two.mp4": "s3://reels/color/1921/two.color.mp4",
