@@ -62,7 +62,7 @@ def overlay(thumb: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
 
 def _write_names(picture: np.ndarray, index: np.ndarray) -> None:
-    """Write each label's name where its region is widest, if it fits. In place; `index`, the label map: (h/4, w/4) uint8."""
+    """Write each label's name where its region is widest, if it fits. In place. index: label map, (h/4, w/4) uint8."""
     scale = picture.shape[0] / index.shape[0]
     for label in np.unique(index):
         region = cv2.copyMakeBorder((index == label).astype(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT)
