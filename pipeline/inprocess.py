@@ -163,7 +163,8 @@ def label_map(
 def check_still(film: Film, output: Path, overwrite: bool) -> None:
     """Raise OutputError if there cannot be a picture at `output`."""
     if output.suffix.lower() not in PICTURES:
-        raise OutputError(f"{output}: {output.suffix or 'no suffix'} names no picture's format; use .png or .jpg.")
+        suffix = output.suffix or "a file with no suffix"
+        raise OutputError(f"{output}: a picture cannot be written as {suffix}; use .png or .jpg.")
     check_place(film.path, output, overwrite, film_format=False)
 
 

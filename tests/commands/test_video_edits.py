@@ -119,7 +119,7 @@ MISTAKES = {
     "full without maps": (lambda d: ["--full"], "--full"),
     "still and range": (lambda d: ["--still", "1s", "--range", "1s-2s"], "exclude each other"),
     "summary of a still": (lambda d: ["--still", "1s", "--summary", d / "s.json"], "--summary is of the whole film"),
-    "still as film": (lambda d: ["--still", "1s"], "names no picture's format"),
+    "still as film": (lambda d: ["--still", "1s"], "a picture cannot be written as .mkv"),
     "bad moment": (lambda d: ["--range", "now-then"], "--range: 'now' is not a moment"),
     "bad range": (lambda d: ["--range", "5"], "--range: '5' is not a range"),
     "range beyond the end": (lambda d: ["--range", "2s-99s"], "--range: 0:01:39.000 is after the film's end"),
