@@ -1,31 +1,29 @@
 """Exceptions of semcolor.
 
     SemcolorError
-    ├── UserError          a mistake of the user's: one sentence, exit code 2
-    │   ├── InputError     this film cannot be used
-    │   └── OutputError    this output cannot be written as asked
-    ├── FilmError          the film turned out to be broken while it was read
-    ├── WorkError          the work folder and the chunks that come in do not agree
-    └── AssembleError      the finished output is not what it must be
+    ├── UserError          the user made a mistake: one sentence, exit code 2
+    │   ├── InputError     the input cannot be used
+    │   └── OutputError    the output cannot be written as asked
+    ├── FilmError          the film proved to be broken while it was read
+    ├── WorkError          the work folder and the incoming chunks do not agree
+    └── AssembleError      the finished output failed its check
 
-``str(error)`` of a `UserError` is one whole sentence that says what is wrong, where, and what to do.
+``str(error)`` of a `UserError` is one whole sentence. It says what is wrong, where, and what to do.
 """
 
 from __future__ import annotations
 
-__all__ = ["AssembleError", "FilmError", "InputError", "OutputError", "SemcolorError", "UserError", "WorkError"]
-
 
 class SemcolorError(Exception):
-    """Base of everything that semcolor raises on purpose."""
+    """Base of all exceptions that semcolor raises on purpose."""
 
 
 class UserError(SemcolorError):
-    """The user can put this right; a command prints it and exits with code 2."""
+    """A mistake that the user can correct. A command prints it and exits with code 2."""
 
 
 class InputError(UserError):
-    """The input is missing, is no film, or cannot be read to its end."""
+    """The input is missing, is not a film, or cannot be read to its end."""
 
 
 class OutputError(UserError):
@@ -33,12 +31,12 @@ class OutputError(UserError):
 
 
 class FilmError(SemcolorError):
-    """A film that opened well could not be decoded whole; names the frame and its time."""
+    """A film that opened without error could not be decoded whole. The message names the frame and its time."""
 
 
 class WorkError(SemcolorError):
-    """A chunk came out of order, or a part of the work folder is not what its receipt says."""
+    """A chunk came out of order, or a part in the work folder does not match its receipt."""
 
 
 class AssembleError(SemcolorError):
-    """The assembled film failed its check; nothing was put in the output's place."""
+    """The assembled film failed its check. Nothing was written to the output's path."""

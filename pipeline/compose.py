@@ -1,11 +1,12 @@
-"""Chroma to the full size: ab at network size and the film's own luma → the Cb and Cr planes to encode.
+"""Enlarge chroma to full size: a, b at network size and the film's own luma → the Cb and Cr planes to encode.
 
-The luma plane is never touched. Chroma is raised by a guided filter (He, Sun, Tang, "Guided Image Filtering",
-2013; fast form of He & Sun, 2015): at network size a local line chroma ≈ α·luma + β is fitted, α and β are enlarged,
-and the full-size luma draws the edges. Last, chroma is scaled into the R'G'B' gamut at the luma it will meet.
+The luma plane is never changed. A guided filter enlarges chroma (He, Sun, Tang, "Guided Image Filtering", 2013; fast
+form of He & Sun, 2015). It fits a local line chroma ≈ α·luma + β at network size and enlarges α and β, so the full-size
+luma draws the edges. Last, chroma is scaled into the R'G'B' gamut at the luma of its pixel.
 
-Colours that people ask for are painted over it at full size: where they hold is raised in the same way, and what they
-are at each luma is known beforehand, so that inside a region every pixel is as near to the colour as its luma allows.
+Layers of palette and edits are painted over this chroma at full size. The same filter enlarges the masks of the layers.
+The chroma of a layer's colour at each luma is calculated beforehand, so inside a region every pixel is as near to the
+colour as its luma allows.
 """
 
 from __future__ import annotations
@@ -18,81 +19,105 @@ import numpy as np
 
 from .film import Film
 
-RADIUS = 2  # of the guided filter, in pixels of the ab map
-EPSILON = 2e-3  # luma variance (0..1 squared) below which an edge is not trusted: grain stays out of chroma
-BORDER = 1  # radius for a region's border, which is known better than the network's colours
-SHARP = 2.0  # how much steeper a border is drawn than it comes out of the filter
-LEAST = 1 / 256  # of a colour, that is seen: a label's share is hardly ever nought
-LUMAS, TURNS = 256, 720  # of `reachable`: lumas, and directions from neutral in which the gamut's edge is tried
-HUE = 2.0  # what a difference in hue counts there, against one in chroma: about as in CIE94 for a vivid colour
-SMOOTH = 4.0  # standard deviation, in lumas, of the smoothing along luma
+RADIUS = 2
+"""Radius of the guided filter for chroma, in pixels of the ab map."""
 
-# Kr, Kb of Y' = Kr·R' + Kg·G' + Kb·B'
+EPSILON = 2e-3
+"""Luma variance (0..1 squared) below which the guided filter ignores an edge. So grain does not reach chroma."""
+
+BORDER = 1
+"""Radius of the guided filter for masks, in pixels of the ab map. Smaller, since a region's border is more certain than
+the network's colours."""
+
+SHARP = 2.0
+"""Factor by which the slope of a region's border is increased after the filter."""
+
+LEAST = 1 / 256
+"""Share of a layer's colour below which a pixel is skipped. The share of a label is hardly ever exactly 0."""
+
+LUMAS, TURNS = 256, 720
+"""Numbers of lumas, and of directions from neutral, at which `reachable` samples the edge of the gamut."""
+
+HUE = 2.0
+"""Weight of a hue difference against a chroma difference in `reachable`: about as in CIE94 for a vivid colour."""
+
+SMOOTH = 4.0
+"""Standard deviation of the smoothing along luma in `reachable`, in steps of luma (`LUMAS` from black to white)."""
+
 _MATRICES = {"bt601": (0.299, 0.114), "bt709": (0.2126, 0.0722), "bt2020": (0.2627, 0.0593)}
+"""Kr and Kb in Y' = Kr·R' + Kg·G' + Kb·B'."""
+
 _RGB_FROM_XYZ = np.linalg.inv(
     [[0.412453, 0.357580, 0.180423], [0.212671, 0.715160, 0.072169], [0.019334, 0.119193, 0.950227]]
 )
-_WHITE = np.array([0.95047, 1.0, 1.08883])  # D65
+_WHITE = np.array([0.95047, 1.0, 1.08883])
+"""XYZ of the white point D65."""
+
 _GREY = np.linspace(0, 1, 4096)
 _LINEAR = np.where(_GREY > 0.04045, ((_GREY + 0.055) / 1.055) ** 2.4, _GREY / 12.92)
 _F_OF_GREY = np.where(_LINEAR > 216 / 24389, np.cbrt(_LINEAR), _LINEAR * (24389 / 27 / 116) + 16 / 116)
+"""f(Y/Yn) of CIE Lab for 4096 greys R' = G' = B' from 0 to 1."""
 
 
 @dataclass(frozen=True)
 class PlaneFormat:
-    """How samples are coded: matrix `bt601`, `bt709` or `bt2020`; bits a sample; full (0..255) or limited range."""
+    """How the samples of Y'CbCr planes are coded."""
 
     matrix: str
+    """Matrix between R'G'B' and Y'CbCr: `bt601`, `bt709` or `bt2020`."""
     bits: int
+    """Bits of a sample."""
     full_range: bool
+    """Whether luma uses the full range (0..255 at 8 bits) instead of the limited one (16..235)."""
 
     @classmethod
     def of(cls, film: Film) -> PlaneFormat:
-        """How the film's own samples are coded, and those of its colour film."""
+        """The coding of a film's samples, which the colour film shares."""
         return cls(film.matrix, film.bits, film.full_range)
 
     def luma(self, samples: np.ndarray) -> np.ndarray:
-        """Y samples, any shape → Y' as float32, 0 = black, 1 = white (beyond for under- and overshoots)."""
+        """Y samples of any shape → Y' as float32: 0 = black, 1 = white. Under- and overshoots are outside of 0..1."""
         low, span = self._luma_span()
         return (samples.astype(np.float32) - low) * np.float32(1 / span)
 
     def chroma(self, values: np.ndarray) -> np.ndarray:
-        """Cb, Cr as −0.5..0.5, any shape → samples, uint8 or uint16."""
+        """Cb or Cr of any shape, −0.5..0.5 → samples, uint8, or uint16 above 8 bits."""
         top, span = (1 << self.bits) - 1, (1 << self.bits) - 1 if self.full_range else 224 << (self.bits - 8)
         samples = np.rint(values * np.float32(span) + np.float32(1 << (self.bits - 1)))
         return np.clip(samples, 0, top, out=samples).astype(np.uint8 if self.bits == 8 else np.uint16)
 
     def _luma_span(self) -> tuple[int, int]:
+        """(sample of black, difference between the samples of white and black)."""
         return (0, (1 << self.bits) - 1) if self.full_range else (16 << (self.bits - 8), 219 << (self.bits - 8))
 
 
 @dataclass(frozen=True)
 class Layer:
-    """A colour that is asked for."""
+    """A colour painted over the chroma of a frame."""
 
     within: np.ndarray
-    """(h/2, w/2) float32: how much of it each pixel gets, 0..1."""
+    """(h/2, w/2) float32: share of the colour in each pixel, 0..1."""
     ab: tuple[float, float] | np.ndarray
-    """CIE Lab: one colour, or (2, h/2, w/2) as the network painted it."""
+    """CIE Lab: a and b of one colour, or (2, h/2, w/2) as the network painted the frame."""
     bordered: bool = True
-    """Whether `within` is a region, which has a border, or a label's share, which may be in between anywhere."""
+    """True for a drawn region, whose border is sharp; False for the share of a label, a soft probability."""
 
     def shown(self, within: np.ndarray) -> np.ndarray:
-        """What comes of `within` or a part of it at any size."""
+        """The painted share, 0..1, for `within` or an enlarged `within`; the border of a region is sharpened."""
         return np.clip(SHARP * within + np.float32(0.5 - 0.5 * SHARP) if self.bordered else within, 0, 1)
 
 
 @dataclass(frozen=True)
 class Layered:
-    """A frame's chroma, and what lies over it."""
+    """A frame's chroma, and the layers over it."""
 
     ab: np.ndarray
     """(2, h/2, w/2) CIE Lab."""
     layers: tuple[Layer, ...]
-    """The later over the earlier."""
+    """The layers, each painted over the earlier ones."""
 
     def flat(self) -> np.ndarray:
-        """Everything at network size, (2, h/2, w/2) float32."""
+        """Chroma with all layers painted at network size: (2, h/2, w/2) float32, CIE Lab."""
         result = self.ab.astype(np.float32)
         for layer in self.layers:
             wanted = layer.ab if isinstance(layer.ab, np.ndarray) else np.array(layer.ab)[:, None, None]
@@ -101,7 +126,7 @@ class Layered:
 
 
 def _rgb_from_lab_at(f_y: np.ndarray, ab: np.ndarray) -> np.ndarray:
-    """f(Y/Yn) (h, w) and a, b (2, h, w) → R'G'B' (3, h, w), not clipped (CIE 15; IEC 61966-2-1)."""
+    """f(Y/Yn) (h, w) and a, b (2, h, w) of CIE Lab → sRGB R'G'B' (3, h, w), not clipped (CIE 15; IEC 61966-2-1)."""
     f = np.stack([f_y + ab[0] / 500, f_y, f_y - ab[1] / 200])
     xyz = np.where(f > 6 / 29, f**3, (f - 16 / 116) * (116 * 27 / 24389)) * _WHITE[:, None, None].astype(f.dtype)
     linear = np.tensordot(_RGB_FROM_XYZ.astype(f.dtype), xyz, 1)
@@ -110,10 +135,19 @@ def _rgb_from_lab_at(f_y: np.ndarray, ab: np.ndarray) -> np.ndarray:
 
 
 def chroma_at_luma(ab: np.ndarray, luma: np.ndarray, matrix: str, steps: int = 1) -> np.ndarray:
-    """a, b (2, h, w) at luma Y' (h, w) 0..1 → Cb, Cr (2, h, w), not yet fitted into the gamut.
+    """Cb and Cr of a colour at a given luma, not yet fitted into the gamut.
 
-    Lab wants a lightness, the film has a luma: the neutral grey that leads to this luma is found by fixed-point
-    iteration, of which one step leaves about 0.01 of luma in saturated blues and less elsewhere.
+    Lab needs a lightness, but a film has a luma. A fixed-point iteration finds the neutral grey whose lightness leads
+    to this luma. After one step, the error is about 0.01 of luma in saturated blues and smaller elsewhere.
+
+    Args:
+        ab: (2, h, w) a and b of CIE Lab.
+        luma: (h, w) float32 Y', 0..1.
+        matrix: `bt601`, `bt709` or `bt2020`.
+        steps: steps of the iteration.
+
+    Returns:
+        (2, h, w) float32: Cb and Cr, −0.5..0.5 inside the gamut.
     """
     kr, kb = _MATRICES[matrix]
     weights = np.array([kr, 1 - kr - kb, kb], np.float32)
@@ -128,7 +162,16 @@ def chroma_at_luma(ab: np.ndarray, luma: np.ndarray, matrix: str, steps: int = 1
 
 
 def fit_gamut(chroma: np.ndarray, luma: np.ndarray, matrix: str) -> np.ndarray:
-    """Scale Cb, Cr (2, h, w) towards neutral just so far that R'G'B' at `luma` (h, w) lies in 0..1. In place."""
+    """Scale chroma towards neutral, just far enough that R'G'B' is within 0..1. In place.
+
+    Args:
+        chroma: (2, h, w) float32 Cb and Cr, −0.5..0.5; changed in place.
+        luma: (h, w) float32 Y', 0..1.
+        matrix: `bt601`, `bt709` or `bt2020`.
+
+    Returns:
+        `chroma`.
+    """
     kr, kb = _MATRICES[matrix]
     kg = 1 - kr - kb
     cb, cr = chroma
@@ -142,7 +185,16 @@ def fit_gamut(chroma: np.ndarray, luma: np.ndarray, matrix: str) -> np.ndarray:
 
 
 def picture(luma: np.ndarray, chroma: np.ndarray, fmt: PlaneFormat) -> np.ndarray:
-    """Samples of a frame, luma (H, W) and Cb, Cr (2, H, W), as R'G'B' (H, W, 3) uint8."""
+    """A frame as a picture.
+
+    Args:
+        luma: (H, W) samples of Y.
+        chroma: (2, H, W) samples of Cb and Cr.
+        fmt: how the samples are coded.
+
+    Returns:
+        (H, W, 3) uint8 R'G'B'.
+    """
     span = (1 << fmt.bits) - 1 if fmt.full_range else 224 << (fmt.bits - 8)
     chroma = (chroma.astype(np.float32) - (1 << (fmt.bits - 1))) / span
     return np.rint(_rgb(fmt.luma(luma), chroma, fmt.matrix) * 255).astype(np.uint8)
@@ -158,11 +210,18 @@ def _rgb(luma: np.ndarray, chroma: np.ndarray, matrix: str) -> np.ndarray:
 
 @lru_cache(maxsize=64)
 def reachable(ab: tuple[float, float], fmt: PlaneFormat) -> np.ndarray:
-    """Cb, Cr (2, 2^bits) float32 for each sample of luma: of the gamut at that luma, what is most like a, b.
+    """The chroma in the gamut that is most like a colour, at each luma.
 
-    In shadows and lights that is seldom straight towards neutral. From one luma to the next it may lie elsewhere
-    altogether, so the result is smoothed along luma: R'G'B' is a cube, in which means of colours at neighbouring lumas
-    are colours at the luma between them.
+    In shadows and highlights, this chroma is seldom found by scaling towards neutral. It may also change abruptly from
+    one luma to the next, so it is smoothed along luma. The smoothed chroma stays in the gamut: R'G'B' is a cube, so the
+    mean of colours at neighbouring lumas is a colour at the luma between them.
+
+    Args:
+        ab: a and b of the colour, CIE Lab.
+        fmt: how the samples are coded.
+
+    Returns:
+        (2, 2^bits) float32: Cb and Cr, −0.5..0.5, for each sample value of luma.
     """
     luma = np.linspace(0, 1, LUMAS, dtype=np.float32)[:, None]
     a, b = ab
@@ -177,7 +236,7 @@ def reachable(ab: tuple[float, float], fmt: PlaneFormat) -> np.ndarray:
     best = np.argmin(square_of_chroma + HUE**2 * (square - square_of_chroma), 1)
     within = (fit_gamut(wanted.copy(), luma, fmt.matrix) == wanted).all(0)
     chroma = np.where(within, wanted, np.take_along_axis(edge, best[None, :, None], 2))[..., 0]
-    # Turned round beyond black and white, where chroma ends, so that it still ends there.
+    # Point reflection beyond black and white: chroma is 0 there, and the smoothing keeps it 0.
     chroma = np.hstack([-chroma[:, :0:-1], chroma, -chroma[:, -2::-1]])
     chroma = cv2.GaussianBlur(chroma, (0, 0), SMOOTH, sigmaY=1e-3)[:, LUMAS - 1 : 2 * LUMAS - 1]
     chroma = fit_gamut(np.ascontiguousarray(chroma[..., None]), luma, fmt.matrix)[..., 0]
@@ -188,10 +247,17 @@ def reachable(ab: tuple[float, float], fmt: PlaneFormat) -> np.ndarray:
 def chroma_planes(
     ab: np.ndarray | Layered, thumb: np.ndarray, luma: np.ndarray, size: tuple[int, int], fmt: PlaneFormat
 ) -> np.ndarray:
-    """One frame's chroma planes.
+    """The chroma planes of one frame.
 
-    ab (2, h/2, w/2) CIE Lab, or with layers over it; thumb (h, w) uint8, the luma the network saw; luma (H, W), the
-    film's own samples; size = (rows, columns) of a chroma plane. Returns (2, rows, columns), Cb and Cr, of luma's type.
+    Args:
+        ab: (2, h/2, w/2) a and b of CIE Lab; or the same with layers over it.
+        thumb: (h, w) uint8, full range 0..255: the luma that the network saw.
+        luma: (H, W) the film's own samples, uint8, or uint16 above 8 bits.
+        size: (rows, columns) of a chroma plane.
+        fmt: how the samples are coded.
+
+    Returns:
+        (2, rows, columns): Cb and Cr, of luma's type.
     """
     below, layers = (ab.ab, ab.layers) if isinstance(ab, Layered) else (ab, ())
     h, w = below.shape[1:]
@@ -212,15 +278,26 @@ def chroma_planes(
 
 
 def _chroma(ab: np.ndarray, guide: np.ndarray, full: np.ndarray, matrix: str) -> np.ndarray:
-    """Cb, Cr (2, rows, columns) in the gamut, of a, b at network size."""
-    # Not yet in the gamut: of a colour that dark pixels cannot carry, lighter ones beside them would get less as well.
+    """a, b at network size → Cb, Cr (2, rows, columns) in the gamut at the luma `full`."""
+    # Chroma is fitted into the gamut only after enlarging: otherwise dark pixels, which carry less chroma, would also
+    # take it from the lighter pixels beside them.
     small = np.ascontiguousarray(chroma_at_luma(ab, guide, matrix).transpose(1, 2, 0))
     planes = np.ascontiguousarray(_raised(small, guide, full, RADIUS).transpose(2, 0, 1))
     return fit_gamut(planes, full, matrix)
 
 
 def _raised(small: np.ndarray, guide: np.ndarray, full: np.ndarray, radius: int) -> np.ndarray:
-    """(h/2, w/2, C) float32 → (rows, columns, C); luma, 0..1, is `guide` (h/2, w/2) there and `full` here."""
+    """Enlarge planes by the guided filter.
+
+    Args:
+        small: (h/2, w/2, C) float32.
+        guide: (h/2, w/2) float32: luma at the size of `small`, 0..1.
+        full: (rows, columns) float32: luma at the size of the result, 0..1.
+        radius: radius of the filter, in pixels of `small`.
+
+    Returns:
+        (rows, columns, C) float32.
+    """
     window = (2 * radius + 1, 2 * radius + 1)
     guide = guide[..., None]
     mean_i = cv2.blur(guide, window)[..., None]

@@ -1,4 +1,4 @@
-"""A contact sheet: the same frames of several films beside one another, to see at a glance what came out."""
+"""A contact sheet: the same frames of several films side by side in one picture, to compare them at a glance."""
 
 from pathlib import Path
 
@@ -6,13 +6,19 @@ import av
 import cv2
 import numpy as np
 
-HEIGHT = 200  # of a tile, pixels
+HEIGHT = 200
+"""Height of a tile in pixels."""
 
 
 def contact_sheet(films: dict[str, Path], output: Path, rows: int = 6) -> None:
-    """One column a film (title → path), `rows` frames evenly spread over its length; a picture file (PNG, JPEG).
+    """Write a contact sheet with one column for each film.
 
-    Tiles have the first film's shape; what a wider one shows on its right (the labels' legend) is left out.
+    Tiles have the shape of the first film. The right side of a wider film (the legend of the labels) is cut off.
+
+    Args:
+        films: title → path of each film.
+        output: a picture file (PNG, JPEG).
+        rows: number of frames for each film, evenly spread over its length.
     """
     frames = {title: _frames(path, rows) for title, path in films.items()}
     height, width = next(iter(frames.values()))[0].shape[:2]
@@ -21,7 +27,7 @@ def contact_sheet(films: dict[str, Path], output: Path, rows: int = 6) -> None:
 
 
 def _frames(path: Path, count: int) -> list[np.ndarray]:
-    """`count` frames (H, W, 3) uint8 R'G'B', from the middle of as many equal stretches."""
+    """`count` frames (H, W, 3) uint8 R'G'B': the middle frame of each of `count` equal stretches of the film."""
     with av.open(str(path)) as container:
         total = sum(1 for packet in container.demux(video=0) if packet.size)
         wanted = {(2 * i + 1) * total // (2 * count) for i in range(count)}
@@ -30,7 +36,7 @@ def _frames(path: Path, count: int) -> list[np.ndarray]:
 
 
 def _column(title: str, frames: list[np.ndarray], width: int) -> np.ndarray:
-    """Frames of one size below one another, HEIGHT high and `width` wide."""
+    """A title above frames of one size, each drawn `HEIGHT` high and `width` wide."""
     head = np.zeros((28, width, 3), np.uint8)
     cv2.putText(head, title, (8, 20), cv2.FONT_HERSHEY_SIMPLEX, 0.55, (255, 255, 255), 1, cv2.LINE_AA)
     shown = frames[0].shape[0] * width // HEIGHT

@@ -1,4 +1,4 @@
-"""What containers can hold, and how FFmpeg's muxers must be told to keep it."""
+"""The properties of containers, and the options that make FFmpeg's muxers keep all that a film holds."""
 
 from __future__ import annotations
 
@@ -13,26 +13,35 @@ import av
 from ..errors import OutputError
 
 WITHOUT_PTS = ("avi", "asf")
-"""Containers that keep decoding time stamps only."""
+"""Containers (FFmpeg's names) that keep only decoding time stamps."""
 
 
 def output_format(output: str | os.PathLike[str]) -> str:
-    """FFmpeg's name of the container for the output's suffix; `OutputError` if there is none."""
+    """FFmpeg's name of the container for the output's suffix. Raises OutputError if there is none."""
     suffix = Path(output).suffix
     with contextlib.suppress(ValueError, av.error.FFmpegError):
-        name = av.open(f"film{suffix}", "w").format.name if suffix else ""  # opens nothing before the header
+        name = (
+            av.open(f"film{suffix}", "w").format.name if suffix else ""
+        )  # creates no file before the header is written
         if name and not name.startswith("image2"):
             return name
-    raise OutputError(f"{output}: {suffix or 'no suffix'} names no film's container; use .mkv, .mp4 or .mov.")
+    raise OutputError(
+        f"{output}: a film cannot be written as {suffix or 'a file with no suffix'}; use .mkv, .mp4 or .mov."
+    )
 
 
 def muxer_options(container: str, source: Any) -> dict[str, str]:
-    """Same bytes every time, and no muxer may move time stamps."""
+    """Options of FFmpeg's muxer: the same bytes every time, and time stamps that are not moved.
+
+    Args:
+        container: FFmpeg's name of the output's container.
+        source: the source, opened by PyAV.
+    """
     options = {"fflags": "+bitexact", "avoid_negative_ts": "disabled"}
     if container == "mpegts":
         options["mpegts_copyts"] = "1"
     if container in ("mp4", "mov", "ipod", "3gp", "3g2", "ismv", "f4v"):
-        # A late first frame is an edit in the movie's own time scale: milliseconds unless told.
+        # MP4 stores the delay of a late first frame in the movie's own time scale, by default milliseconds.
         scale = math.lcm(*(s.time_base.denominator for s in source.streams if s.time_base))
         if scale < 1 << 31:
             options["movie_timescale"] = str(scale)

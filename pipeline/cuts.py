@@ -1,17 +1,20 @@
-"""Where a shot ends, on grey film.
+"""Find the cuts between shots, in luma alone.
 
-Two frames are alike if the middle of one is found again somewhere in the other: the greatest normalised
-cross-correlation over shifts up to a fifth of the picture (Lewis, "Fast Normalized Cross-Correlation", 1995), on
-pictures of 64 x 36 that were freed of specks, local brightness and contrast. So neither pans nor flicker, fades and
-uneven exposure look like a cut. A cut lies before frame t if none of the frames t-3, t-2, t-1 is like any of t, t+1,
-t+2: a dirty frame stands alone, and its neighbours are alike across it. A blank frame (black leader, a flash) says
-nothing and begins nothing; what follows upon three of them is a new shot. A dissolve is no cut.
+Two frames are alike if the middle of one matches some place in the other. The measure is the greatest normalised
+cross-correlation over shifts up to a fifth of the picture (Lewis, "Fast Normalized Cross-Correlation", 1995). It is
+taken on pictures of 64 x 36 from which specks, local brightness and local contrast are removed, so pans, flicker, fades
+and uneven exposure do not look like cuts.
 
-Every decision depends on these six frames only, so a reader that starts anywhere, three frames early, finds the
-same cuts. Measured on eighty edits of photos and clips such as the tests make (fast pans, zooms, dissolves, fades; 388
-cuts, none used for tuning): recall 1.00 and precision 0.995; with exposure flickering by +-20 %, grain, flashes, dust
-and blotches that cover up to a quarter of a frame 1.00 and 0.95. (PySceneDetect's AdaptiveDetector, luma only, on
-similar edits: recall 0.69 to 0.74, precision 0.88 to 0.91.)
+A cut precedes frame t if none of the frames t-3, t-2, t-1 is like any of the frames t, t+1, t+2. A single damaged frame
+never makes a cut, because the frames around it still match. Blank frames (black leader, a flash) are ignored: they are
+like no frame, and no shot begins with one. The first picture after three blank frames begins a new shot. A dissolve
+does not count as a cut.
+
+Each decision depends only on these six frames, so a reader that starts three frames early at any place finds the same
+cuts. Measured on eighty edits of photos and clips like those that the tests make (fast pans, zooms, dissolves, fades;
+388 cuts, none used for tuning): recall 1.00, precision 0.995. With exposure that flickers by +-20 %, grain, flashes,
+dust, and blotches that cover up to a quarter of a frame: recall 1.00, precision 0.95. (PySceneDetect's
+AdaptiveDetector, luma only, on similar edits: recall 0.69 to 0.74, precision 0.88 to 0.91.)
 """
 
 from __future__ import annotations
@@ -22,33 +25,46 @@ import cv2
 import numpy as np
 
 BEHIND, LOOK = 3, 2
-"""A decision needs so many frames before, and so many after the shot's first frame."""
+"""Numbers of frames that a decision needs before and after the frame that may begin a shot."""
 
 ALIKE = 0.42
-"""Correlation from which on two frames may be of one shot, chosen between what cuts and undamaged shots give."""
+"""Least correlation of two frames of one shot. Chosen between the values at cuts and those inside undamaged shots."""
 
 LONG, SHORT = 64, 36
-MARGIN = 6  # of SHORT: a sixth; of LONG: twice as many pixels, a fifth
-NEIGHBOURS = (9, 9)
-NOISE = 16.0
-"""Variance (grey levels squared) below which local contrast counts as none."""
-FLAT = 0.15
-"""Mean squared local contrast below which there is no picture: black leader, a blank card."""
+"""Long and short side of the compared pictures, in pixels."""
 
+MARGIN = 6
+"""Greatest shift along the short side, in pixels (a sixth of it); along the long side twice as many (a fifth)."""
+
+NEIGHBOURS = (9, 9)
+"""Size in pixels of the window in which local brightness and contrast are measured."""
+
+NOISE = 16.0
+"""Local variance, in grey levels squared, that counts as noise rather than contrast."""
+
+FLAT = 0.15
+"""Mean squared local contrast below which a frame shows no picture: black leader, a blank card."""
 
 BLACK, WHITE = 24, 235
-"""Mean luma outside of which a frame without a picture is blank."""
+"""A frame without a picture is blank if its mean luma is outside of these two values."""
 
 
 class CutFinder:
-    """Takes frames one by one; answers for each, `LOOK` frames later, whether a new shot begins with it."""
+    """Takes frames one by one. `LOOK` frames later, it says for each whether a new shot begins with it."""
 
     def __init__(self) -> None:
         self._seen: deque[_View] = deque(maxlen=BEHIND + 1 + LOOK)
         self._waiting = 0
 
     def push(self, thumb: np.ndarray) -> bool | None:
-        """thumb (h, w) uint8 0..255 of the next frame; the answer for the frame `LOOK` before it, if there is one."""
+        """Take the next frame.
+
+        Args:
+            thumb: (h, w) uint8, full range 0..255: luma of the next frame.
+
+        Returns:
+            Whether a shot begins with the frame `LOOK` frames before this one; None if there is no such frame.
+        """
         self._seen.append(_View(thumb))
         self._waiting += 1
         if self._waiting <= LOOK:
@@ -57,13 +73,13 @@ class CutFinder:
         return self._decide(len(self._seen) - 1 - LOOK)
 
     def finish(self) -> list[bool]:
-        """The answers for the last frames; the film is over."""
+        """The answers for the last frames of the film."""
         answers = [self._decide(len(self._seen) - n) for n in range(self._waiting, 0, -1)]
         self._waiting = 0
         return answers
 
     def _decide(self, at: int) -> bool:
-        """Whether a shot begins at this place of the window. Nearest pairs first: nearly all frames need one."""
+        """Whether a shot begins at index `at` of the window. The nearest pair comes first; mostly it decides alone."""
         before = [self._seen[n] for n in range(at - 1, max(-1, at - 1 - BEHIND), -1)]
         after = [self._seen[n] for n in range(at, min(len(self._seen), at + 1 + LOOK))]
         if not before or after[0].blank:
@@ -72,7 +88,7 @@ class CutFinder:
 
 
 class _View:
-    """A frame's structure at 64 x 36 (36 x 64 if upright): local mean 0, local variance 1 where there is contrast."""
+    """A frame's structure at 64 x 36 (36 x 64 if upright): local mean 0, and local variance 1 where it has contrast."""
 
     def __init__(self, thumb: np.ndarray) -> None:
         upright = thumb.shape[0] > thumb.shape[1]
@@ -87,7 +103,9 @@ class _View:
         self.middle = np.ascontiguousarray(self.picture[y:-y, x:-x])
 
     def is_like(self, other: _View) -> bool:
+        """Whether two frames may belong to one shot."""
         return (self.flat and other.flat) or self._found_in(other) or other._found_in(self)
 
     def _found_in(self, other: _View) -> bool:
+        """Whether the middle of this frame matches some place in the other."""
         return bool(cv2.matchTemplate(other.picture, self.middle, cv2.TM_CCOEFF_NORMED).max() >= ALIKE)

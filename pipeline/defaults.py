@@ -1,17 +1,22 @@
-"""Defaults that commands, manifests and the Python API share. Nothing is imported here, so `--help` stays quick."""
+"""Defaults that commands, manifests and the Python API share. The module imports nothing, so `--help` stays quick."""
 
 SIZE = 256
-"""Short side of the networks' picture, pixels."""
+"""Short side of the networks' input picture, in pixels."""
 
 STEADY = 1.0
 """Strength of steadying, 0 to 1."""
 
 VIVID = 1.0
-"""Factor of the chroma, 0 to 2."""
+"""Factor by which chroma is multiplied, 0 to 2."""
 
 CODEC = "libx264"
+"""FFmpeg's name of the encoder."""
+
 CRF = 16
+"""Constant rate factor of x264 and x265: lower keeps more detail and makes larger files."""
+
 PRESET = "veryfast"
+"""Preset of x264 and x265: the trade between encoding speed and file size."""
 
 CHUNK = 32
-"""Frames of a chunk."""
+"""Chunk size in frames."""

@@ -1,9 +1,8 @@
-"""How a film's pictures are encoded, and one part's encoder.
+"""The encoding of a film's pictures, and the encoder of one part.
 
-The encoder keeps what the source is: bit depth, range, colour tags, pixel shape, interlacing, time stamps. Colour
-is ours, so chroma is 4:2:0 whatever the source has; 4:4:4 where width or height is odd (x264 and x265 refuse odd
-4:2:0). The number of threads is fixed: x264's, x265's and ffv1's bytes depend on it, and must not depend on the
-machine.
+The encoder keeps the source's bit depth, range, colour tags, pixel shape, interlacing and time stamps. Chroma is new,
+so it is 4:2:0 whatever the source's sampling; it is 4:4:4 if width or height is odd (x264 and x265 refuse odd 4:2:0).
+The number of threads is fixed: the bytes of x264, x265 and ffv1 depend on it, and they must not depend on the machine.
 """
 
 from __future__ import annotations
@@ -26,47 +25,64 @@ from .containers import WITHOUT_PTS
 from .film import BOTTOM_FIRST, Film
 
 THREADS = 4
-PRESET = "veryfast"
-AVX_512F = 13  # OpenCV's CV_CPU_AVX_512F, which has no name in Python
-STEADY_X264 = "asm=AVX2,FMA3,BMI2"
-"""With AVX-512, x264's macroblock tree reads what is no part of the picture unless its width is a multiple of 128:
-each run gives other bytes. Without, they are those of all machines with SSSE3 or better, at the same speed."""
+"""Threads of an encoder."""
 
-INTERLACED_DCT, INTERLACED_ME, GLOBAL_HEADER = 1 << 18, 1 << 29, 1 << 22  # AV_CODEC_FLAG_…
+PRESET = "veryfast"
+"""Preset of x264 and x265 if no other is asked for, and always that of the label overlay."""
+
+AVX_512F = 13
+"""OpenCV's CV_CPU_AVX_512F, which has no name in Python."""
+
+STEADY_X264 = "asm=AVX2,FMA3,BMI2"
+"""CPU features that x264 may use on a machine with AVX-512. With AVX-512, x264's macroblock tree reads beyond the
+picture unless its width is a multiple of 128, so each run writes other bytes. Without AVX-512, the bytes are those of
+all machines with SSSE3 or better, at the same speed."""
+
+INTERLACED_DCT, INTERLACED_ME, GLOBAL_HEADER = 1 << 18, 1 << 29, 1 << 22
+"""FFmpeg's AV_CODEC_FLAG_INTERLACED_DCT, …_INTERLACED_ME and …_GLOBAL_HEADER."""
 
 NUT_OPTIONS = {"fflags": "+bitexact", "avoid_negative_ts": "disabled"}
+"""Options of the NUT muxer: the same bytes every time, and time stamps that are not moved."""
 
 OWN_OPTIONS = {
     "libx265": {"x265-params": "log-level=error:frame-threads=2:pools=4"},
-    # The archive's profile: every frame on its own, with checksums.
+    # The profile of archives: every frame is an intra frame, with checksums.
     "ffv1": {"level": "3", "g": "1", "slices": "4", "slicecrc": "1"},
 }
+"""Codec → the options that it always gets."""
 
 
 @dataclass(frozen=True)
 class Encoding:
-    """A codec and all that it must be told about the pictures; see `choose_encoding`."""
+    """A codec, its options, and the properties of the pictures; see `choose_encoding`."""
 
     codec: str
+    """FFmpeg's name of the encoder."""
     pix_fmt: str
+    """FFmpeg's name of the pixel format."""
     width: int
     height: int
+    """Size of a frame in pixels."""
     options: tuple[tuple[str, str], ...]
-    """FFmpeg's options of the codec."""
+    """Options of the codec: (FFmpeg's name, value)."""
     time_base: Fraction
+    """Seconds per unit of the time stamps."""
     rate: Fraction
-    """Frames per second: a hint for the encoder's rate control, not used for timing."""
+    """Frames per second: a hint for the encoder's rate control, never used for timing."""
     sample_aspect: Fraction = Fraction(1)
+    """Width of a pixel divided by its height."""
     field_order: int = 1
-    """FFmpeg's AVFieldOrder; 1 progressive."""
+    """FFmpeg's AVFieldOrder: 1 progressive, 2..5 interlaced."""
     primaries: int = 2
     trc: int = 2
     colorspace: int = 6
+    """Colour tags (ITU-T H.273): primaries, transfer characteristics, matrix; 2 for unknown."""
     full_range: bool = False
+    """Whether luma uses the full range (0..255 at 8 bits) instead of the limited one (16..235)."""
 
     @property
     def tags(self) -> dict[str, int]:
-        """Colour tags (ITU-T H.273) by the names of PyAV's attributes of frames and codec contexts."""
+        """Colour tags (ITU-T H.273), named like PyAV's attributes of frames and codec contexts."""
         return {
             "color_primaries": self.primaries,
             "color_trc": self.trc,
@@ -76,13 +92,13 @@ class Encoding:
 
 
 def chroma_size(width: int, height: int, pix_fmt: str) -> tuple[int, int]:
-    """(ch, cw) of a chroma plane."""
+    """(rows, columns) of a chroma plane, for a frame of width × height pixels."""
     fmt = av.VideoFormat(pix_fmt, width, height)
     return fmt.chroma_height(height), fmt.chroma_width(width)
 
 
 def check_codec(codec: str) -> Any:
-    """FFmpeg's encoder of that name; `OutputError` if there is none, or if it does not encode pictures."""
+    """FFmpeg's encoder of the given name. Raises OutputError if there is none, or if it does not encode pictures."""
     try:
         encoder = av.Codec(codec, "w")
     except ValueError as error:
@@ -95,10 +111,18 @@ def check_codec(codec: str) -> Any:
 def choose_encoding(
     film: Film, codec: str = "libx264", crf: float = 16, preset: str = PRESET, container: str = ""
 ) -> Encoding:
-    """The encoding of the colour film; raises `OutputError` if the codec cannot hold the film's luma as it is.
+    """The encoding of the colour film.
 
-    `crf` and `preset` are used where the codec has such options. `container`: FFmpeg's name of the output's; in
-    AVI and ASF, which keep no presentation time stamps, frames must be coded in the order in which they are shown.
+    Args:
+        film: the source.
+        codec: FFmpeg's name of the encoder.
+        crf: constant rate factor, for codecs that have this option.
+        preset: preset, for x264 and x265.
+        container: FFmpeg's name of the output's container. AVI and ASF keep no presentation time stamps, so there the
+            frames are coded in display order (without B-frames).
+
+    Raises:
+        OutputError: if the codec cannot keep the film's luma unchanged, or does not open with these options.
     """
     encoder = check_codec(codec)
     known = {f.name for f in encoder.video_formats or ()}
@@ -144,34 +168,37 @@ def choose_encoding(
 
 
 def labels_encoding(film: Film, width: int, height: int) -> Encoding:
-    """The encoding of the label overlay with the film's timing: plain H.264 that every player shows; even sizes."""
+    """The encoding of the label overlay: plain H.264, which every player shows, with the film's timing.
+
+    Raises ValueError if width or height is odd.
+    """
     if width % 2 or height % 2:
-        raise ValueError(f"labels' pictures must have an even size, not {width}x{height}")
+        raise ValueError(f"the label overlay must have an even width and height, not {width}x{height}")
     options = (("crf", "18"), ("preset", PRESET))
     return Encoding("libx264", "yuv420p", width, height, options, film.time_base, film.rate or Fraction(25))
 
 
 def maps_encoding(film: Film, width: int, height: int) -> Encoding:
-    """The encoding of the label maps with the film's timing: FFV1, one byte a pixel, kept as it is."""
+    """The encoding of the label maps: FFV1, one byte for each pixel, lossless, with the film's timing."""
     options = tuple(sorted(OWN_OPTIONS["ffv1"].items()))
     return Encoding("ffv1", "gray", width, height, options, film.time_base, film.rate or Fraction(25), full_range=True)
 
 
 def _open(encoding: Encoding, context: Any) -> None:
-    """Tell a codec context what the encoding says, and open it."""
+    """Set up a codec context for an encoding, and open it."""
     context.width, context.height, context.pix_fmt = encoding.width, encoding.height, encoding.pix_fmt
     context.time_base, context.framerate = encoding.time_base, encoding.rate
     context.sample_aspect_ratio = encoding.sample_aspect
     context.thread_count = THREADS
     context.options = dict(encoding.options)
-    context.flags |= GLOBAL_HEADER  # parameter sets once, in the container: parts can be joined
+    context.flags |= GLOBAL_HEADER  # parameter sets only in the container's header, so parts can be joined
     for name, value in encoding.tags.items():
         setattr(context, name, value)
     x264 = [STEADY_X264] if cv2.checkHardwareSupport(AVX_512F) else []
     if encoding.field_order > 1:
         context.field_order = encoding.field_order
         if encoding.field_order in BOTTOM_FIRST:
-            x264.append("bff=1")  # it takes no other order from the frames
+            x264.append("bff=1")  # x264 does not read this field order from the frames
         context.flags |= INTERLACED_DCT | INTERLACED_ME
     if encoding.codec == "libx264" and x264:
         context.options |= {"x264-params": ":".join(x264)}
@@ -179,12 +206,18 @@ def _open(encoding: Encoding, context: Any) -> None:
 
 
 class PartEncoder:
-    """Encodes the frames of one part into a NUT file. `close` or `abort` it.
+    """Encodes the frames of one part into a NUT file. End with `close` or `abort`.
 
-    NUT knows no negative time stamps: in the file they count from `origin`, the film's first one.
+    NUT has no negative time stamps, so in the file they are counted from the film's first time stamp.
     """
 
     def __init__(self, target: Path | IO[bytes], encoding: Encoding, origin: int) -> None:
+        """
+        Args:
+            target: path of the NUT file, or an open file.
+            encoding: encoding of the frames.
+            origin: the film's first time stamp, in units of `Film.time_base`.
+        """
         self.encoding = encoding
         self.origin = origin
         self.target = target
@@ -200,7 +233,16 @@ class PartEncoder:
         self._fields = _FieldMarker(encoding) if encoding.field_order > 1 else None
 
     def write(self, chunk: Chunk, luma: np.ndarray, chroma: np.ndarray | None = None) -> None:
-        """luma (N, H, W), chroma (N, 2, ch, cw), uint8 for 8-bit formats, else uint16; no chroma for `gray`."""
+        """Encode a chunk of N frames.
+
+        Args:
+            chunk: the frames' time stamps and fields.
+            luma: (N, H, W) uint8, or uint16 for formats above 8 bits.
+            chroma: (N, 2, ch, cw) of luma's type: Cb and Cr; None for the pixel format `gray`.
+
+        Raises:
+            WorkError: if an array has another type or shape.
+        """
         e = self.encoding
         ch, cw = chroma_size(e.width, e.height, e.pix_fmt)
         dtype = np.uint8 if av.VideoFormat(e.pix_fmt).components[0].bits == 8 else np.uint16
@@ -215,7 +257,7 @@ class PartEncoder:
             self._encode(frame, pts, chunk.interlaced[n])
 
     def write_rgb(self, chunk: Chunk, pictures: np.ndarray) -> None:
-        """pictures (N, h, w, 3) uint8 R'G'B'."""
+        """Encode a chunk of N pictures, (N, h, w, 3) uint8 R'G'B'. Raises WorkError for another type or shape."""
         e = self.encoding
         _expect("pictures", pictures, (len(chunk), e.height, e.width, 3), np.uint8)
         for picture, pts in zip(pictures, chunk.pts, strict=True):
@@ -248,13 +290,14 @@ class PartEncoder:
 
 
 def _expect(name: str, array: np.ndarray | None, shape: tuple[int, ...], dtype: type) -> None:
+    """Raise WorkError if an array has another type or shape."""
     if array is None or array.shape != shape or array.dtype != dtype:
-        came = "nothing" if array is None else f"{array.dtype} {array.shape}"
-        raise WorkError(f"{name}: {came} came where {np.dtype(dtype)} {shape} is due")
+        got = "nothing" if array is None else f"{array.dtype} {array.shape}"
+        raise WorkError(f"{name}: expected {np.dtype(dtype)} {shape}, got {got}")
 
 
 class _FieldMarker:
-    """Marks frames as interlaced: PyAV cannot set the flag, FFmpeg's filter setfield can."""
+    """Marks frames as interlaced. PyAV cannot set this flag, but FFmpeg's filter setfield can."""
 
     def __init__(self, encoding: Encoding) -> None:
         mode = "bff" if encoding.field_order in BOTTOM_FIRST else "tff"
@@ -269,5 +312,6 @@ class _FieldMarker:
         self._graph = graph
 
     def mark(self, frame: Any) -> Any:
+        """The frame with its flag set."""
         self._graph.push(frame)
         return self._graph.pull()

@@ -1,4 +1,4 @@
-"""What is written besides the colour film."""
+"""The results that can be written besides the colour film."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from .storage import Location
 
-if TYPE_CHECKING:  # spares commands av until the arguments are known to be good
+if TYPE_CHECKING:  # commands import av only after the arguments were checked
     from .encode import Encoding
 
 
@@ -17,11 +17,11 @@ class Kind(StrEnum):
     FILM = "film"
     """The colour film."""
     LABELS = "labels"
-    """A film of what the network understood, with names and a legend."""
+    """A film of the labels that the network read, with names and a legend."""
     MAPS = "maps"
-    """A film of label maps: the value of a pixel is its label."""
+    """A film of label maps: a pixel's value is the index of its label."""
     COMPARE = "compare"
-    """A film twice as wide: each frame as the networks painted it, and steadied beside it."""
+    """A film twice as wide: on the left each frame as the networks painted it, on the right the steadied frame."""
     SUMMARY = "summary"
     """The labels and colours of each shot (JSON)."""
 
@@ -31,5 +31,6 @@ class Extra(NamedTuple):
 
     kind: Kind
     target: Location
+    """Path or URL of the result."""
     encoding: Encoding | None = None
-    """None for the summary, which is no film."""
+    """None for the summary, which is JSON."""

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, and their digests."""
+"""Write files so that they appear whole or not at all; take their digests."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from pathlib import Path
 
 
 def commit(temporary: Path, path: Path) -> str:
-    """Put a finished file in its place, durably; returns its SHA-256."""
+    """Move a finished file to its path, durably and atomically. Returns its SHA-256, hexadecimal."""
     digest = file_sha256(temporary)
     move_into_place(temporary, path)
     return digest
 
 
 def file_sha256(path: Path) -> str:
-    """Digest of a file's content, hexadecimal."""
+    """SHA-256 of a file's content, hexadecimal."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def move_into_place(temporary: Path, path: Path) -> None:
-    """Put a finished file in its place, durably and at once."""
+    """Move a finished file to its path, durably and atomically."""
     with open(temporary, "rb+") as file:
         os.fsync(file.fileno())
     os.replace(temporary, path)

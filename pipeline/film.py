@@ -1,7 +1,7 @@
-"""A film before anything is decoded: what it is, when each frame is shown, and whether it can be used.
+"""The properties of a film, the time of each frame, and whether the film can be used, before it is decoded.
 
-`open_film` reads the container once from end to end without decoding (thousands of packets a second) to get
-the table of time stamps; a number of frames or a frame rate written in a header is never believed.
+`open_film` reads the container once from end to end without decoding (thousands of packets a second). So it gets the
+table of time stamps. It never relies on the number of frames or the frame rate that a header states.
 """
 
 from __future__ import annotations
@@ -24,54 +24,56 @@ from .storage import is_url, open_container, open_file, size_of
 from .timecode import Moment, parse_moment, timecode
 
 PICTURES = Disposition.attached_pic | Disposition.timed_thumbnails
-"""Video streams that are no film: cover art and thumbnails."""
+"""Dispositions of video streams that hold cover art or thumbnails instead of a film."""
 
 KEPT_MATRICES = {1: "bt709", 5: "bt601", 6: "bt601", 9: "bt2020"}
 """Matrix coefficients (ITU-T H.273, table 4) that the output keeps."""
 
 TOP_FIRST, BOTTOM_FIRST = (2, 5), (3, 4)
-"""FFmpeg's AVFieldOrder: TT, BT are shown with the top field first, BB, TB with the bottom field first."""
+"""Values of FFmpeg's AVFieldOrder. TT and BT show the top field first, BB and TB the bottom field."""
 
 
 @dataclass(frozen=True)
 class Film:
-    """What is known of a film without decoding it. Picklable; holds no open file."""
+    """The properties of a film, known without decoding it. Picklable; holds no open file."""
 
     path: str
-    """Of the file, or its URL."""
+    """Path or URL of the file."""
     container: str
     """FFmpeg's name of the source's container, for instance ``matroska,webm``."""
     stream: int
     """Index of the stream that holds the film's pictures."""
     codec: str
+    """FFmpeg's name of the decoder."""
     width: int
     height: int
+    """Size of a frame as it is coded, in pixels."""
     sample_aspect: Fraction
-    """Width of a pixel divided by its height; 1 where the source says nothing."""
+    """Width of a pixel divided by its height; 1 if the source does not state it."""
     display_matrix: tuple[int, ...]
-    """FFmpeg's nine numbers for rotation and mirroring at display; () for none. Frames are not turned."""
+    """FFmpeg's nine numbers for rotation and mirroring at display; () for none. Frames are not rotated themselves."""
     pix_fmt: str
     """The source's pixel format."""
     luma_fmt: str
-    """Planar format in which the reader takes luma: the source's own unless it has no Y plane of its own."""
+    """Planar pixel format from which the reader takes luma: `pix_fmt`, unless that has no separate Y plane."""
     bits: int
     """Bits of a luma sample, 8..16."""
     full_range: bool
-    """Luma uses 0..2^bits-1, otherwise 16..235 (scaled by 2^(bits-8))."""
+    """Whether luma uses 0..2^bits-1; otherwise it uses 16..235, scaled by 2^(bits-8)."""
     primaries: int
     trc: int
     colorspace: int
-    """Colour tags for the output (ITU-T H.273): the source's, 2 for unknown; the matrix is never unknown."""
+    """Colour tags for the output (ITU-T H.273), taken from the source. 2: unknown; only the matrix is always known."""
     field_order: int
     """FFmpeg's AVFieldOrder: 0 unknown, 1 progressive, 2..5 interlaced."""
     interlaced: bool
-    """The first frame is interlaced."""
+    """Whether the first frame is interlaced."""
     time_base: Fraction
     """Seconds per unit of `pts`."""
     rate: Fraction | None
-    """Average frames per second as the container guesses it: a hint for encoders, never used for timing."""
+    """Average frames per second, guessed by FFmpeg from the container; a hint for encoders, never used for timing."""
     pts: np.ndarray = field(repr=False, compare=False)
-    """(frames,) int64: presentation time stamps in display order, strictly increasing; need not begin at 0."""
+    """(frames,) int64: presentation time stamps in display order, strictly increasing. The first need not be 0."""
     last_duration: int
     """Duration of the last frame in units of `time_base`; 0 where unknown."""
     others: tuple[str, ...]
@@ -79,6 +81,7 @@ class Film:
 
     @property
     def frames(self) -> int:
+        """Number of frames."""
         return len(self.pts)
 
     @property
@@ -88,21 +91,22 @@ class Film:
 
     @property
     def top_field_first(self) -> bool:
+        """Whether the top field of an interlaced frame is shown first."""
         return self.field_order not in BOTTOM_FIRST
 
     @property
     def seconds(self) -> float:
-        """From the first frame's appearance to the last one's end."""
+        """Length of the film in seconds, from the start of the first frame to the end of the last."""
         return float((int(self.pts[-1]) - int(self.pts[0]) + self.last_duration) * self.time_base)
 
     def durations(self, start: int, stop: int) -> tuple[int, ...]:
-        """Durations of the frames start..stop-1 in units of `time_base`: each lasts until the next one."""
+        """Durations of the frames start..stop-1 in units of `time_base`; each frame lasts until the next one."""
         ends = self.pts[start + 1 : stop + 1]
         known = tuple(int(d) for d in ends - self.pts[start : start + len(ends)])
         return known if len(known) == stop - start else (*known, self.last_duration)
 
     def when(self, frame: int) -> str:
-        """``frame 12 (0:00:00.480)``, for messages; the time is the player's: the film begins at 0."""
+        """``frame 12 (0:00:00.480)``, for messages. As in a player, time is counted from the first frame."""
         if not 0 <= frame < self.frames:
             return f"frame {frame}"
         return f"frame {frame} ({timecode((int(self.pts[frame]) - int(self.pts[0])) * self.time_base)})"
@@ -111,8 +115,8 @@ class Film:
         """Number of the frame that is shown at a moment.
 
         Args:
-            moment: a frame's number or a time; see `timecode.Moment`.
-            what: what the moment is for; error messages begin with it.
+            moment: a frame number or a time; see `timecode.Moment`.
+            what: the purpose of the moment; error messages begin with it.
 
         Raises:
             UserError: if the moment cannot be read or lies outside the film.
@@ -128,12 +132,20 @@ class Film:
         end = (int(self.pts[-1]) - int(self.pts[0]) + self.last_duration) * self.time_base
         if asked > end:
             raise UserError(f"{what}: {timecode(asked)} is after the film's end at {timecode(end)}.")
-        # Time stamps are integers. A rounded decimal may miss one by half a unit.
+        # Time stamps are integers, so a rounded decimal may miss one by half a unit.
         stamp = int(self.pts[0]) + asked / self.time_base + Fraction(1, 2)
         return int(np.searchsorted(self.pts, int(stamp), side="right")) - 1
 
     def frames_between(self, first: Moment, last: Moment, what: str = "") -> tuple[int, int]:
-        """(first, stop) of the frames from one moment to another, both included; `stop` is the number after the last.
+        """The frames from one moment to another, both included.
+
+        Args:
+            first: moment of the first frame; see `timecode.Moment`.
+            last: moment of the last frame.
+            what: the purpose of the range; error messages begin with it.
+
+        Returns:
+            (first frame, number after the last).
 
         Raises:
             UserError: as `frame_at`, and if the range ends before it begins.
@@ -144,7 +156,7 @@ class Film:
         return start, end + 1
 
     def fingerprint(self) -> str:
-        """Digest of the source that changes with its content: size, both ends of the file, all time stamps."""
+        """Digest that changes with the source's content: of its size, both ends of the file and all time stamps."""
         digest = hashlib.sha256()
         size = size_of(self.path)
         digest.update(struct.pack("<q", size))
@@ -157,10 +169,13 @@ class Film:
 
 
 def open_film(path: str | os.PathLike[str]) -> Film:
-    """Look at a film, at a path or a URL. Raises `InputError`, one sentence, for whatever cannot be colorized whole.
+    """The properties of the film at a path or a URL.
 
-    A still picture is refused although FFmpeg opens one as a film of one frame: whoever passes a photo expects
-    a photo back. A film of one frame inside a film's container is fine.
+    A still picture is refused, although FFmpeg opens one as a film of one frame: a user who passes a photo expects
+    a photo back. A film of one frame inside a film's container is accepted.
+
+    Raises:
+        InputError: one sentence, if the input cannot be colorized whole.
     """
     path = os.fspath(path)
     if not is_url(path):
@@ -239,16 +254,16 @@ def _look(path: str, container: Any) -> Film:
 
 
 def matrix_tag(frame: Any) -> int:
-    """The frame's matrix, one of `KEPT_MATRICES`; without a usable tag by the picture's height, as players do.
+    """The matrix tag of a frame, one of `KEPT_MATRICES`. Without a usable tag, the height decides, as in players.
 
-    Greys are the same under every matrix, so an unusual tag (or constant luminance, 10) can be replaced.
+    Grey has the same luma under every matrix, so an unusual tag can be replaced. Constant luminance (10) becomes 9.
     """
     tag = 9 if int(frame.colorspace) == 10 else int(frame.colorspace)
     return tag if tag in KEPT_MATRICES else 1 if frame.height >= 720 else 6
 
 
 def display_matrix(frame: Any) -> tuple[int, ...]:
-    """FFmpeg's nine numbers for rotation and mirroring, or ()."""
+    """FFmpeg's nine numbers for rotation and mirroring of a frame at display; () for none."""
     for side in frame.side_data:
         if side.type.name == "DISPLAYMATRIX":
             return struct.unpack("=9i", bytes(side))
@@ -256,11 +271,21 @@ def display_matrix(frame: Any) -> tuple[int, ...]:
 
 
 def luma_format(path: str, fmt: Any) -> tuple[str, int, bool]:
-    """(planar format to read luma from, bits, full range unless tagged otherwise) for a source's pixel format.
+    """The format from which luma is read, for a source's pixel format.
 
-    Formats with a Y plane of their own are taken as they are. Packed 4:2:2 is only unpacked. RGB, palette and
-    1-bit pictures have no luma: they are converted once to full range 4:4:4, where grey keeps its values.
-    Grey formats without a tag are full range, as FFmpeg has it.
+    Formats with a separate Y plane are used unchanged. Packed 4:2:2 is only unpacked. RGB, palette and 1-bit pictures
+    have no luma: they are converted once to full range 4:4:4, where grey keeps its values. Grey formats without a tag
+    are full range, as in FFmpeg.
+
+    Args:
+        path: path of the film, for messages.
+        fmt: the source's pixel format (`av.VideoFormat`).
+
+    Returns:
+        (planar pixel format, bits of a luma sample, whether luma is full range unless tagged otherwise).
+
+    Raises:
+        InputError: if the format is not supported.
     """
     name, bits = fmt.name, fmt.components[0].bits
     if name.startswith(("yuyv", "uyvy", "yvyu")):

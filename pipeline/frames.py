@@ -1,4 +1,4 @@
-"""The arrays of a chunk as they travel from stage to stage. Shapes are checked once, when they are put together."""
+"""The arrays of a chunk as they travel from stage to stage. Shapes are checked once, when a record is created."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .chunk import Chunk
 
 @dataclass(frozen=True)
 class Thumbs:
-    """Luma of N neighbouring frames at network size: all that painting and motion need."""
+    """Luma of N consecutive frames at network size: the only input of painting and motion."""
 
     pictures: np.ndarray
     """(N, h, w) uint8, full range 0..255; (h, w) = `reader.thumb_size`."""
@@ -29,10 +29,10 @@ class Thumbs:
 
 @dataclass(frozen=True)
 class Colors:
-    """What the networks, or the steadier after them, say of N frames."""
+    """Chroma and labels of N frames, from the networks or from the steadier after them."""
 
     ab: np.ndarray
-    """(N, 2, h/2, w/2) float16: a and b of CIE Lab (D65)."""
+    """(N, 2, h/2, w/2) float16: chroma, a and b of CIE Lab (D65)."""
     labels: np.ndarray
     """(N, 62, h/4, w/4) uint8: label probabilities × 255."""
 
@@ -60,10 +60,10 @@ class Frames:
     def __post_init__(self) -> None:
         _expect("luma", self.luma, (len(self.chunk), None, None), np.uint16 if self.luma.itemsize == 2 else np.uint8)
         if len(self.thumbs) != len(self.chunk):
-            raise ValueError(f"{len(self.thumbs)} thumbs came for the {len(self.chunk)} frames of a chunk")
+            raise ValueError(f"got {len(self.thumbs)} thumbs for the {len(self.chunk)} frames of a chunk")
 
     def __getitem__(self, wanted: slice) -> Frames:
-        """Some of the frames, as if they were a chunk of their own; `wanted` has a start and a stop."""
+        """A chunk of only the frames in the slice; `wanted` has a start and a stop."""
         first, stop, _ = wanted.indices(len(self.chunk))
         pictures = self.thumbs.pictures
         return Frames(
@@ -79,8 +79,8 @@ def first_thumbs(frames: Frames, count: int) -> Thumbs:
 
 
 def _expect(name: str, array: np.ndarray, shape: tuple[int | None, ...], dtype: type) -> None:
-    """Raise ValueError if an array has another type or shape; None in `shape` stands for any length."""
+    """Raise ValueError if an array has another type or shape; None in `shape` accepts any length."""
     fits = len(array.shape) == len(shape) and all(n in (None, m) for n, m in zip(shape, array.shape, strict=True))
     if not fits or array.dtype != dtype:
         wanted = "×".join("any" if n is None else str(n) for n in shape)
-        raise ValueError(f"{name}: {np.dtype(dtype)} {wanted} is expected, {array.dtype} {array.shape} came")
+        raise ValueError(f"{name}: expected {np.dtype(dtype)} {wanted}, got {array.dtype} {array.shape}")

@@ -1,11 +1,11 @@
-"""Films in this process alone, without Ray: a whole film, a few ranges or shots, one frame, its labels.
+"""Colorize in this process alone, without Ray: a whole film, some ranges or shots, one frame, or its labels.
 
     film = open_film("input.mp4")
     still(film, "12.5s", "frame.png", Look(sheet=read_sheet("edits.json")))
 
-The results are those of `semcolor-video` for the same frames. Where a range begins more than `WARM` frames after its
-shot, steadying starts `WARM` frames before the range instead of at the shot's start: measured on three films, that
-moves a and b by less than 0.01 on average and by 0.1 at most.
+The results are those of `semcolor-video` for the same frames, with one exception: if a range starts more than `WARM`
+frames into its shot, steadying starts `WARM` frames before the range instead of at the shot's start. Measured on three
+films, this changes a and b by less than 0.01 on average and by 0.1 at most.
 """
 
 from __future__ import annotations
@@ -42,13 +42,13 @@ from .timecode import Moment
 from .writer import PartWriter
 
 WARM = 96
-"""Frames before a range that are painted too, if its shot has so many: four times what the steadier remembers."""
+"""Greatest number of frames of its shot that are painted before a range: four times the steadier's memory."""
 
 PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp")
-"""Suffixes of the formats that a still can have."""
+"""Suffixes of the picture formats of a still."""
 
 Painted = tuple[Frames, Colors, ResolvedEdits | None]
-"""Frames, their steady colours, and the edits that lie over them."""
+"""Frames, their steady colours, and the edits that apply to them."""
 
 
 def colorize(
@@ -62,16 +62,16 @@ def colorize(
     progress: Callable[[int], None] = lambda done: None,
     device: str = "auto",
 ) -> None:
-    """Write a film in colour, whole or not at all.
+    """Colorize a film and write it, whole or not at all.
 
     Args:
         film: the source.
-        output: the colour film; its suffix names the container.
-        look: what decides the colours.
+        output: the colour film; its suffix selects the container.
+        look: the options that decide the colours.
         spans: pairs (first frame, number after the last). If given, only these frames are written, one span after
             another from time 0 on, without sound. The whole film keeps its time stamps and other streams.
-        encoding: by default that of `choose_encoding`.
-        overwrite: replace an output that exists.
+        encoding: encoding of the colour film; by default that of `choose_encoding`.
+        overwrite: whether an existing output is replaced.
         progress: called with the number of frames done.
         device: ``auto``, ``cpu`` or ``cuda``.
 
@@ -105,14 +105,14 @@ def still(
     overwrite: bool = False,
     device: str = "auto",
 ) -> np.ndarray:
-    """One frame in colour, as it is in the whole film: written to `output`, and returned.
+    """Colorize one frame as in the whole film, write it to `output`, and return it.
 
     Args:
         film: the source.
-        moment: which frame; see `timecode.Moment`.
+        moment: number or time of the frame; see `timecode.Moment`.
         output: a picture file (PNG, JPEG, TIFF, WebP).
-        look: what decides the colours.
-        overwrite: replace an output that exists.
+        look: the options that decide the colours.
+        overwrite: whether an existing output is replaced.
         device: ``auto``, ``cpu`` or ``cuda``.
 
     Returns:
@@ -140,13 +140,13 @@ def still(
 def label_map(
     film: Film, moment: Moment, look: Look | None = None, *, full: bool = False, device: str = "auto"
 ) -> np.ndarray:
-    """The labels read in one frame, as they are in the whole film.
+    """The labels of one frame, as in the whole film.
 
     Args:
         film: the source.
-        moment: which frame; see `timecode.Moment`.
-        look: what decides the labels.
-        full: at the film's size instead of network size.
+        moment: number or time of the frame; see `timecode.Moment`.
+        look: the options that decide the labels.
+        full: whether the map has the film's size instead of network size.
         device: ``auto``, ``cpu`` or ``cuda``.
 
     Returns:
@@ -161,19 +161,21 @@ def label_map(
 
 
 def check_still(film: Film, output: Path, overwrite: bool) -> None:
-    """Raise OutputError if there cannot be a picture at `output`."""
+    """Raise OutputError if a picture cannot be written at `output`."""
     if output.suffix.lower() not in PICTURES:
-        raise OutputError(f"{output}: {output.suffix or 'no suffix'} names no picture's format; use .png or .jpg.")
+        suffix = output.suffix or "a file with no suffix"
+        raise OutputError(f"{output}: a picture cannot be written as {suffix}; use .png or .jpg.")
     check_place(film.path, output, overwrite, film_format=False)
 
 
 def _frame(film: Film, look: Look, frame: int, device: str) -> Painted:
+    """One frame, painted."""
     *_, last = _colored(film, look, [(frame, frame + 1)], device)
     return last
 
 
 def _colored(film: Film, look: Look, spans: Sequence[tuple[int, int]], device: str) -> Iterator[Painted]:
-    """The frames of the spans, in order, a chunk or less at a time."""
+    """Yield the painted frames of the spans in order, at most a chunk at a time."""
     from ..models.painter import Painter
 
     painter = Painter(pick_device(device), look.weights, look.vivid)
@@ -205,7 +207,7 @@ def _colored(film: Film, look: Look, spans: Sequence[tuple[int, int]], device: s
 def _span(
     film: Film, look: Look, paint: Paint, edits: ResolvedEdits | None, begin: int, stop: int
 ) -> Iterator[tuple[Frames, Colors]]:
-    """Steady colours of the frames from `begin` on; at least up to the frame before `stop`."""
+    """Yield the frames from `begin` at least to the frame before `stop`, with their steady colours."""
     painted = _painted(film, look, Painting(paint, edits), begin, stop)
     if not look.steady:
         yield from painted
@@ -218,10 +220,11 @@ def _span(
 
 
 Surveyed = tuple[Frames, Colors, Motion]
+"""Frames, their painted colours, and the motion between them."""
 
 
 def _with_following(surveyed: Iterator[Surveyed]) -> Iterator[tuple[Surveyed, Surveyed | None]]:
-    """Each chunk with the one that follows it in its shot."""
+    """Yield each chunk with the next chunk of its shot; None where there is none."""
     pairing = Pairing[Surveyed]()
     for item in surveyed:
         yield from pairing.push(item[0].chunk, item)
@@ -229,7 +232,7 @@ def _with_following(surveyed: Iterator[Surveyed]) -> Iterator[tuple[Surveyed, Su
 
 
 def _painted(film: Film, look: Look, painting: Painting, begin: int, stop: int) -> Iterator[tuple[Frames, Colors]]:
-    """Painted frames up to the last one that affects the colours before `stop`."""
+    """Yield painted frames, up to the last frame that affects the colours before `stop`."""
     for frames in FilmReader(film, size=look.size, start=Resume(frame=begin)):
         chunk = frames.chunk
         seen = horizon(chunk.start - chunk.shot_start, stop) if look.steady else stop
@@ -243,7 +246,7 @@ def _painted(film: Film, look: Look, painting: Painting, begin: int, stop: int) 
 
 
 def _cut_out(film: Film, spans: Sequence[tuple[int, int]]) -> Film:
-    """The film as if it consisted of these frames only, from time 0 on."""
+    """A film that consists of only the frames of the spans, from time 0 on."""
     lasts = [max(1, duration) for span in spans for duration in film.durations(*span)]
     ends = np.cumsum(lasts, dtype=np.int64)
     return replace(film, pts=ends - lasts, last_duration=lasts[-1])

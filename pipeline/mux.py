@@ -1,13 +1,15 @@
-"""Parts and everything else of the source → the output file, whole or not at all.
+"""Join the parts and the source's other streams into the output file.
 
-Sound, subtitles, data, attachments, further pictures, chapters, metadata and dispositions are copied packet for
-packet. What a container cannot carry is an `OutputError` before any work is done (`check_output`), never dropped.
+Sound, subtitles, data, attachments and other pictures are copied packet for packet; chapters, metadata and dispositions
+are copied, too. Nothing is dropped: if a container cannot carry a stream, `check_output` raises an `OutputError` before
+any work is done.
 
-Every frame keeps its time stamp. Matroska counts in milliseconds: there, it is the nearest millisecond. AVI and ASF
-keep no presentation time stamps, and FFmpeg reads H.264 from them a constant frame or two late: there, the distances
-are compared, and a film that comes from AVI begins at 0. The file is
-written under a temporary name beside the output, read back and compared with the source, synced, and only then
-renamed.
+Every frame keeps its time stamp. Matroska counts in milliseconds, so there it is the nearest millisecond. AVI and ASF
+keep no presentation time stamps, and FFmpeg reads H.264 from them a constant frame or two late. So in these containers
+only the distances between time stamps are compared, and if the source is one of them, too, the output begins at 0.
+
+The output appears whole or not at all: it is written under a temporary name beside its final path, read back and
+compared with the source, synced, and only then renamed.
 """
 
 from __future__ import annotations
@@ -33,12 +35,16 @@ from .parts import Part
 from .storage import open_container
 
 CONTAINER_TAGS = {"major_brand", "minor_version", "compatible_brands", "encoder", "duration"}
+"""Metadata of a container that describe the source's file, not the film. Not copied: the muxer writes its own."""
+
 STATISTICS = ("BPS", "NUMBER_OF_", "_STATISTICS", "DURATION", "ENCODER")
-"""Metadata that describe the source's file and not the film; muxers write their own."""
+"""The same for metadata of streams: how their names begin."""
 
 File = Path | IO[bytes]
+"""A path, or an open file in memory."""
+
 Copied = dict[int, list[int]]
-"""Stream → number of packets, number of bytes."""
+"""Index of a stream → [number of packets, number of bytes]."""
 
 
 def assemble(
@@ -51,17 +57,28 @@ def assemble(
     copy_streams: bool = True,
     metadata: dict[str, str] | None = None,
 ) -> Path:
-    """Join the parts' pictures (`kind`: "film", "labels" or "maps") with the source's other streams.
+    """Join the parts' pictures with the source's other streams, and check the result.
 
-    `metadata`: of the whole file, beside the source's.
+    Args:
+        film: the source.
+        folder: the work folder with the files of the parts.
+        parts: all parts of the film, in order.
+        output: path of the output; its suffix selects the container. The result is not moved there.
+        encoding: encoding of the pictures.
+        kind: kind of the pictures; see `extras.Kind`.
+        copy_streams: whether the source's other streams, chapters and metadata are copied.
+        metadata: metadata of the whole file besides the source's.
 
-    Returns the finished film's path inside `folder`; `place` puts it at `output`, whose suffix names the container.
-    Raises `AssembleError` if the parts are not the whole film, or if what was written is not.
+    Returns:
+        Path of the finished film inside `folder`; `files.move_into_place` can move it to `output`.
+
+    Raises:
+        AssembleError: if the parts are not the whole film, or the written film fails its check.
     """
     held = sum(part.frames for part in parts)
     if held != film.frames:
         raise AssembleError(
-            f"{folder} holds {held} of {film.frames} frames; source and output must lie where every worker sees them."
+            f"{folder} holds {held} of {film.frames} frames; put source and output on storage that all workers see."
         )
     files = [Path(folder) / part.files[kind] for part in parts]
     result = Path(folder) / f"{kind}{Path(output).suffix}"
@@ -84,9 +101,20 @@ def join_parts(
     metadata: dict[str, str] | None = None,
     limit: int | None = None,
 ) -> Copied:
-    """Write the output; returns what was copied, by the output's stream index.
+    """Write the output.
 
-    `limit`: copy only so many packets of the source's other streams (for a trial).
+    Args:
+        film: the source.
+        files: the NUT files of all parts, in order.
+        target: the file to write.
+        container: FFmpeg's name of the container.
+        copy_streams: whether the source's other streams, chapters and metadata are copied.
+        encoding: encoding of the pictures.
+        metadata: metadata of the whole file besides the source's.
+        limit: greatest number of packets copied from the source's other streams, for a trial; None: all.
+
+    Returns:
+        The packets copied, by stream of the output.
     """
     with contextlib.ExitStack() as stack:
         source = stack.enter_context(open_container(film.path))
@@ -133,6 +161,7 @@ def _add(counted: Copied, stream: int, size: int) -> None:
 
 
 def _add_picture(out: Any, template: Any, source: Any, film: Film, encoding: Encoding) -> Any:
+    """Add the stream of the film's pictures to the output, coded as in the part's stream `template`."""
     stream = out.add_stream_from_template(template, opaque=True)
     stream.time_base = film.time_base
     for name, value in encoding.tags.items():
@@ -148,6 +177,7 @@ def _add_picture(out: Any, template: Any, source: Any, film: Film, encoding: Enc
 
 
 def _add_copy(out: Any, template: Any) -> Any:
+    """Add a stream to the output that is copied from the source's stream `template`."""
     stream = out.add_stream_from_template(template, opaque=True)
     stream.metadata.update(_tags(template))
     stream.disposition = int(template.disposition)
@@ -155,11 +185,12 @@ def _add_copy(out: Any, template: Any) -> Any:
 
 
 def _tags(stream: Any) -> dict[str, str]:
+    """The metadata of a stream that describe the film."""
     return {k: v for k, v in stream.metadata.items() if not k.upper().startswith(STATISTICS)}
 
 
 def _is_chapter_track(source: Any, stream: Any) -> bool:
-    """MP4 keeps chapters in a text track; they are set as chapters, and the muxer writes its own track."""
+    """Whether a stream is the text track in which MP4 keeps chapters. From the chapters, the muxer writes its own."""
     return stream.type == "data" and bool(source.chapters()) and source.format.name.startswith("mov")
 
 
@@ -170,10 +201,17 @@ def _open_part(file: File) -> Any:
 
 
 def _picture_packets(film: Film, files: Sequence[File], stream: Any, shift: int) -> Iterator[Any]:
-    """The parts' packets in coded order with decoding time stamps of one continuous stream.
+    """Yield the parts' packets in coded order, with the decoding time stamps (dts) of one continuous stream.
 
-    With `delay` = the most places that a packet comes later than its rank among the time stamps, the i-th packet is
-    due for decoding at the (i - delay)-th time stamp; before the first one, at the first frame's pace.
+    `delay` is the greatest number of places by which a packet's index in coded order exceeds its rank among the sorted
+    time stamps. The i-th packet gets the (i - delay)-th time stamp as its dts. Before the first time stamp, the dts
+    continue backwards in steps of the first frame's duration.
+
+    Args:
+        film: the source.
+        files: the NUT files of all parts, in order.
+        stream: the output's stream of pictures.
+        shift: added to all time stamps, in units of `Film.time_base`.
     """
     origin = int(film.pts[0])
     coded: list[int] = []
@@ -204,7 +242,7 @@ def _picture_packets(film: Film, files: Sequence[File], stream: Any, shift: int)
 
 
 def _by_time(pictures: Iterator[Any], others: Iterable[Any]) -> Iterator[Any]:
-    """Merge by decoding time, each kind in its own order."""
+    """Merge two series of packets by decoding time, each in its own order."""
     picture = next(pictures, None)
     for packet in others:
         stamp = packet.dts if packet.dts is not None else packet.pts
@@ -218,7 +256,19 @@ def _by_time(pictures: Iterator[Any], others: Iterable[Any]) -> Iterator[Any]:
 
 
 def verify(film: Film, pts: np.ndarray, file: File, container: str, encoding: Encoding, copied: Copied) -> None:
-    """Read the output back; `AssembleError` says the first thing that is not as it must be."""
+    """Read the output back and compare it with the source.
+
+    Args:
+        film: the source.
+        pts: (frames,) int64: the expected time stamps, in units of `Film.time_base`.
+        file: the output.
+        container: FFmpeg's name of its container.
+        encoding: the expected encoding.
+        copied: the packets that were copied.
+
+    Raises:
+        AssembleError: names the first difference.
+    """
     stamps: list[int | None] = []
     found = _count()
     with _reopen(file, container) as result:
@@ -238,7 +288,7 @@ def verify(film: Film, pts: np.ndarray, file: File, container: str, encoding: En
     with _reopen(file, container) as result:
         frame = next(result.decode(result.streams[index]))
         tags = {name: int(getattr(frame, name)) for name in encoding.tags}
-        # A tag that is missing is kept if what everybody then takes for granted is right.
+        # A missing tag is fine if the value that players assume without it is right.
         if KEPT_MATRICES[matrix_tag(frame)] == KEPT_MATRICES[encoding.colorspace]:
             tags["colorspace"] = encoding.colorspace
         tags["color_range"] = tags["color_range"] or int(ColorRange.MPEG)
@@ -262,13 +312,15 @@ def verify(film: Film, pts: np.ndarray, file: File, container: str, encoding: En
     lost = [name for name, value in encoding.tags.items() if value != 2 and tags[name] != value]
     if lost:
         raise AssembleError(f"{' and '.join(lost).replace('_', ' ')} cannot be kept")
-    # PCM is cut into other packets by some containers, AAC loses a header a packet in others: one of both must agree.
+    # Some containers cut PCM into other packets, others drop a header from each packet of AAC. So either the numbers of
+    # packets or the numbers of bytes must agree.
     if not any(sorted(n[i] for n in found.values()) == sorted(n[i] for n in copied.values()) for i in (0, 1)):
         raise AssembleError("packets of the sound or another copied stream are missing")
 
 
 def _reopen(file: File, container: str) -> Any:
-    # A film of two frames is too short for FFmpeg to recognise a transport stream.
+    """Open the output for reading."""
+    # FFmpeg does not recognise a transport stream of only two frames.
     known = "mpegts" if container == "mpegts" else None
     if not isinstance(file, Path):
         file.seek(0)

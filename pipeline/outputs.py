@@ -1,4 +1,4 @@
-"""Whether an output can be written as asked: found out before any work is done."""
+"""Check whether an output can be written as asked, before any work is done."""
 
 from __future__ import annotations
 
@@ -26,10 +26,20 @@ def check_output(
     overwrite: bool = False,
     copy_streams: bool = True,
 ) -> None:
-    """Raise `OutputError`, one sentence, if the output cannot be written as asked.
+    """Check whether the output can be written as asked.
 
-    With an encoding, a film of two grey frames is written in memory with the source's other streams and read back:
-    that finds codecs, streams, pixel shapes and colour tags that the container cannot carry.
+    With an encoding, a film of two grey frames is written in memory with the source's other streams and read back. This
+    trial finds codecs, streams, pixel shapes and colour tags that the container cannot carry.
+
+    Args:
+        film: the source.
+        output: path or URL of the output; its suffix selects the container.
+        encoding: encoding of the colour film; None: no trial.
+        overwrite: whether an existing output may be replaced.
+        copy_streams: whether the source's other streams are copied.
+
+    Raises:
+        OutputError: one sentence, if the output cannot be written.
     """
     check_place(film.path, output, overwrite)
     if encoding:
@@ -39,9 +49,16 @@ def check_output(
 def check_place(
     source: str | os.PathLike[str], output: str | os.PathLike[str], overwrite: bool = False, film_format: bool = True
 ) -> None:
-    """Raise `OutputError`, one sentence, if there cannot be a film at `output`; looks at no content.
+    """Check whether a file can be written at `output`, without regard to its content.
 
-    `film_format`: its suffix must name a film's container.
+    Args:
+        source: path or URL of the input.
+        output: path or URL of the output.
+        overwrite: whether an existing output may be replaced.
+        film_format: whether the suffix must select a film's container.
+
+    Raises:
+        OutputError: one sentence, if the file cannot be written.
     """
     if is_url(output):
         check_target(source, os.fspath(output), overwrite)
@@ -67,6 +84,7 @@ def check_place(
 
 
 def _try_container(film: Film, output: str, container: str, encoding: Encoding, copy_streams: bool) -> None:
+    """Write two grey frames in memory with the source's other streams, and read them back. Raises OutputError."""
     frames = min(2, film.frames)
     part, result = io.BytesIO(), io.BytesIO()
     encoder = PartEncoder(part, encoding, int(film.pts[0]))

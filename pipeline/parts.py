@@ -1,6 +1,6 @@
-"""The parts of a film in its work folder: receipts, gaps, and which parts are valid.
+"""The parts of a film in its work folder: their receipts, which parts are valid, and the gaps between them.
 
-A part is valid if its receipt (JSON, written last) is there and all its files have the digests that the receipt names.
+A part is valid if its receipt (JSON, written last) exists and all its files have the digests that the receipt states.
 """
 
 from __future__ import annotations
@@ -19,53 +19,57 @@ from .files import file_sha256
 
 @dataclass(frozen=True)
 class Part:
-    """Receipt of a committed part."""
+    """The receipt of a committed part."""
 
     start: int
-    """Number of its first frame in the film."""
+    """Number of the part's first frame in the film."""
     frames: int
+    """Number of its frames."""
     pts: tuple[int, ...]
-    """In units of `Film.time_base`."""
+    """Presentation time stamps of its frames, in units of `Film.time_base`."""
     files: dict[str, str] = field(hash=False)
-    """Kind of file (``film``, ``labels``, ``compare``, ``maps``, ``state``, ``notes``) → its name in the folder."""
+    """Kind of file (``film``, ``labels``, ``compare``, ``maps``, ``state``, ``notes``) → name of the file."""
     sha256: dict[str, str] = field(hash=False)
-    """Kind of file → digest of its content."""
+    """Kind of file → SHA-256 of its content."""
     shot: int
-    """Number of the shot that the next frame belongs to."""
+    """Number of the shot of the next frame."""
     shot_start: int
-    """Number of the next frame, counted from its shot's first frame."""
+    """Number of the next frame, counted from the first frame of its shot."""
     luma_sha256: str
-    """Digest of the last frame's luma."""
+    """SHA-256 of the luma of the part's last frame."""
     first_shot: int = 0
-    """First frame of the shot that the part begins in."""
+    """Number of the first frame of the shot in which the part begins."""
     edits: str = ""
-    """Digest of the edits that affect its colours; see `edits.apply.ResolvedEdits.digest`."""
+    """Digest of the edits that affect the part's colours; see `edits.apply.ResolvedEdits.digest`."""
     damaged: tuple[int, ...] = ()
-    """Numbers of its frames whose damage the decoder concealed, counted from the film's first frame."""
+    """Numbers of its frames in which FFmpeg concealed damage, counted from the film's first frame."""
 
     @property
     def stop(self) -> int:
+        """Number of the frame after the last one."""
         return self.start + self.frames
 
     def edits_now(self, digest_of: EditsDigest) -> str:
-        """Digest of the edits that affect the part now. If `edits` differs, the part is out of date."""
+        """Digest of the edits that affect the part now. If it differs from `edits`, the part is out of date."""
         seen = horizon(self.stop - self.shot_start, self.stop)
         return digest_of(self.first_shot, self.start, self.stop, seen)
 
 
 EditsDigest = Callable[[int, int, int, int], str]
-"""`edits.apply.ResolvedEdits.digest`."""
+"""A function like `edits.apply.ResolvedEdits.digest`."""
 
 
 def no_edits(shot: int, first: int, stop: int, seen: int) -> str:
-    """The digest where there are no edits."""
+    """The `EditsDigest` of a run without edits."""
     return ""
 
 
 def committed(folder: str | os.PathLike[str], known: Sequence[Part] = ()) -> list[Part]:
-    """The valid parts from frame 0 on without a gap; a part counts only if all its files have their digests.
+    """The valid parts from frame 0 to the first gap.
 
-    `known`: parts that this run has verified already; their files must be there, but are not read again.
+    Args:
+        folder: the work folder.
+        known: parts that this run has verified already. Their files must exist, but are not read again.
     """
     parts: list[Part] = []
     for part in _receipts(Path(folder)):
@@ -76,7 +80,7 @@ def committed(folder: str | os.PathLike[str], known: Sequence[Part] = ()) -> lis
 
 
 def standing(folder: str | os.PathLike[str], known: Sequence[Part] = ()) -> list[Part]:
-    """The valid parts in the film's order, with gaps where others are missing; `known`: see `committed`."""
+    """All valid parts in the film's order, with gaps where parts are missing. See `committed` for the arguments."""
     parts: list[Part] = []
     for part in _receipts(Path(folder)):
         if part and part.start >= (parts[-1].stop if parts else 0) and _whole(part, Path(folder), known):
@@ -85,7 +89,7 @@ def standing(folder: str | os.PathLike[str], known: Sequence[Part] = ()) -> list
 
 
 def prune(folder: str | os.PathLike[str], digest_of: EditsDigest = no_edits) -> None:
-    """Remove the parts whose colours were made with other edits."""
+    """Remove the parts whose colours were made with other edits than those of `digest_of`."""
     for part in _receipts(Path(folder)):
         if part and part.edits != part.edits_now(digest_of):
             for name in (f"part-{part.start:09}.json", *part.files.values()):
@@ -93,11 +97,12 @@ def prune(folder: str | os.PathLike[str], digest_of: EditsDigest = no_edits) -> 
 
 
 def _receipts(folder: Path) -> Iterator[Part | None]:
-    """In the film's order; None for what is no receipt."""
+    """Yield the receipts in the film's order; None for a file that is not a receipt."""
     return map(_read_receipt, sorted(folder.glob("part-*.json")))
 
 
 def _read_receipt(path: Path) -> Part | None:
+    """The receipt in a file; None if it cannot be read as a receipt."""
     try:
         values = json.loads(path.read_text())
         known = {name: values[name] for name in Part.__dataclass_fields__ if name in values}
@@ -107,6 +112,7 @@ def _read_receipt(path: Path) -> Part | None:
 
 
 def _whole(part: Part, folder: Path, known: Sequence[Part]) -> bool:
+    """Whether all files of a part have their digests; for a `known` part, whether they exist."""
     try:
         if part in known:
             return all((folder / name).is_file() for name in part.files.values())
@@ -116,14 +122,28 @@ def _whole(part: Part, folder: Path, known: Sequence[Part]) -> bool:
 
 
 def first_missing(parts: Sequence[Part], frame: int = 0) -> int:
-    """The first frame from `frame` on, where a part may begin, that is in none of the parts, given in order."""
+    """The first frame from `frame` on that is in none of the parts.
+
+    Args:
+        parts: parts in the film's order.
+        frame: number of a frame at which a part begins or may begin.
+    """
     for part in parts:
         frame = part.stop if part.start == frame else frame
     return frame
 
 
 def gaps(folder: str | os.PathLike[str], parts: Sequence[Part], frames: int) -> list[Resume]:
-    """What is missing between the parts of a film of so many frames: where a run goes on, and where it stops."""
+    """The gaps between the parts of a film.
+
+    Args:
+        folder: the work folder.
+        parts: the valid parts in the film's order.
+        frames: number of the film's frames.
+
+    Returns:
+        For each gap, where a run resumes and where it stops.
+    """
     found, begin = [], Resume()
     for part in parts:
         if begin.frame < part.start:
@@ -133,6 +153,7 @@ def gaps(folder: str | os.PathLike[str], parts: Sequence[Part], frames: int) -> 
 
 
 def _after(folder: Path, last: Part) -> Resume:
+    """Where a run resumes after a part."""
     return Resume(
         frame=last.stop,
         shot=last.shot,
@@ -143,12 +164,12 @@ def _after(folder: Path, last: Part) -> Resume:
 
 
 def notes(folder: str | os.PathLike[str], parts: Sequence[Part]) -> list[Any]:
-    """The chunks' notes, in order."""
+    """The notes of the chunks of all parts, in order."""
     return [note for part in parts for note in json.loads((Path(folder) / part.files["notes"]).read_text())]
 
 
 def sweep(folder: Path, parts: Sequence[Part]) -> None:
-    """Remove files of parts that were never committed."""
+    """Remove all files of parts that do not belong to `parts`: those that were never committed."""
     kept = {name for part in parts for name in part.files.values()}
     kept |= {f"part-{part.start:09}.json" for part in parts}
     for path in folder.glob("part-*"):

@@ -1,4 +1,4 @@
-"""When each frame of a film is shown, read from its container without decoding where that is possible."""
+"""The time stamp of each frame, read from the film's container without decoding where possible."""
 
 from __future__ import annotations
 
@@ -15,9 +15,21 @@ from .storage import open_container, open_file, size_of
 
 
 def frame_table(path: str, index: int) -> tuple[np.ndarray, int]:
-    """((frames,) int64 pts in display order, duration of the last frame or 0); raises if the file is cut off."""
+    """The table of time stamps of a film.
+
+    Args:
+        path: path or URL of the film.
+        index: index of the stream that holds its pictures.
+
+    Returns:
+        (pts, duration of the last frame or 0), in units of the stream's time base; pts is (frames,) int64 in display
+        order.
+
+    Raises:
+        InputError: if the file is damaged or cut off, or holds no frames.
+    """
     found: list[tuple[int | None, int]] = []
-    end = 0.0  # seconds, over all streams
+    end = 0.0  # in seconds, the latest end of a packet in any stream
     with open_container(path) as container:
         stream = container.streams[index]
         promised = stream.frames if container.format.name.startswith("mov") else 0
@@ -48,14 +60,14 @@ def frame_table(path: str, index: int) -> tuple[np.ndarray, int]:
         raise InputError(f"{path} holds no frames.")
     stamps = sorted(p for p, _ in found if p is not None)
     if len(stamps) < len(found) or len(set(stamps)) < len(stamps):
-        # Some packets are no frame of their own or have no time stamp (MPEG program streams): only decoding tells.
+        # Some packets are not whole frames or have no time stamp (MPEG program streams), so the film must be decoded.
         return _decoded_table(path, index)
     last = max(found, key=lambda item: item[0] or 0)[1]
     return np.array(stamps, np.int64), last
 
 
 def _decoded_table(path: str, index: int) -> tuple[np.ndarray, int]:
-    """As `frame_table`, by decoding everything."""
+    """Like `frame_table`, but decodes the whole film."""
     stamps: list[int] = []
     duration = 0
     with open_container(path) as container:
@@ -76,9 +88,10 @@ def _decoded_table(path: str, index: int) -> tuple[np.ndarray, int]:
 
 
 def stamped(frames: Iterable[Any]) -> Iterator[tuple[Any, int | None]]:
-    """(frame, pts). MPEG program streams stamp only some frames; the others follow by the coded duration.
+    """Yield each frame with its pts.
 
-    None where nothing is known: no frame before it with a time stamp and a duration.
+    MPEG program streams stamp only some frames. An unstamped frame begins where the coded duration of the previous
+    frame ends; its pts is None if the previous frame has no known pts or no duration.
     """
     following: int | None = None
     for frame in frames:
@@ -88,9 +101,10 @@ def stamped(frames: Iterable[Any]) -> Iterator[tuple[Any, int | None]]:
 
 
 def _cut_off(path: str) -> bool:
-    """Whether a Matroska, MP4/MOV or AVI file claims more bytes than it has; FFmpeg reads such files without a word.
+    """Whether a Matroska, MP4/MOV or AVI file states more bytes than it has; FFmpeg reads such files without an error.
 
-    Matroska: the Segment's size (RFC 8794, 9559); MP4: the boxes' sizes (ISO/IEC 14496-12, 4.2); AVI: RIFF chunks'.
+    The sizes compared with the file's: in Matroska that of the Segment (RFC 8794, 9559), in MP4 those of the boxes
+    (ISO/IEC 14496-12, 4.2), in AVI those of the RIFF chunks.
     """
     total = size_of(path)
     with open_file(path) as file:
@@ -105,7 +119,7 @@ def _cut_off(path: str) -> bool:
             while at + 8 <= total:
                 file.seek(at)
                 size = struct.unpack("<4xI", file.read(8))[0]
-                if size in (0, 0xFFFFFFFF):  # never finished, or a stream
+                if size in (0, 0xFFFFFFFF):  # the file was never finished, or is a live stream
                     return False
                 at += 8 + size + size % 2
             return at > total + 1
@@ -115,7 +129,7 @@ def _cut_off(path: str) -> bool:
                 size, _ = struct.unpack(">I4s", file.read(8))
                 if size == 1 and at + 16 <= total:
                     size = struct.unpack(">Q", file.read(8))[0]
-                if size < 8:  # 0: up to the file's end
+                if size < 8:  # 0: the box reaches to the file's end
                     return False
                 at += size
             return at > total
@@ -123,7 +137,7 @@ def _cut_off(path: str) -> bool:
 
 
 def _vint(file: Any) -> int | None:
-    """An EBML size; None for "unknown" (all ones) and at the file's end."""
+    """Read an EBML size; None for "unknown" (all ones) and at the file's end."""
     first = file.read(1)
     if not first or not first[0]:
         return None

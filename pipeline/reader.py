@@ -3,9 +3,9 @@
 Luma is the decoder's Y plane, copied and never converted. Sources without a Y plane (RGB, palette, 1 bit) are
 converted once to full range 4:4:4 of the same depth; see `film.luma_format`.
 
-What is decoded is compared with the film's table of time stamps, frame by frame. FFmpeg's concealment of damaged
-frames is kept, as an archive wants it, and the frames are listed in `Chunk.damaged`; a frame that does not
-come out at all, a picture of another size, or a film that ends early is a `FilmError`.
+Each decoded frame is compared with the film's table of time stamps. FFmpeg conceals damage in frames. Such frames are
+kept, as an archive wants it, and are listed in `Chunk.damaged`. A frame that cannot be decoded at all, a frame of
+another size, or a film that ends early raises a `FilmError`.
 """
 
 from __future__ import annotations
@@ -32,14 +32,16 @@ from .probe import stamped
 from .storage import open_container
 
 LUMA_BYTES = 128 << 20
-"""A chunk's luma is kept below this by taking smaller chunks, down to the smallest permitted one."""
+"""Upper bound of a chunk's luma, in bytes. Larger frames get smaller chunks, down to the smallest permitted size."""
 
 STEPS_BACK = (0, 50, 500)
-"""Frames to step back when seeking came out too late or wrong; after these the film is decoded from its start."""
+"""Frames to step back before each attempt to seek, if the last one arrived too late or at a wrong frame.
+
+If all attempts fail, the film is decoded from its start."""
 
 
 def read_chunks(film: Film, chunk: int = CHUNK, size: int = SIZE, start: Resume | None = None) -> Iterator[Frames]:
-    """The film's chunks in order; see `FilmReader`."""
+    """The film's chunks in order; see `FilmReader` for the arguments."""
     return iter(FilmReader(film, chunk, size, start))
 
 
@@ -47,14 +49,14 @@ class FilmReader:
     """Iterate to get the film's chunks as `Frames`, in order.
 
     Args:
-        film: what to read.
-        chunk: frames of a chunk, one of `CHUNK_SIZES`; large pictures get smaller chunks, see `chunk_size`.
-        size: short side of the thumbs, a multiple of 32.
-        start: where to go on, noted by an earlier run over the same film. From there on the chunks are those of a run
-            from the film's start, up to `start.stop`. `Resume.stop` says what follows it.
+        film: the source.
+        chunk: chunk size in frames, one of `CHUNK_SIZES`; large frames get smaller chunks, see `chunk_size`.
+        size: short side of the thumbs in pixels, a multiple of 32.
+        start: where to resume, noted by an earlier run over the same film. From there to `start.stop`, the chunks are
+            the same as in a run from the film's start. See `Resume.stop` for the chunk after it.
 
     Raises:
-        InputError: for a size that is not permitted.
+        InputError: if `chunk` or `size` is not permitted.
         FilmError: while iterating, if a frame cannot be decoded.
     """
 
@@ -69,61 +71,31 @@ class FilmReader:
         self.start = start or Resume()
 
     def __iter__(self) -> Iterator[Frames]:
-        """Frames fill the chunk until it is full or the shot ends."""
-        start, shot = self.start, self.start.shot
-        stop = self.film.frames if start.stop is None else start.stop
-        pending = list[Picture]()
-        shot_start, before = start.shot_start, None
-        luma = self._buffer()
-
-        def flush(ends_shot: bool) -> Frames:
-            nonlocal shot_start, before, pending, luma
-            first, count = pending[0].number, len(pending)
-            chunk = Chunk(
-                shot=shot,
-                start=first,
-                shot_start=shot_start,
-                ends_shot=ends_shot,
-                pts=tuple(int(p) for p in self.film.pts[first : first + count]),
-                durations=self.film.durations(first, first + count),
-                interlaced=tuple(p.interlaced for p in pending),
-                damaged=tuple(p.number for p in pending if p.damaged),
-                beyond=first >= stop,
-            )
-            thumbs = Thumbs(np.stack([p.thumb for p in pending]), before if shot_start else None)
-            frames = Frames(chunk, luma[:count], thumbs)
-            shot_start, before = 0 if ends_shot else shot_start + count, pending[-1].thumb
-            pending, luma = [], self._buffer()
-            return frames
-
-        def add(picture: Picture, cut: bool) -> Iterator[Frames]:
-            nonlocal shot, before
-            if picture.number < start.frame:  # the run that is continued has written it
-                before = picture.thumb
-                return
-            if cut and picture.number > start.frame and pending:
-                yield flush(ends_shot=True)
-                shot += 1
-            elif len(pending) == self.chunk:
-                yield flush(ends_shot=False)
-            luma[len(pending)] = picture.luma
-            picture.luma = luma[len(pending)]  # lets go of the decoder's buffer
-            pending.append(picture)
-
+        """Fill each chunk until it is full or the shot ends."""
+        first = self.start.frame
+        stop = self.film.frames if self.start.stop is None else self.start.stop
+        filling = _Filling(self.film, self.chunk, self.start, stop)
         for picture, cut in self.pictures():
-            if picture.number > stop and (cut or picture.number == horizon(stop - shot_start, stop)):
+            if picture.number < first:  # an earlier run has written this frame
+                filling.before = picture.thumb
+                continue
+            if picture.number > stop and (cut or picture.number == horizon(stop - filling.shot_start, stop)):
                 break
-            yield from add(picture, cut)
+            if cut and picture.number > first:
+                yield filling.hand_out(ends_shot=True)
+            elif filling.full:
+                yield filling.hand_out(ends_shot=False)
             if picture.number == stop and cut:
                 return
-        if pending:
-            yield flush(ends_shot=True)
+            filling.add(picture)
+        if filling.pictures:
+            yield filling.hand_out(ends_shot=True)
 
     def pictures(self) -> Iterator[tuple[Picture, bool]]:
-        """(picture, whether a new shot begins with it), from a few frames before `start` on.
+        """Yield (picture, whether a new shot begins with it), from a few frames before `start` on.
 
-        Of those before `start` it is not known whether a shot begins. A picture waits until the cut finder has seen
-        enough of what follows.
+        For the frames before `start` the second value is unreliable. A picture waits until the cut finder has seen
+        enough of the frames after it.
         """
         finder, waiting = CutFinder(), deque[Picture]()
         for picture in self._pictures():
@@ -134,12 +106,8 @@ class FilmReader:
         for cut in finder.finish():
             yield waiting.popleft(), cut
 
-    def _buffer(self) -> np.ndarray:
-        film = self.film
-        return np.empty((self.chunk, film.height, film.width), np.uint8 if film.bits == 8 else np.uint16)
-
     def _pictures(self) -> Iterator[Picture]:
-        """Pictures from a few before `start` on, so that the cut finder sees what the first run saw."""
+        """Yield pictures from a few before `start` on, so the cut finder sees the same frames as in the first run."""
         start = self.start.frame
         if not start:
             yield from self._decode(0, None)
@@ -160,14 +128,16 @@ class FilmReader:
                 return
             if origin is None:
                 raise FilmError(
-                    f"{self.film.path}: {self.film.when(start - 1)} is not the picture that the earlier run saw; "
+                    f"{self.film.path}: {self.film.when(start - 1)} is not the picture that an earlier run read; "
                     f"the film has changed, start over."
                 )
 
     def _decode(self, first: int, origin: int | None) -> Iterator[Picture]:
-        """Pictures `first`, `first` + 1, … after seeking to the frame `origin` (None: from the film's start).
+        """Yield the pictures `first`, `first` + 1, … after a seek to the frame `origin` (None: from the film's start).
 
-        Raises `_Misplaced` when seeking came out after `first`, `FilmError` when a frame is missing.
+        Raises:
+            _Misplaced: if the seek arrived after `first` or at an unknown time stamp.
+            FilmError: if a frame is missing.
         """
         film = self.film
         with open_container(film.path) as container:
@@ -179,7 +149,7 @@ class FilmReader:
                 number = -1
             trouble = [""]
             for frame, pts in stamped(_decoded(container, stream, trouble)):
-                if number < 0:  # the first frame after seeking tells where we are
+                if number < 0:  # the first frame after the seek shows where it arrived
                     number = int(np.searchsorted(film.pts, pts)) if pts is not None else film.frames
                     if number > first or film.pts[number] != pts:
                         raise _Misplaced
@@ -193,6 +163,7 @@ class FilmReader:
                 )
 
     def _check(self, frame: Any, pts: int | None, number: int, trouble: str) -> None:
+        """Raise FilmError if a decoded frame is not the film's frame `number`."""
         film = self.film
         if number >= film.frames:
             raise FilmError(f"{film.path} decodes to more than the {film.frames} frames of its table{trouble}.")
@@ -209,7 +180,7 @@ class FilmReader:
         return Picture(number, luma, self._thumb(luma), bool(frame.interlaced_frame), bool(frame.is_corrupt))
 
     def _thumb(self, luma: np.ndarray) -> np.ndarray:
-        """Luma at network size, 0..255 full range."""
+        """Luma (H, W) reduced to network size, (h, w) uint8, full range 0..255."""
         h, w = self.size
         shrinks = h * w <= luma.size
         thumb = cv2.resize(luma, (w, h), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
@@ -221,11 +192,19 @@ class FilmReader:
 
 
 class _Misplaced(Exception):
-    """Seeking came out after the wanted frame."""
+    """A seek arrived after the wanted frame or at an unknown time stamp."""
 
 
 class Picture:
-    """A decoded frame: its number, `luma` (H, W), a view of the decoder's buffer, and thumb (h, w)."""
+    """A decoded frame.
+
+    Args:
+        number: number of the frame in the film.
+        luma: (H, W) uint8, or uint16 above 8 bits; at first a view of the decoder's buffer.
+        thumb: (h, w) uint8, full range 0..255: luma at network size.
+        interlaced: whether its two fields were taken at different times.
+        damaged: whether FFmpeg found errors in it and concealed them.
+    """
 
     __slots__ = ("damaged", "interlaced", "luma", "number", "thumb")
 
@@ -234,8 +213,66 @@ class Picture:
         self.interlaced, self.damaged = interlaced, damaged
 
 
+class _Filling:
+    """The chunk that is being filled."""
+
+    def __init__(self, film: Film, size: int, start: Resume, stop: int) -> None:
+        """
+        Args:
+            film: the source.
+            size: chunk size in frames.
+            start: where reading starts.
+            stop: first frame that is `Chunk.beyond`.
+        """
+        self._film, self._size, self._stop = film, size, stop
+        self._shot = start.shot
+        self.shot_start = start.shot_start
+        """Number of the chunk's first frame, counted from the shot's first frame."""
+        self.before: np.ndarray | None = None
+        """Thumb of the frame before the chunk, (h, w) uint8."""
+        self.pictures: list[Picture] = []
+        self._luma = self._buffer()
+
+    def _buffer(self) -> np.ndarray:
+        film = self._film
+        return np.empty((self._size, film.height, film.width), np.uint8 if film.bits == 8 else np.uint16)
+
+    @property
+    def full(self) -> bool:
+        return len(self.pictures) == self._size
+
+    def add(self, picture: Picture) -> None:
+        """Append a picture and copy its luma, which releases the decoder's buffer."""
+        luma = self._luma[len(self.pictures)]
+        luma[:] = picture.luma
+        picture.luma = luma
+        self.pictures.append(picture)
+
+    def hand_out(self, ends_shot: bool) -> Frames:
+        """The chunk as filled so far. After that, the next chunk is empty."""
+        pictures, first, stop = self.pictures, self.pictures[0].number, self.pictures[-1].number + 1
+        chunk = Chunk(
+            shot=self._shot,
+            start=first,
+            shot_start=self.shot_start,
+            ends_shot=ends_shot,
+            pts=tuple(int(p) for p in self._film.pts[first:stop]),
+            durations=self._film.durations(first, stop),
+            interlaced=tuple(p.interlaced for p in pictures),
+            damaged=tuple(p.number for p in pictures if p.damaged),
+            beyond=first >= self._stop,
+        )
+        thumbs = Thumbs(np.stack([p.thumb for p in pictures]), self.before if self.shot_start else None)
+        frames = Frames(chunk, self._luma[: len(pictures)], thumbs)
+        self._shot += ends_shot
+        self.shot_start = 0 if ends_shot else self.shot_start + len(pictures)
+        self.before = pictures[-1].thumb
+        self.pictures, self._luma = [], self._buffer()
+        return frames
+
+
 def _decoded(container: Any, stream: Any, trouble: list[str]) -> Iterator[Any]:
-    """Frames; a packet that fails is noted in `trouble` and the frame table decides whether one is missing."""
+    """Yield decoded frames. A packet that fails is noted in `trouble`; the frame table tells if a frame is lost."""
     for packet in container.demux(stream):
         try:
             frames = packet.decode()
@@ -246,7 +283,7 @@ def _decoded(container: Any, stream: Any, trouble: list[str]) -> Iterator[Any]:
 
 
 def _luma(frame: Any, film: Film) -> np.ndarray:
-    """(H, W) uint8 or uint16 view of the Y plane (8-bit sources and others)."""
+    """View of a frame's Y plane, (H, W) uint8, or uint16 above 8 bits."""
     if film.luma_fmt != film.pix_fmt:
         matrix = {"bt601": Colorspace.ITU601, "bt709": Colorspace.ITU709, "bt2020": Colorspace.BT2020}[film.matrix]
         wide = ColorRange.JPEG if film.full_range else ColorRange.MPEG
@@ -259,16 +296,16 @@ def _luma(frame: Any, film: Film) -> np.ndarray:
 
 
 def luma_sha256(luma: np.ndarray) -> str:
-    """Digest of one frame's luma (H, W)."""
+    """SHA-256 of one frame's luma (H, W), hexadecimal."""
     return hashlib.sha256(luma.tobytes()).hexdigest()
 
 
 def chunk_size(film: Film, wanted: int) -> int:
-    """The largest permitted chunk size up to `wanted` whose luma stays below `LUMA_BYTES`; at least 16."""
+    """The largest permitted chunk size up to `wanted` whose luma takes at most `LUMA_BYTES`; at least 16."""
     frame = film.width * film.height * (1 if film.bits == 8 else 2)
     return max((c for c in CHUNK_SIZES if c <= wanted and c * frame <= LUMA_BYTES), default=CHUNK_SIZES[0])
 
 
 def thumb_size(film: Film, size: int = SIZE) -> tuple[int, int]:
-    """(h, w) at network size, of the displayed aspect; see `models.network_size`."""
+    """(h, w) of a thumb: network size in the aspect ratio at display; see `models.network_size`."""
     return network_size(float(film.width * film.sample_aspect / film.height), size)

@@ -1,4 +1,4 @@
-"""Where shots begin and end, without painting them; the same cuts as the reader's, since it finds these too."""
+"""Find where shots begin and end, without painting them. The reader finds the cuts, so they are those of a run."""
 
 from __future__ import annotations
 
@@ -11,13 +11,19 @@ from .reader import FilmReader
 from .timecode import parse_range
 
 STEP = 96
-"""Frames to look back at first; twice as many each time."""
+"""Number of frames of the first step back in search of a shot's start; each further step is twice as long."""
 
 
 def shot_around(film: Film, frame: int, size: int = 256) -> tuple[int, int]:
-    """(first frame, number after the last) of the shot of a frame. Decodes little more than the shot.
+    """The shot that holds a frame. Decodes little more than the shot.
 
-    `size`: the network's, since cuts are found on its thumbs.
+    Args:
+        film: the source.
+        frame: number of the frame.
+        size: short side of the networks' input picture; cuts are found on thumbs of this size.
+
+    Returns:
+        (first frame, number after the last).
     """
     first, stop, step = None, film.frames, STEP
     begin = max(0, frame - step)
@@ -38,9 +44,19 @@ def shot_around(film: Film, frame: int, size: int = 256) -> tuple[int, int]:
 
 
 def numbered_shots(film: Film, numbers: set[int], size: int = 256, where: str = "") -> dict[int, tuple[int, int]]:
-    """Number of a shot (the first is 0) → (first frame, number after the last). Decodes the film up to the last one.
+    """The shots with the given numbers. Decodes the film up to the last of them.
 
-    Raises UserError, which begins with `where`, if there are not so many.
+    Args:
+        film: the source.
+        numbers: numbers of shots; the first shot is 0.
+        size: short side of the networks' input picture; cuts are found on thumbs of this size.
+        where: error messages begin with it.
+
+    Returns:
+        Number of a shot → (first frame, number after the last).
+
+    Raises:
+        UserError: if the film has fewer shots.
     """
     found: dict[int, tuple[int, int]] = {}
     shot, first = 0, 0
@@ -59,9 +75,19 @@ def numbered_shots(film: Film, numbers: set[int], size: int = 256, where: str = 
 
 
 def spans(film: Film, span: str | None, shots: str | None, size: int = 256) -> list[tuple[int, int]]:
-    """What --range (`10s-14s`) or --shots (`3,7`) name, as (first frame, number after the last); [] for neither.
+    """The spans that the options --range or --shots select.
 
-    Raises UserError.
+    Args:
+        film: the source.
+        span: a range such as `10s-14s`, or None.
+        shots: numbers of shots such as `3,7`, or None.
+        size: short side of the networks' input picture; cuts are found on thumbs of this size.
+
+    Returns:
+        (first frame, number after the last) of each span; [] if neither option is given.
+
+    Raises:
+        UserError: if an option cannot be read or does not fit the film.
     """
     if span is not None:
         try:
@@ -78,6 +104,7 @@ def spans(film: Film, span: str | None, shots: str | None, size: int = 256) -> l
 
 
 def _cuts(film: Film, first: int, size: int) -> Iterator[tuple[int, bool]]:
+    """Yield each frame number from `first` on, and whether a new shot begins with it."""
     for picture, cut in FilmReader(film, size=size, start=Resume(frame=first)).pictures():
         if picture.number >= first:
             yield picture.number, cut

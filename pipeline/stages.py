@@ -1,7 +1,7 @@
 """The stages of a chunk, each written once: painting, motion, steadying, composing.
 
-The Ray actors of a film, the calls that run in one process, and the estimate of a batch all use these. No stage knows
-Ray. Chunks come in order to steadying and composing; painting and motion take them in any order.
+The Ray actors of a film, the calls that run in one process, and the estimate of a batch all use these stages. No stage
+uses Ray. Steadying and composing need the chunks in order; painting and motion take them in any order.
 """
 
 from __future__ import annotations
@@ -29,33 +29,44 @@ T = TypeVar("T")
 
 
 class Painting:
-    """Thumbs → labels → chroma, each frame for itself."""
+    """Thumbs → labels → chroma, frame by frame."""
 
     def __init__(self, paint: Callable[..., tuple[np.ndarray, np.ndarray]], edits: ResolvedEdits | None = None) -> None:
-        """paint: `Painter.paint`; edits: their label edits act between the two networks."""
+        """
+        Args:
+            paint: `Painter.paint`.
+            edits: the edits. Label edits apply between the two networks.
+        """
         self._paint, self._edits = paint, edits
 
     def paint(self, chunk: Chunk, thumbs: Thumbs) -> Colors:
+        """Chroma and labels of a chunk, as the networks paint it from its thumbs."""
         edits = self._edits
         amend = edits and (lambda n, labels: edits.amend(chunk.start + n, labels))
         return Colors(*self._paint(thumbs.pictures, amend))
 
 
 def survey(thumbs: Thumbs, estimator: Estimator | None = None) -> Motion:
-    """Motion between the frames of a chunk, and from the frame before it; by DIS if no estimator is given."""
+    """Motion between consecutive frames, from the frame before the chunk on. Without an estimator, DIS estimates it."""
     return estimate(thumbs.pictures, thumbs.before, estimator)
 
 
 class Pairing(Generic[T]):
-    """Holds a chunk back until the next one of its shot is there, because steadying looks ahead."""
+    """Holds a chunk back until the next chunk of its shot arrives, because steadying looks ahead."""
 
     def __init__(self) -> None:
         self._held: T | None = None
 
     def push(self, chunk: Chunk, item: T) -> list[tuple[T, T | None]]:
-        """Take the next chunk as `item`; return those that can be steadied now, each with the one that follows it.
+        """Take the next chunk.
 
-        A chunk that ends its shot is followed by None. A chunk behind the wanted frames only follows another one.
+        Args:
+            chunk: the next chunk.
+            item: what is paired for it.
+
+        Returns:
+            Pairs (item, the following item) of the chunks that can be steadied now. The last chunk of a shot is paired
+            with None. A chunk that is `Chunk.beyond` appears only as the following item.
         """
         ready: list[tuple[T, T | None]] = [] if self._held is None else [(self._held, item)]
         self._held = None
@@ -67,24 +78,25 @@ class Pairing(Generic[T]):
 
     @property
     def holds(self) -> bool:
+        """Whether a chunk is held back."""
         return self._held is not None
 
     def rest(self) -> list[tuple[T, T | None]]:
-        """The chunk that was held back last: nothing follows it."""
+        """The chunk that is still held back, paired with None."""
         held, self._held = self._held, None
         return [] if held is None else [(held, None)]
 
 
 class Steadying:
-    """Holds colours and labels still along a shot. Chunks come in order."""
+    """Keeps colours and labels steady along a shot. Chunks come in order."""
 
     def __init__(self, strength: float, starts: Mapping[int, bytes], edits: ResolvedEdits | None = None) -> None:
         """
         Args:
             strength: 0 to 1; see `flow.Steadier`.
-            starts: frames at which chunks may begin without the chunk before them, and the steadier's state there
-                (empty where a shot begins).
-            edits: where a label edit begins or ends, past and future do not see each other.
+            starts: number of a frame → the steadier's state there (empty where a shot begins), for the frames at which
+                chunks may begin without the chunk before them.
+            edits: the edits. Where a label edit begins or ends, the frames before and after do not affect each other.
         """
         self._steadier, self._starts, self._edits = Steadier(strength), starts, edits
         self._next = -1
@@ -92,17 +104,21 @@ class Steadying:
     def blend(
         self, chunk: Chunk, colors: Colors, motion: Motion, following: tuple[Colors, Motion] | None
     ) -> tuple[Colors, bytes]:
-        """Steady colours of a chunk, and the steadier's state after it where a part of the output may end.
+        """Steady the colours of a chunk.
 
         Args:
-            chunk: the next one; its colours and motion follow.
-            colors: as painted.
-            motion: of the same frames.
-            following: colours and motion of the chunk that follows in the shot; None where the shot ends.
+            chunk: the next chunk.
+            colors: its colours as painted.
+            motion: motion of its frames.
+            following: colours and motion of the next chunk in the shot; None where the shot ends.
+
+        Returns:
+            (steady colours, the steadier's state after the chunk). The state is empty where a shot ends and where no
+            part of the output may end.
 
         Raises:
-            WorkError: if the chunk is not the next one. A chunk that was lost with its worker never comes, and the one
-                after it must not be taken for the next.
+            WorkError: if the chunk is not the next one. A chunk that was lost with its worker never comes, and the
+                chunk after it must not take its place.
         """
         if chunk.start not in (self._next, *self._starts):
             raise WorkError(f"chunk of frame {chunk.start} came where frame {self._next} is due.")
@@ -120,18 +136,18 @@ class Steadying:
 
 @dataclass(frozen=True)
 class Composed:
-    """A chunk ready to be encoded."""
+    """The planes of a chunk, ready to be encoded."""
 
     chroma: np.ndarray
-    """(N, 2, ch, cw): Cb and Cr as they are encoded."""
+    """(N, 2, ch, cw) uint8, or uint16 above 8 bits: Cb and Cr as they are encoded."""
     extras: Pictures = field(default_factory=dict)
-    """The pictures of further films."""
+    """Pictures of the extra films, by kind."""
     note: dict[str, Any] | None = None
     """Sums of labels and colours for the summary."""
 
 
 class Composing:
-    """Joins steady colours with the film's own luma."""
+    """Combines steady colours with the film's own luma."""
 
     def __init__(
         self,
@@ -145,20 +161,21 @@ class Composing:
         """
         Args:
             film: the source.
-            encoding: of the colour film.
-            extras: of the further films that are wanted, by kind.
-            summary: whether labels and colours are counted.
-            edits: colours and references that lie over the steadied colours.
+            encoding: encoding of the colour film.
+            extras: encodings of the extra films that are wanted, by kind.
+            summary: whether labels and colours are counted for the summary.
+            edits: the edits. Colours and references apply over the steadied colours.
         """
         self._film, self._extras, self._summary, self._edits = film, extras or {}, summary, edits
         self._size = chroma_size(film.width, film.height, encoding.pix_fmt)
 
     def compose(self, frames: Frames, colors: Colors, painted: Colors | None = None) -> Composed:
-        """
+        """Make the planes of a chunk and the pictures of the extra films.
+
         Args:
-            frames: of a chunk.
+            frames: the frames of a chunk.
             colors: steady colours of the same frames.
-            painted: as the networks gave them, for `Kind.COMPARE`.
+            painted: their colours as the networks painted them, for `Kind.COMPARE`.
         """
         chunk, luma, thumbs, labels = frames.chunk, frames.luma, frames.thumbs.pictures, colors.labels
         layered = finished(chunk, colors, self._edits)
@@ -168,7 +185,7 @@ class Composing:
             extras[Kind.LABELS] = (np.stack([overlay(t, p) for t, p in zip(thumbs, labels, strict=True)]),)
         if maps := self._extras.get(Kind.MAPS):
             extras[Kind.MAPS] = (np.stack([likeliest(p, (maps.height, maps.width)) for p in labels]),)
-        if painted and Kind.COMPARE in self._extras:  # side by side, each sample as the film itself would have it
+        if painted and Kind.COMPARE in self._extras:  # each half has the samples of a colour film
             both = [chroma_of_frames(self._film, frames, painted.ab, self._size), chroma]
             extras[Kind.COMPARE] = np.concatenate([luma, luma], -1), np.concatenate(both, -1)
         note = count(chunk, thumbs, layered, labels) if self._summary else None
@@ -176,7 +193,7 @@ class Composing:
 
 
 def finished(chunk: Chunk, colors: Colors, edits: ResolvedEdits | None) -> np.ndarray | list[Layered]:
-    """Steady chroma with the edits over it; what `chroma_of_frames` takes."""
+    """Steady chroma with the edits applied, as `chroma_of_frames` takes it."""
     return edits.finish(chunk.start, colors.ab, colors.labels) if edits else colors.ab
 
 
@@ -184,7 +201,7 @@ def chroma_of_frames(film: Film, frames: Frames, ab: np.ndarray | list[Layered],
     """Chroma planes of a chunk's frames.
 
     Args:
-        film: the source; it says how samples are coded.
+        film: the source, which defines how samples are coded.
         frames: N frames.
         ab: (N, 2, h/2, w/2) CIE Lab, or N frames with layers.
         size: (rows, columns) of a chroma plane.

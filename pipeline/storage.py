@@ -1,9 +1,10 @@
-"""Films that lie elsewhere: URLs such as ``s3://bucket/reel.mkv``, read and written through fsspec.
+"""Films at URLs such as ``s3://bucket/reel.mkv``, read and uploaded through fsspec.
 
-The one module that knows URLs. A `Location` is a `Path` of this machine, or a URL as a `str`. A film is read where it
-lies, a few blocks at a time; a finished one is uploaded by an object store's own means, so that nobody sees half of it.
+Only this module handles URLs. A film is read in place, a few blocks at a time. A finished film is uploaded by the
+object store's own method, so nobody can see half a file.
 
-fsspec and what it needs for a protocol are imported when a URL is given: ``pip install 'semcolor[s3]'``.
+fsspec and the packages that it needs for a protocol are imported when a URL is given:
+``pip install 'semcolor[s3]'``.
 """
 
 from __future__ import annotations
@@ -19,29 +20,35 @@ from typing import IO, Any
 from ..errors import InputError, OutputError, SemcolorError, UserError
 
 Location = Path | str
+"""A path on this machine (`Path`), or a URL (`str`)."""
 
 BLOCK, BLOCKS = 4 << 20, 16
-"""Bytes fetched at a time, and how many such blocks an open film keeps: 64 MiB."""
+"""Size of a fetched block in bytes, and number of blocks that an open film keeps: 64 MiB."""
 
 STORES = ("s3", "s3a", "gs", "gcs", "az", "abfs", "abfss")
-"""Protocols of object stores: what is uploaded appears whole or not at all."""
+"""Protocols of object stores. In these, an uploaded file appears whole or not at all."""
 
 
 def is_url(place: str | os.PathLike[str]) -> bool:
+    """Whether the text begins with a protocol, such as ``s3://``."""
     return bool(re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", os.fspath(place)))
 
 
 def location_of(text: str | os.PathLike[str]) -> Location:
-    """A URL as it is; any other path, absolute."""
+    """A URL unchanged, or any other path made absolute."""
     return os.fspath(text) if is_url(text) else Path(text).absolute()
 
 
 def parent(place: Location) -> Location:
+    """The folder of a file."""
     return place.rpartition("/")[0] if isinstance(place, str) else place.parent
 
 
 def join(folder: Location, name: str) -> Location:
-    """`name` may hold folders, ``.`` and ``..``; if it is absolute or a URL, it is the answer."""
+    """The location of `name` in a folder.
+
+    `name` may contain folders, ``.`` and ``..``. An absolute path or a URL replaces the folder.
+    """
     if is_url(name):
         return name
     if not isinstance(folder, str):
@@ -52,7 +59,7 @@ def join(folder: Location, name: str) -> Location:
 
 @contextmanager
 def open_container(path: str) -> Iterator[Any]:
-    """The film at a path or URL, opened by PyAV for reading."""
+    """Open the film at a path or URL with PyAV for reading."""
     import av
 
     with ExitStack() as stack:
@@ -61,7 +68,7 @@ def open_container(path: str) -> Iterator[Any]:
 
 
 def open_file(path: str) -> IO[bytes]:
-    """The file at a path or URL. Of a URL only what is read is fetched, in blocks of `BLOCK` bytes."""
+    """Open the file at a path or URL for reading. From a URL, only the blocks that are read are fetched."""
     if not is_url(path):
         return open(path, "rb")
     system, key = _system(path)
@@ -70,7 +77,7 @@ def open_file(path: str) -> IO[bytes]:
 
 
 def size_of(path: str) -> int:
-    """Bytes. Raises InputError for a URL where nothing is."""
+    """Size in bytes. Raises InputError if there is no object at a URL."""
     if not is_url(path):
         return os.path.getsize(path)
     if (found := stat(path)) is None:
@@ -79,7 +86,7 @@ def size_of(path: str) -> int:
 
 
 def stat(url: str) -> tuple[int, int] | None:
-    """Size in bytes and a number that changes with the content; None where nothing is. Raises UserError."""
+    """(size in bytes, number that changes with the content); None if there is no object. Raises UserError."""
     system, key = _system(url)
     with _translated(url, InputError):
         try:
@@ -92,7 +99,11 @@ def stat(url: str) -> tuple[int, int] | None:
 
 
 def listing(url: str) -> list[tuple[str, tuple[int, int]]]:
-    """URLs of the files below a folder (its URL ends with /) or that match a pattern, and their `stat`; sorted."""
+    """(URL, its `stat`) of each file, sorted.
+
+    Args:
+        url: a folder, which ends with / and is searched with its subfolders, or a pattern.
+    """
     system, key = _system(url)
     with _translated(url, InputError):
         found = system.find(key, detail=True) if url.endswith("/") else system.glob(key, detail=True)
@@ -100,7 +111,7 @@ def listing(url: str) -> list[tuple[str, tuple[int, int]]]:
 
 
 def check_target(source: str | os.PathLike[str], url: str, overwrite: bool = False) -> None:
-    """Raise `OutputError`, one sentence, if nothing can be uploaded to `url`."""
+    """Raise `OutputError`, one sentence, if a film cannot be uploaded to `url`."""
     if url.partition("://")[0] not in STORES:
         raise OutputError(
             f"{url}: only an object store ({', '.join(f'{s}://' for s in STORES)}) takes a film whole or not at all; "
@@ -120,35 +131,37 @@ def check_target(source: str | os.PathLike[str], url: str, overwrite: bool = Fal
 
 
 def upload(file: Path, url: str) -> None:
-    """Put a file there, whole or not at all, and see that it arrived. Raises SemcolorError."""
+    """Upload a file, whole or not at all, and check the size that arrived. Raises SemcolorError."""
     system, key = _system(url)
     try:
         system.put_file(str(file), key)
         arrived = system.info(key)["size"]
-    except Exception as error:  # of whatever package is at work
+    except Exception as error:  # each store's package raises exceptions of its own
         reason = str(error) or type(error).__name__
-        raise SemcolorError(f"{url} could not be uploaded ({reason}); the same command goes on with that.") from error
+        raise SemcolorError(
+            f"{url} could not be uploaded ({reason}); the same command resumes with the upload."
+        ) from error
     if arrived != file.stat().st_size:
-        raise SemcolorError(f"{url} arrived with {arrived} of {file.stat().st_size} bytes; the same command goes on.")
+        raise SemcolorError(f"{url} arrived with {arrived} of {file.stat().st_size} bytes; the same command resumes.")
 
 
 def digest(url: str) -> str:
-    """SHA-256 of the content, hexadecimal; "" where nothing is."""
+    """SHA-256 of the content, hexadecimal; "" if there is no object."""
     if stat(url) is None:
         return ""
     with open_file(url) as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]  # fsspec's are readable too
+        return hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]  # fsspec's files are readable too
 
 
 def _system(url: str) -> tuple[Any, str]:
-    """fsspec's file system, and the URL's path in it. Others write there, so that no listing is remembered."""
+    """(fsspec's file system, the URL's path in it). Listings are not cached, because others write to the store, too."""
     try:
         from fsspec.core import url_to_fs
 
         return url_to_fs(url, use_listings_cache=False)
     except ImportError as error:
         raise UserError(
-            f"{url} needs further packages: pip install 'semcolor[s3]' has those of s3 ({error})."
+            f"{url} needs more packages: pip install 'semcolor[s3]' installs those for s3 ({error})."
         ) from error
     except ValueError as error:
         raise UserError(f"{url}: {error}.") from error
@@ -161,7 +174,12 @@ def _stat(info: dict[str, Any]) -> tuple[int, int]:
 
 @contextmanager
 def _translated(url: str, kind: type[UserError]) -> Iterator[None]:
-    """What a store says, in a sentence: the user's mistakes, and what may be otherwise the next time."""
+    """Translate a store's exceptions into one sentence.
+
+    Args:
+        url: the object concerned.
+        kind: class of the user's mistakes. Errors that may pass are a SemcolorError.
+    """
     try:
         yield
     except SemcolorError:
@@ -170,7 +188,7 @@ def _translated(url: str, kind: type[UserError]) -> Iterator[None]:
         raise kind(f"{url}: no such object or bucket.") from error
     except PermissionError as error:
         raise kind(f"{url}: permission denied by the store ({error}).") from error
-    except Exception as error:  # boto's own are of no common kind, and not to be imported here
+    except Exception as error:  # boto's exceptions share no base class, and boto may not be installed
         if "Credentials" in type(error).__name__:
             raise kind(
                 f"{url}: no credentials were found ({error}); for S3 set AWS_PROFILE or AWS_ACCESS_KEY_ID."

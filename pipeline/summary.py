@@ -1,4 +1,4 @@
-"""What was understood of each shot, in numbers: how much of it each label takes, in what colour, how surely."""
+"""Statistics of each shot: for each label its share of the pixels, its colour and its confidence."""
 
 from __future__ import annotations
 
@@ -19,17 +19,24 @@ LEGEND = {
     "SEMCOLOR_VERSION": __version__,
     "SEMCOLOR_LABELS": json.dumps(dict(enumerate(NAMES)), separators=(",", ":")),
 }
-"""Metadata of the label maps: what made them, and what each value means."""
+"""Metadata of the film of label maps: the version of semcolor that made it, and the label of each value."""
 
 LEAST = 0.0005
-"""Share of a shot below which a label is not listed."""
+"""Least share of a shot's pixels at which a label is listed."""
 
 
 def count(chunk: Chunk, thumbs: np.ndarray, ab: np.ndarray | list[Layered], labels: np.ndarray) -> dict[str, Any]:
-    """One chunk's sums, for JSON.
+    """The sums of one chunk, for the summary.
 
-    thumbs (N, h, w) uint8; ab (N, 2, h/2, w/2) or as `Control.finish` gives it; labels (N, 62, h/4, w/4) uint8
-    probabilities.
+    Args:
+        chunk: N frames.
+        thumbs: (N, h, w) uint8, full range 0..255: luma at network size.
+        ab: (N, 2, h/2, w/2) a and b of CIE Lab; or N frames with layers, from `ResolvedEdits.finish`.
+        labels: (N, 62, h/4, w/4) uint8: label probabilities × 255.
+
+    Returns:
+        A record that JSON can hold. Its `sums` has five rows: for each label the sum over its pixels of 1, probability,
+        luma (0..255), a and b.
     """
     size = labels.shape[:1:-1]
     sums = np.zeros((5, len(NAMES)))  # pixels, probability, luma, a, b
@@ -43,10 +50,16 @@ def count(chunk: Chunk, thumbs: np.ndarray, ab: np.ndarray | list[Layered], labe
 
 
 def summarise(film: Film, counts: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The shots, in order, from the `count`s of all chunks.
+    """The records of all shots, for JSON.
 
-    Of each: number, first frame, its time, number of frames, and by falling share its labels: share 0..1, mean a and
-    b (CIE Lab) and the colour that these are at the label's mean luma, mean probability (confidence).
+    Args:
+        film: the source.
+        counts: the results of `count` for all chunks.
+
+    Returns:
+        A record for each shot, in order: its number, its first frame, the time of that frame, its number of frames, and
+        its labels in order of falling share. A label has its share (0..1), its mean a and b (CIE Lab), the colour of
+        these at the label's mean luma (`#rrggbb`), and its mean probability (`confidence`).
     """
     shots = []
     for shot in sorted({c["shot"] for c in counts}):
@@ -62,7 +75,7 @@ def summarise(film: Film, counts: list[dict[str, Any]]) -> list[dict[str, Any]]:
             labels[NAMES[label]] = {
                 "share": round(float(share[label]), 4),
                 "ab": [round(float(a), 2), round(float(b), 2)],
-                "colour": _colour(luma, a, b),
+                "colour": _color(luma, a, b),
                 "confidence": round(float(confidence), 3),
             }
         time = timecode(int(film.pts[first] - film.pts[0]) * film.time_base)
@@ -71,7 +84,7 @@ def summarise(film: Film, counts: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return shots
 
 
-def _colour(luma: float, a: float, b: float) -> str:
+def _color(luma: float, a: float, b: float) -> str:
     """#rrggbb of a, b at the lightness of the neutral grey `luma` (0..255)."""
     grey = np.full((1, 1, 3), luma / 255, np.float32)
     lightness = cv2.cvtColor(grey, cv2.COLOR_RGB2Lab)[0, 0, 0]

@@ -1,11 +1,12 @@
-"""Encode a film in parts and commit each part durably, so that a run can go on from the last one.
+"""Encode a film in parts and commit each part durably, so that a run can resume after the last part.
 
-A part is a NUT file (exact time stamps) that ends where a shot ends or, if the shot is long, at a multiple of
-`PART_STEP` frames of it. Where that is depends on the film's cuts alone (`chunk.ends_part`), so a part that is missing
-among others can be made again, and several writers can make different parts at once. Beside it lie the temporal stage's
-state at its end and, written last, a receipt (JSON) with the digests of all of them: a part without a valid receipt
-does not exist. Every file is written under a temporary name, synced and renamed. Writing a part again gives the same
-bytes.
+A part is a NUT file (exact time stamps). It ends where a shot ends or, in a long shot, at a multiple of `PART_STEP`
+frames of the shot. Part boundaries depend only on the film's cuts (`chunk.ends_part`), so a missing part can be made
+again between others, and several writers can make different parts at the same time.
+
+Two more files belong to a part: the steadier's state at its end, and a receipt (JSON) with the digests of all its
+files. The receipt is written last: a part without a valid receipt does not exist. Every file is written under a
+temporary name, synced and renamed. Writing a part again gives the same bytes.
 """
 
 from __future__ import annotations
@@ -29,13 +30,15 @@ from .parts import EditsDigest, Part, committed, first_missing, no_edits, sweep
 from .reader import luma_sha256
 
 Pictures = dict[Kind, tuple[np.ndarray, ...]]
-"""Kind of film → (luma, chroma) as `PartWriter.write` takes them, (luma,) for `gray`, or R'G'B' (N, h, w, 3) uint8."""
+"""Kind of film → its planes: (luma, chroma) as `PartWriter.write` takes them, (luma,) for the pixel format `gray`, or
+(R'G'B',) of shape (N, h, w, 3) uint8."""
 
 
 class PartWriter:
-    """Takes chunks in order, those of the gaps between the parts that are there; `gaps` says which are these.
+    """Takes the chunks of the gaps between the existing parts, in order, and writes the missing parts.
 
-    Several may share a folder that has been swept: each is given `parts`, and told by `skip_to` which are its own.
+    `parts.gaps` finds the gaps. Several writers may share a folder from which uncommitted files were removed
+    (`parts.sweep`): each gets the argument `parts`, and `skip_to` assigns it the parts that it makes.
     """
 
     def __init__(
@@ -51,11 +54,11 @@ class PartWriter:
         Args:
             folder: the work folder.
             film: the source.
-            encoding: of the colour film.
-            extras: of the further films, by kind.
-            parts: the valid parts, if the caller knows them. Otherwise they are looked for (`parts.committed`), and all
-                other files of parts are removed.
-            edits: gives the digest of the edits that affect a part.
+            encoding: encoding of the colour film.
+            extras: encodings of the extra films, by kind.
+            parts: the valid parts, if the caller knows them. Otherwise the writer finds them (`parts.committed`) and
+                removes all other files of parts.
+            edits: returns the digest of the edits that affect a part.
         """
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -63,7 +66,7 @@ class PartWriter:
         self.encodings = {Kind.FILM: encoding, **(extras or {})}
         self.parts = committed(self.folder) if parts is None else list(parts)
         if any(set(self.encodings) - set(part.files) for part in self.parts):
-            raise WorkError(f"{self.folder} holds parts without a further film that is asked for; start over.")
+            raise WorkError(f"{self.folder} holds parts without an extra film that is wanted now; start over.")
         if parts is None:
             sweep(self.folder, self.parts)
         self._edits = edits
@@ -83,21 +86,21 @@ class PartWriter:
         extras: Pictures | None = None,
         note: Any = None,
     ) -> Part | None:
-        """Encode a chunk. A chunk of a committed part is not encoded again: the call was a repeated one.
+        """Encode a chunk. The chunk of a committed part is not encoded again: the call is a repetition.
 
         Args:
-            chunk: the next one.
+            chunk: the next chunk.
             luma: (N, H, W) uint8, or uint16 above 8 bits.
             chroma: (N, 2, ch, cw) of luma's type: Cb and Cr in the film's range; (ch, cw) = `chroma_size`.
-            state: the steadier's state after the chunk, wanted where `chunk.may_end_part`.
-            extras: pictures of the further films.
-            note: what else is to be kept of the chunk, anything that JSON can say; see `parts.notes`.
+            state: the steadier's state after the chunk; needed where `chunk.may_end_part`.
+            extras: pictures of the extra films.
+            note: any JSON value to keep with the chunk; see `parts.notes`.
 
         Returns:
-            The receipt if a part ended with the chunk.
+            The receipt of the part if a part ends with the chunk, else None.
 
         Raises:
-            WorkError: for any other chunk but the next, and for pictures that do not fit. The open part is abandoned.
+            WorkError: if the chunk is not the next one, or the pictures do not fit. The open part is abandoned.
         """
         own = next((p for p in self.parts if p.start <= chunk.start < p.stop), None)
         if own:
@@ -107,7 +110,7 @@ class PartWriter:
         pictures = {Kind.FILM: (luma, chroma), **(extras or {})}
         try:
             if set(pictures) != set(self.encodings):
-                raise WorkError(f"pictures of {', '.join(pictures)} came where {', '.join(self.encodings)} are due.")
+                raise WorkError(f"expected pictures of {', '.join(self.encodings)}, got {', '.join(pictures)}.")
             for kind, encoding in self.encodings.items():
                 if kind not in self._open:
                     self._open[kind] = PartEncoder(self._path(kind, ".tmp"), encoding, int(self.film.pts[0]))
@@ -123,26 +126,30 @@ class PartWriter:
             if ends_part(chunk, self._begin, self.film.frames):
                 return self._close(chunk, b"" if chunk.ends_shot else state, luma_sha256(luma[-1]))
             if first_missing(self.parts, self._next) != self._next:
-                raise WorkError(f"{self.folder} holds a part that begins where none ends; start over.")
+                raise WorkError(f"{self.folder} holds a part that begins at a frame where no part can end; start over.")
         except BaseException:
             self.abort()
             raise
         return None
 
     def skip_to(self, frame: int) -> None:
-        """The part that begins with `frame` is next: others make those before it. WorkError if another one is open."""
+        """Skip to the part that begins with `frame`; other writers make those before it.
+
+        Raises WorkError if another part is open.
+        """
         if frame != self._begin:
             if self._open:
-                raise WorkError(f"the part of frame {frame} came while that of frame {self._begin} is open.")
+                raise WorkError(f"the part of frame {frame} came while the part of frame {self._begin} is open.")
             self._begin = self._next = frame
 
     def abort(self) -> None:
-        """Give up the open part: what is committed stays, and the next chunk is again the open part's first."""
+        """Abandon the open part. Committed parts stay, and the next chunk is the first of the abandoned part again."""
         for encoder in self._open.values():
             encoder.abort()
         self._open, self._pts, self._damaged, self._notes, self._next = {}, [], [], [], self._begin
 
     def _close(self, chunk: Chunk, state: bytes, last_luma: str) -> Part:
+        """Commit the open part, which ends with the chunk."""
         digests: dict[str, str] = {}
         for kind, encoder in self._open.items():
             encoder.close()
@@ -173,6 +180,7 @@ class PartWriter:
         return part
 
     def _path(self, kind: str, ending: str = "") -> Path:
+        """Path of a file of the open part."""
         plain = {"film": ".nut", "state": ".state", "notes": ".notes", "receipt": ".json"}
         suffix = plain.get(kind, f".{kind}.nut")
         return self.folder / f"part-{self._begin:09}{suffix}{ending}"

@@ -187,7 +187,7 @@ MISTAKES = {
     "no bucket to write to": (["one.mkv", "-o", "s3://lost/out.mkv", "--work", "."], "there is no bucket lost"),
     "the source itself": (["s3://reels/in/one.mkv", "-o", "s3://reels/in/one.mkv", "--work", "."], "the input itself"),
     "exists": (["one.mkv", "-o", "s3://reels/in/one.mkv", "--work", "."], "exists already"),
-    "no container": (["one.mkv", "-o", "s3://reels/out.txt", "--work", "."], ".txt names no film's container"),
+    "no container": (["one.mkv", "-o", "s3://reels/out.txt", "--work", "."], "a film cannot be written as .txt"),
     "no work folder": (["one.mkv", "-o", "s3://reels/out.mkv"], "give --work FOLDER as well"),
     "beside the source": (["s3://reels/in/one.mkv"], "s3://reels/in/one.color.mkv: give --work FOLDER as well"),
     "no such work folder": (["one.mkv", "-o", "s3://reels/out.mkv", "--work", "lost"], "--work lost is not a folder"),
