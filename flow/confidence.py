@@ -9,9 +9,9 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from .warp import halve, length
+from .planes import halve, length, resize
 
-__all__ = ["motion_edge", "resize", "shared", "sight", "suspicion"]
+__all__ = ["motion_edge", "shared", "sight", "suspicion"]
 
 NEAR = 2.0
 """What surrounds a pixel reaches as far as a Gaussian of this standard deviation, in units of 8 pixels of network
@@ -66,12 +66,6 @@ def suspicion(odd: np.ndarray, weight: np.ndarray, visible: np.ndarray, edge: np
     usual = max(cv2.mean(differs, (weight >= 1).view(np.uint8))[0], QUIET)
     doubt = np.clip(5 - visible.astype(np.float32) * np.float32(1 / 51), 0, 1) / 16
     return np.maximum(edge, doubt) * np.square(np.square(differs * np.float32(1 / (times * usual))))
-
-
-def resize(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """(H, W) to (width, height): averaged down or linear up."""
-    smaller = size[0] < picture.shape[1]
-    return cv2.resize(picture, size, interpolation=cv2.INTER_AREA if smaller else cv2.INTER_LINEAR)
 
 
 def _blur(picture: np.ndarray) -> np.ndarray:

@@ -14,8 +14,9 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from .confidence import motion_edge, resize, shared, sight, suspicion
+from .confidence import motion_edge, shared, sight, suspicion
 from .motion import Motion
+from .planes import resize
 from .warp import remap, sources
 
 __all__ = ["BLOCK", "LOOKAHEAD", "average_ahead"]

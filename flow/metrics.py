@@ -9,7 +9,8 @@ from __future__ import annotations
 import numpy as np
 
 from .motion import Motion
-from .warp import halve, remap, sources
+from .planes import halve
+from .warp import remap, sources
 
 __all__ = ["chroma_distribution_consistency", "chroma_warp_error", "label_churn"]
 

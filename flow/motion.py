@@ -19,8 +19,8 @@ from typing import Protocol
 import cv2
 import numpy as np
 
+from .planes import halve
 from .visibility import relate, without_specks
-from .warp import halve
 
 __all__ = ["Dis", "Estimator", "Motion", "estimate", "one_thread"]
 

@@ -29,11 +29,12 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
-from .confidence import motion_edge, resize, shared, sight, suspicion
+from .confidence import motion_edge, shared, sight, suspicion
 from .hysteresis import hold, pixels, total
 from .lookahead import BLOCK, LOOKAHEAD, average_ahead
 from .motion import Motion, one_thread
-from .warp import halve, length, remap, sources
+from .planes import halve, length, resize
+from .warp import remap, sources
 
 __all__ = ["STATE_VERSION", "Steadier"]
 

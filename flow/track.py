@@ -24,8 +24,9 @@ import cv2
 import numpy as np
 
 from .motion import equalise, one_thread
+from .planes import halve, length
 from .snap import walk
-from .warp import halve, length, remap, sources
+from .warp import remap, sources
 
 __all__ = ["follow"]
 

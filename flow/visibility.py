@@ -18,7 +18,8 @@ from math import log
 import cv2
 import numpy as np
 
-from .warp import halve, length, remap, sources
+from .planes import halve, length, slope
+from .warp import remap, sources
 
 __all__ = ["relate", "without_specks"]
 
@@ -58,8 +59,7 @@ class _View:
 
     def __init__(self, luma: np.ndarray) -> None:
         self.luma = without_specks(luma)  # (H, W) uint8
-        x, y = (cv2.Sobel(self.luma, cv2.CV_32F, *order, scale=1 / 8) for order in ((1, 0), (0, 1)))
-        self.slope = length(x, y)  # (H, W) float32: length of the gradient, levels a pixel
+        self.slope = slope(self.luma)  # (H, W) float32: length of the gradient, levels a pixel
         self.power = np.square(cv2.blur(self.slope, (9, 9)) * np.float32(1 / FLAT))  # 1: as much as FLAT all around
 
 

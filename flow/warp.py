@@ -27,8 +27,6 @@ from functools import lru_cache
 import cv2
 import numpy as np
 
-__all__ = ["halve", "length", "remap", "sources", "warp"]
-
 
 @lru_cache(maxsize=8)
 def _grid(height: int, width: int) -> np.ndarray:
@@ -76,18 +74,3 @@ def remap(picture: np.ndarray, where: np.ndarray, cubic: bool = False) -> np.nda
     """`cv2.remap` of an (H, W) or (H, W, C) picture with this module's settings; `where` comes from `sources`."""
     how = cv2.INTER_CUBIC if cubic else cv2.INTER_LINEAR
     return cv2.remap(picture, where, None, how, borderMode=cv2.BORDER_REPLICATE)
-
-
-def halve(picture: np.ndarray) -> np.ndarray:
-    """(H, W) or (H, W, C) uint8 or float32 at half the size in each direction, averaged."""
-    height, width = picture.shape[:2]
-    return cv2.resize(picture, (width // 2, height // 2), interpolation=cv2.INTER_AREA)
-
-
-def length(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Of the vectors with these components, elementwise.
-
-    Not by `cv2.magnitude`, whose last bit depends on where in memory the arrays lie: a film would not come out the
-    same twice. (Tried in the same way: every other function of OpenCV and NumPy that this floor uses is exact.)
-    """
-    return np.sqrt(x * x + y * y)

@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 import pytest
 import skimage.data
+from semcolor.flow.planes import halve
 from semcolor.flow.snap import snap
-from semcolor.flow.warp import halve
 from support.motions import texture
 
 SIZE = 160, 240  # 2 % of the height are 3.2 pixels

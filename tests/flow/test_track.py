@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from semcolor.flow import estimate
 from semcolor.flow.metrics import chroma_warp_error
+from semcolor.flow.planes import halve
 from semcolor.flow.track import follow
-from semcolor.flow.warp import halve
 from support.motions import disc, pan
 
 
