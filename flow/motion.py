@@ -136,7 +136,7 @@ def estimate(thumbs: np.ndarray, before: np.ndarray | None, estimator: Estimator
         for start in range(first - first % batch, count, batch):
             news = frames[start + 1 : start + 1 + batch]
             olds = frames[start : start + len(news)]
-            news = np.stack([equalise(new, old) for new, old in zip(news, olds, strict=True)])
+            news = np.stack([equalize(new, old) for new, old in zip(news, olds, strict=True)])
             forward, backward = estimator(olds, news)
             for i in range(max(start, first), start + len(news)):
                 k = i - start
@@ -145,7 +145,7 @@ def estimate(thumbs: np.ndarray, before: np.ndarray | None, estimator: Estimator
     return motion
 
 
-def equalise(picture: np.ndarray, model: np.ndarray) -> np.ndarray:
+def equalize(picture: np.ndarray, model: np.ndarray) -> np.ndarray:
     """`picture` with the mean and the contrast (standard deviation) of `model`; both (h, w) uint8.
 
     Contrast is changed by at most a factor 2: beyond that (a fade's black end) there is nothing left to compare.

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 from semcolor.flow import Motion, estimate
-from semcolor.flow.motion import equalise, one_thread
+from semcolor.flow.motion import equalize, one_thread
 from semcolor.flow.warp import warp
 from support.motions import disc, pan, part, shifted, texture, worn
 
@@ -96,11 +96,11 @@ def test_flicker_is_not_motion():
     assert (motion.backward_visible[inside] >= 128).mean() > 0.97
 
 
-def test_equalise_keeps_within_range():
+def test_equalize_keeps_within_range():
     dark = np.full((32, 32), 2, np.uint8)
     bright = texture(32, 32).clip(0, 255).astype(np.uint8)
-    assert abs(float(equalise(dark, bright).mean()) - float(bright.mean())) < 2
-    assert equalise(bright, dark).max() < 100
+    assert abs(float(equalize(dark, bright).mean()) - float(bright.mean())) < 2
+    assert equalize(bright, dark).max() < 100
 
 
 def test_motion_depends_on_the_pair_alone():
