@@ -1,13 +1,14 @@
-"""Motion between frames, and colours and labels held steady along it.
+"""Motion between frames, and colours and labels that stay steady along it.
 
-Arrays in, arrays out: this floor knows frames as NumPy arrays, never files of video.
+This floor takes arrays and returns arrays: it knows frames as NumPy arrays and knows nothing of video files.
 
-    motion      flow between neighbouring frames            raft        the same by a network, if its weights are given
-    visibility  what of each frame its neighbour shows      warp        pictures moved along a flow
-    lookahead   each frame averaged with those to come      steady      a shot's colours and labels held still
-    confidence  how far what is carried may be believed     hysteresis  labels that give way only to likelier ones
-    snap        an outline drawn to the edges it means      track       a region followed through its shot
-    metrics     how steady a result is
+    motion      flow between neighbouring frames         raft        the same by the network RAFT
+    visibility  pixels that the neighbouring frame shows warp        pictures moved along a flow
+    lookahead   each frame averaged with those to come   steady      steady colours and labels along a shot
+    confidence  how far a carried colour is believed     hysteresis  labels that change only for likelier ones
+    snap        a drawn outline moved to luma edges      track       a region followed through its shot
+    past        a shot's colours and labels so far       metrics     how steady a result is
+    planes      small operations that the others share
 """
 
 from .lookahead import BLOCK, LOOKAHEAD, horizon

@@ -1,12 +1,13 @@
-"""What follows a frame has as much of a say in its colours as what came before.
+"""Each frame's chroma averaged with the frames that follow it, so that the future counts as much as the past.
 
-A filter that knows the past alone believes the first readings most, since they are in every mean from then on, and
-what comes into the picture is read worst at first, in part and at the border. So each frame is averaged with those
-that follow before the past is averaged in: filtered both ways, nothing lags (zero-phase filtering; Gustafsson,
-"Determining the Initial States in Forward-Backward Filtering", 1996).
+A filter that knows only the past believes a shot's first frames most, since they are part of every later mean. But
+what enters the picture is read worst at first, when only a part of it is seen, at the border. So each frame is averaged
+with those that follow before the past is averaged in (see `steady`). As the filter runs in both directions of time,
+nothing lags (zero-phase filtering; Gustafsson, "Determining the Initial States in Forward-Backward Filtering", 1996).
 
-The pass runs backwards in time, in blocks of `BLOCK` frames counted from the shot's first one, and begins `LOOKAHEAD`
-frames behind each. As the ends of chunks are ends of blocks, the result does not depend on how the shot was cut.
+This pass runs backwards in time. It takes the frames in blocks of `BLOCK`, counted from the shot's first frame, and
+begins `LOOKAHEAD` frames behind each block. The ends of chunks are ends of blocks, so the result does not depend on
+how the shot was cut into chunks.
 """
 
 from __future__ import annotations
@@ -14,20 +15,19 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from .confidence import motion_edge, resize, shared, sight, suspicion
+from .confidence import carried_share, common_error, ghost_suspicion, motion_edge
 from .motion import Motion
+from .planes import resize
 from .warp import remap, sources
 
-__all__ = ["BLOCK", "LOOKAHEAD", "average_ahead", "horizon"]
-
 LOOKAHEAD = 8
-"""Frames behind a block that have a say in its colours."""
+"""Number of frames behind a block that its colours depend on."""
 
 BLOCK = 8
-"""Frames that look ahead to the same last one."""
+"""Number of frames that share the same last frame of lookahead."""
 
-ODD = 4.0
-"""How odd a colour that is carried back must be to lose half of its weight; see `suspicion`."""
+GHOST_RATIO = 4.0
+"""A carried colour that differs by this many times the usual difference loses half of its weight."""
 
 
 def horizon(begin: int, stop: int) -> int:
@@ -51,16 +51,18 @@ def horizon(begin: int, stop: int) -> int:
 def average_ahead(
     ab: np.ndarray, motion: Motion, after: tuple[np.ndarray, Motion] | None, strength: float = 1.0
 ) -> np.ndarray:
-    """The mean of each frame and those that follow, carried back to it by the flow while they are in sight.
+    """The mean of each frame's chroma and that of the frames that follow, as far as they show the same.
 
-    All warping is bilinear: along an edge, cubic rings more with each step, and the frame itself has the detail.
+    The following frames are carried back by the flow. All warping is bilinear: bicubic warping rings along an edge,
+    more with each step, and the detail comes from the frame itself.
 
     Args:
-        ab, motion: (N, 2, h, w) float32 and its motion; frame 0 begins a block. Only at the shot's end N need not be a
-            multiple of `BLOCK`.
-        after: the same of the frames that follow in the shot, any float type: `LOOKAHEAD` of them are used, or as many
-            as there are; None: the shot ends.
-        strength: what part of its weight the mean keeps from frame to frame, 0 to 1.
+        ab: (N, 2, h, w) float32, CIE Lab a and b. Frame 0 begins a block. N is a multiple of `BLOCK` unless the shot
+            ends.
+        motion: of the same N frames.
+        after: ab (any float type) and motion of the frames that follow in the shot; None if the shot ends. `LOOKAHEAD`
+            of them are used, or as many as there are.
+        strength: share of its weight that the mean keeps from frame to frame, 0 to 1.
 
     Returns:
         (N, 2, h, w) float32.
@@ -70,7 +72,7 @@ def average_ahead(
         frames += list(after[0][:LOOKAHEAD].astype(np.float32))
         flows += list(after[1].forward[:LOOKAHEAD])
         visible += list(after[1].forward_visible[:LOOKAHEAD])
-    edges = [resize(motion_edge(flow), (ab.shape[3], ab.shape[2])) for flow in flows]  # for two blocks each
+    edges = [resize(motion_edge(flow), (ab.shape[3], ab.shape[2])) for flow in flows]  # each is used for two blocks
     means = ab.copy()
     for start in range(0, len(ab), BLOCK):
         stop = min(start + BLOCK, len(ab))
@@ -79,9 +81,9 @@ def average_ahead(
         for i in reversed(range(start, last)):
             seen, edge = visible[i + 1], edges[i + 1]  # between frame i and the next
             *carried, weight = cv2.split(remap(cv2.merge([*mean, weight]), sources(flows[i + 1])))
-            weight *= sight(seen) * np.float32(strength)
+            weight *= carried_share(seen) * np.float32(strength)
             gap = frames[i] - np.stack(carried)
-            weight /= 1 + suspicion(gap - shared(gap, weight), weight, seen, edge, ODD)
+            weight /= 1 + ghost_suspicion(gap - common_error(gap, weight), weight, seen, edge, GHOST_RATIO)
             mean = frames[i] - gap * (weight / (weight + 1))
             weight += 1
             if i < stop:

@@ -1,7 +1,8 @@
-"""How steady a film's colours and labels are; arrays in, numbers out.
+"""Measures of how steady a film's colours and labels are: arrays in, numbers out.
 
-The measures are per pair of neighbouring frames or per run of frames and know nothing of how the film was made, so
-they serve for a film's truth, the network's own frames and the steadied ones alike.
+Colorizing a film does not use this module; it is for tests and benchmarks. The measures compare neighbouring frames, or
+the frames of a run. They do not depend on how the film was made, so they apply to the true colours, to the network's
+own frames and to the steadied frames alike.
 """
 
 from __future__ import annotations
@@ -9,26 +10,26 @@ from __future__ import annotations
 import numpy as np
 
 from .motion import Motion
-from .warp import halve, remap, sources
-
-__all__ = ["chroma_distribution_consistency", "chroma_warp_error", "label_churn"]
+from .planes import halve
+from .warp import remap, sources
 
 VISIBLE = 128
+"""Visibility (uint8) from which on a pixel counts as visible."""
 
 
 def chroma_warp_error(ab: np.ndarray, motion: Motion) -> float:
     """Mean chroma error between each frame and the frame before warped to it, over visible pixels.
 
-    (|a - a'| + |b - b'|) / 2, the warp error of Lai et al. ("Learning Blind Video Temporal Consistency", ECCV 2018)
-    on chroma alone. Warping is bilinear. Natural colour video has 0.25 to 0.6, a per-frame network several times as
-    much.
+    The error is (|a - a'| + |b - b'|) / 2: the warp error of Lai et al. ("Learning Blind Video Temporal Consistency",
+    ECCV 2018) on chroma alone. Warping is bilinear. Natural colour video has 0.25 to 0.6, and a per-frame network has
+    several times as much.
 
     Args:
         ab: (N, 2, h/2, w/2), CIE Lab a and b, N >= 2.
-        motion: of the same frames; entry 0 is not used.
+        motion: of the same frames. Entry 0 is not used.
 
     Returns:
-        Mean over all visible pixels of all pairs, in ab units; NaN if nothing is visible.
+        The mean over all visible pixels of all pairs, in ab units; NaN if nothing is visible.
     """
     total, count = 0.0, 0
     for i in range(1, len(ab)):
@@ -41,15 +42,15 @@ def chroma_warp_error(ab: np.ndarray, motion: Motion) -> float:
 
 
 def label_churn(labels: np.ndarray, motion: Motion) -> float:
-    """Share of visible pixels whose most probable label differs from the one they showed in the frame before.
+    """Share of visible pixels whose most probable label differs from their label in the frame before.
 
     Args:
         labels: (N, L, h/4, w/4) probabilities in any unit, or (N, h/4, w/4) label indices below 256.
-        motion: of the same frames, on the grid twice as fine.
+        motion: of the same frames, on a grid twice as fine.
 
     Returns:
-        0 (still) to 1; NaN if nothing is visible. A pixel counts as visible if the four of the finer grid are, on
-        average.
+        0 (no label changes) to 1; NaN if nothing is visible. A pixel counts as visible if the mean visibility of its
+        four pixels on the finer grid is high enough.
     """
     index = (labels.argmax(1) if labels.ndim == 4 else labels).astype(np.uint8)
     height, width = index.shape[1:]
@@ -64,22 +65,25 @@ def label_churn(labels: np.ndarray, motion: Motion) -> float:
 
 
 def chroma_distribution_consistency(pictures: np.ndarray, distances: tuple[int, ...] = (1, 2, 4)) -> float:
-    """CDC: how little the distributions of the colour channels change along a shot; lower is steadier.
+    """CDC: how much the distributions of the colour channels change along a shot; lower is steadier.
 
     Liu et al., "Temporally Consistent Video Colorization with Deep Feature Propagation and Self-regularization
     Learning" (TCVC), 2021: mean Jensen-Shannon divergence (natural logarithm) of the 256-bin histograms of each
     channel of frames 1, 2 and 4 apart, averaged over channels, then pairs, then distances.
 
     Args:
-        pictures: (N, C, H, W) uint8, of one shot; R'G'B' as in the paper, or any 8-bit coding of chroma.
-        distances: those not smaller than N are left out.
+        pictures: (N, C, H, W) uint8, of one shot: R'G'B' as in the paper, or any 8-bit coding of chroma.
+        distances: between the frames that are compared. Distances of N or more are left out.
 
     Returns:
-        0 (the same) to ln 2; natural video about 0.001.
+        0 (all frames have the same distribution) to ln 2. Natural video has about 0.001.
+
+    Raises:
+        ValueError: the pictures have another type or shape, or are too few.
     """
     if pictures.dtype != np.uint8 or pictures.ndim != 4 or len(pictures) <= min(distances):
         wanted = f"(N, C, H, W) uint8 with N above {min(distances)}"
-        raise ValueError(f"CDC wants {wanted}, not {pictures.shape} {pictures.dtype}")
+        raise ValueError(f"CDC takes {wanted}, not {pictures.shape} {pictures.dtype}")
     counts = [[np.bincount(channel.ravel(), minlength=256) for channel in picture] for picture in pictures]
     share = np.array(counts, np.float64) / pictures[0, 0].size  # (N, C, 256)
     means = [_divergence(share[:-d], share[d:]).mean() for d in distances if d < len(share)]
@@ -87,7 +91,7 @@ def chroma_distribution_consistency(pictures: np.ndarray, distances: tuple[int, 
 
 
 def _divergence(p: np.ndarray, q: np.ndarray) -> np.ndarray:
-    """Jensen-Shannon divergence of distributions along the last axis, natural logarithm."""
+    """Jensen-Shannon divergence of distributions along the last axis, with the natural logarithm."""
     middle = (p + q) / 2
     both = np.stack([p, q])
     ratio = np.divide(both, middle, out=np.ones_like(both), where=both > 0)

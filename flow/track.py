@@ -1,18 +1,24 @@
-"""A region of one frame followed through its shot, both ways.
+"""A region of one frame, followed through its shot in both directions of time.
 
-Motion measured from frame to frame drifts: a tenth of a pixel a frame is four after forty. So every frame is matched
-with an anchor, the frame where the region was last known well: the places found so far, carried one frame on, are
-where the matching starts. A pixel whose match is sure (it goes there and back, and looks the same there) is in the
-region if its match is. What is not sure (uncovered since, turned, new in the picture) keeps what it was taken for in
-the frame before, or by its surroundings if it was not seen there, and is taken more and more for what moves and looks
-like it: what a moving thing uncovers holds still with the background. What covers the region is outside of it, since
-it comes from outside. Of all that, the border is drawn to the luma edges near it, as a drawn outline is, but only where
-the match is not sure: a region may well end where there is no edge, and a sure match knows.
+Motion measured from frame to frame drifts: a tenth of a pixel a frame is four pixels after forty frames. So every frame
+is matched with an anchor, the last frame in which the region was known well. Matching starts from the places found so
+far, carried one frame on.
 
-Seen so, frame by frame, a border wavers, and paint shows it. So the region is also carried from frame to frame with its
-own motion, which near its border is taken from inside it, and what each frame says is averaged in.
+- Where the match is sure (it leads there and back, and the pixel looks the same there), a pixel is in the region if its
+  match is.
+- Where the match is not sure (the pixel was uncovered since, has turned, or is new in the picture), the pixel keeps
+  what it was taken for in the frame before, or takes what its surroundings are if it was not seen there. From frame to
+  frame it is then taken more and more for the side, region or surroundings, that moves and looks like it: what a moving
+  thing uncovers holds still with the background. A thing that covers the region counts as outside, since it comes from
+  outside.
+- Where the match is not sure, the border is also moved to the luma edges near it, as a drawn outline is (see `snap`).
+  Where the match is sure it stays: a region may end without a luma edge, and the match is then the better evidence.
 
-The motion of `estimate` is not used: it is settled to hold still where in doubt, which is right for blending and
+A border that is found frame by frame wavers, and the paint shows it. So the region is also carried from frame to frame
+along its own motion, and each frame's answer is averaged in. Near the border that motion is taken from inside the
+region.
+
+The motion of `estimate` is not used. It is settled to hold still where it is in doubt, which is right for blending but
 would leave a slow region behind. A region that is hidden for long is found again only by its surroundings.
 """
 
@@ -23,59 +29,97 @@ from collections.abc import Iterator
 import cv2
 import numpy as np
 
-from .motion import equalise, one_thread
+from .motion import equalize, one_thread
+from .planes import halve, length, local_mean, slope
 from .snap import walk
-from .warp import halve, length, remap, sources
+from .visibility import appearance_change
+from .warp import inside, remap, sources
 
-__all__ = ["follow"]
-
-ANCHOR = 20
+ANCHOR_FRAMES = 20
 """Frames after which the present frame becomes the anchor."""
 
-GAP = 1.5
-"""Pixels of the chroma grid by which there and back may miss for a match to be half sure."""
+MATCH_GAP = 1.5
+"""Forward-backward gap, in pixels of the chroma grid, that makes a match half sure."""
 
-LOOKS, SLOPE = 6.0, 0.7
-"""Difference in luma that makes a match half sure: so many levels, and so much of the slope."""
+MIN_KNOWN = 0.05
+"""Least weight that a pixel of a new anchor has, however little is known of it."""
 
-DOUBTED = 0.05
-"""Least that a pixel of a new anchor counts, however little is known of it."""
+SHARPENING = 1.5
+"""A mask's contrast about one half is raised by this factor, so that what is nearly sure is sure."""
 
-LIKE = 0.3
-"""Difference in motion, pixels a frame, that tells the region from what is around it."""
+ENTERING = 0.75
+"""Chance that what enters at the picture's border continues what was there."""
 
-FAITH = 0.85
-"""Share that what a pixel was taken for in the frame before has against its surroundings now."""
+PAST_SHARE = 0.85
+"""Weight of what a pixel was taken for in the frame before, against that of its surroundings now."""
 
-GRAIN = 36.0
-"""Variance of luma (levels squared) that says nothing."""
+NEAR_WINDOW = 9
+"""Side of the window for a pixel's surroundings, in pixels of the chroma grid."""
 
-FEW = np.float32(1e-4)  # keeps means of nothing finite
+FAR_WINDOW, FAR_SHARE = 4 * NEAR_WINDOW + 1, 0.01
+"""Side of a wider window for them, and its weight: it tells only where the near one knows nothing."""
 
-WIDE, NEAR, LOCAL = 41, 9, 21
-"""Sides of the windows for the motion of region and surroundings, for a pixel's surroundings, and for the motion that
-the region is carried with; chroma grid."""
+PRIOR_RANGE = 0.01, 0.99
+"""Bounds of the probability to be in the region, before motion and luma count as evidence."""
 
-ASTRAY = 0.03
-"""How far the region's border may have drifted off a luma edge, of the picture's height."""
+MODEL_WINDOW = 41
+"""Side of the window from which the motion and the luma of region and surroundings are learned; chroma grid."""
 
-MEMORY, GUESSED = 12.0, 0.5
-"""Most frames that the region's past stands for, and what a frame adds where its match is not sure, instead of 1."""
+MOTION_SCALE = 0.3
+"""Difference in motion, pixels a frame, that tells the region from its surroundings."""
 
-APART = 0.6
-"""Difference from the region's own motion, pixels a frame, that makes half sure that a pixel is not of it: it covers
-the region, and the past says nothing of it."""
+GRAIN_VARIANCE = 36.0
+"""Variance of luma (levels squared) that film grain has, so that it says nothing."""
+
+MODEL_GAIN = 50
+"""One over the share of the window that must be known, of region and of surroundings, for the evidence to count in
+full."""
+
+LUMA_SHARE = 0.5
+"""Weight of the evidence of luma, against 1 for motion."""
+
+MAX_EVIDENCE, MAX_LOG_ODDS = 2, 4
+"""Bounds of the log odds that each of motion and luma may add, and of their sum with the prior."""
+
+BORDER_DRIFT = 0.03
+"""How far the border may have drifted off a luma edge, as a share of the picture's height."""
+
+OWN_WINDOW, OWN_FAR_SHARE = 21, 0.02
+"""Side of the window from which the region takes the motion that it is carried with (chroma grid), and the weight of
+the mean over MODEL_WINDOW, which tells only where this one knows nothing."""
+
+FOREIGN_MOTION = 0.6
+"""Difference from the region's own motion, pixels a frame, that makes it half sure that a pixel is not of the region.
+Such a pixel covers the region, and the past does not tell what it is."""
+
+MAX_WEIGHT = 12.0
+"""Most frames that the region's past may stand for."""
+
+GUESS_WEIGHT = 0.5
+"""Weight that a frame adds where its match is not sure; a sure match adds 1."""
+
+TINY = np.float32(1e-6)
+MODEL_TINY = np.float32(1e-4)
+"""Added to weights that may be zero, or put in their place, so that quotients stay finite."""
+
+MIN_OWN_WEIGHT = 1e-5
+"""Weight below which the region's own motion counts as unknown."""
 
 
 def follow(thumbs: np.ndarray, mask: np.ndarray, at: int) -> Iterator[tuple[int, np.ndarray]]:
-    """Where a region of one frame is in the frames around it.
+    """The place of one frame's region in all other frames of the shot.
 
     Args:
-        thumbs: (N, h, w) uint8 luma of one shot, full range; three are held at once, so a memory map will do.
+        thumbs: (N, h, w) uint8 luma of one shot, full range. Three are held at once, so a memory map will do.
         mask: (h/2, w/2) uint8 on the chroma grid, 255 inside, 0 outside, of frame `at`.
+        at: number of the frame that `mask` belongs to.
 
     Yields:
-        (frame, mask like `mask`) for all N: first `at` + 1 to N - 1, then `at` - 1 to 0, then `at` itself.
+        The number of a frame and its mask, like `mask`. First come the frames `at` + 1 to N - 1, then `at` - 1 to 0,
+        then `at` itself.
+
+    Raises:
+        ValueError: there is no frame `at`, or the mask does not fit the thumbs.
     """
     if not 0 <= at < len(thumbs):
         raise ValueError(f"there is no frame {at} among {len(thumbs)}")
@@ -86,31 +130,39 @@ def follow(thumbs: np.ndarray, mask: np.ndarray, at: int) -> Iterator[tuple[int,
         for frame in way:
             with one_thread():
                 present = follower.step(halve(thumbs[frame]))
-            # What is nearly sure is quite so, lest a colour shimmer inside the region.
-            yield frame, np.rint(np.clip(1.5 * present - 0.25, 0, 1) * 255).astype(np.uint8)
+            # Sharpened, lest a colour shimmer inside the region.
+            yield frame, np.rint(_sharpened(present) * 255).astype(np.uint8)
     yield at, mask
 
 
 class _Follower:
-    """A region on its way in one direction of time. All is on the chroma grid; pictures uint8, the rest float32."""
+    """A region that is followed in one direction of time.
+
+    All arrays are on the chroma grid. Pictures are (h, w) uint8 luma, masks and weights (h, w) float32, flows
+    (h, w, 2) float32.
+    """
 
     def __init__(self, picture: np.ndarray, mask: np.ndarray) -> None:
         self._dis = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
         self._dis.setFinestScale(0)
-        self._before, self._mask = picture, mask  # of the frame before
-        self._weight = np.full_like(mask, MEMORY)  # frames that stand behind it
+        self._before, self._mask = picture, mask
+        """The frame before and the region in it."""
+        self._weight = np.full_like(mask, MAX_WEIGHT)
+        """How many frames the mask stands for, at each pixel."""
         self._drop_anchor(np.ones_like(mask))
 
     def _drop_anchor(self, known: np.ndarray) -> None:
-        """The frame before becomes the anchor; `known` (h, w): how sure its mask is."""
+        """Make the frame before the anchor; `known` (h, w) says how sure its mask is, 0 to 1."""
         self._anchor, self._known, self._age = self._before, known, 0
-        self._region = np.clip(1.5 * self._mask - 0.25, 0, 1)  # matching blurs
-        self._there = np.zeros((*known.shape, 2), np.float32)  # from the frame before to the anchor
-        self._back = self._there  # and from the anchor to it
+        self._region = _sharpened(self._mask)  # since matching blurs
+        self._there = np.zeros((*known.shape, 2), np.float32)
+        """Flow from the frame before to the anchor."""
+        self._back = self._there
+        """Flow from the anchor to the frame before."""
 
     def step(self, picture: np.ndarray) -> np.ndarray:
-        """The next frame (h, w) uint8 → the region in it, (h, w) 0..1."""
-        like_before, like_anchor = equalise(picture, self._before), equalise(picture, self._anchor)
+        """Take the next frame, (h, w) uint8, and return the region in it, (h, w) float32, 0 to 1."""
+        like_before, like_anchor = equalize(picture, self._before), equalize(picture, self._anchor)
         past, next_ = self._flow(like_before, self._before), self._flow(self._before, like_before)
         where = sources(past)
         there = self._flow(like_anchor, self._anchor, past + remap(self._there, where))
@@ -118,87 +170,117 @@ class _Follower:
         at_anchor = sources(there)
         sure = self._sure(like_anchor, there, back) * remap(self._known, at_anchor)
         matched = remap(self._region, at_anchor)
-        seen = np.clip(2 - 2 * length(*cv2.split(past + remap(next_, where))), 0, 1)
-        # What comes in at the picture's border continues what was there, more likely than not.
-        seen = 0.75 + (seen - 0.75) * _inside(where)
+        seen = np.clip(2 - 2 * _round_trip(past, next_, where), 0, 1)  # 1 up to half a pixel, 0 from one pixel on
+        seen = ENTERING + (seen - ENTERING) * _inside(where)
         guess = self._guess(matched, sure, past, picture.astype(np.float32), remap(self._mask, where), seen)
         trust = np.clip(2 * sure - 0.5, 0, 1)
         mask = guess + (matched - guess) * trust
-        mask = self._steady(mask + (walk(mask, picture, ASTRAY * len(picture)) - mask) * (1 - trust), trust, past)
+        mask += (walk(mask, picture, BORDER_DRIFT * len(picture)) - mask) * (1 - trust)
+        mask = self._steady(mask, trust, past)
 
         self._before, self._mask, self._there, self._back = picture, mask, there, back
         self._age += 1
-        if self._age == ANCHOR:
-            self._drop_anchor(np.clip(2 * sure, DOUBTED, 1))
+        if self._age == ANCHOR_FRAMES:
+            self._drop_anchor(np.clip(2 * sure, MIN_KNOWN, 1))
         return mask
 
     def _steady(self, mask: np.ndarray, trust: np.ndarray, flow: np.ndarray) -> np.ndarray:
-        """The present frame's mask averaged with the past's, carried along; `trust` (h, w): how sure each pixel is."""
-        inside = cv2.erode(np.clip(2 * mask - 1, 0, 1), np.ones((5, 5), np.uint8))[..., None]
-        weighted = np.dstack([flow * inside, inside])
-        total = _mean(weighted, LOCAL) + np.float32(0.02) * _mean(weighted, WIDE)
+        """The present frame's mask averaged with the past's mask, which is carried along the region's own motion.
+
+        Args:
+            mask: (h, w), the present frame's.
+            trust: (h, w), how sure each pixel's match is, 0 to 1.
+            flow: (h, w, 2), from the present frame to the frame before.
+        """
+        core = cv2.erode(np.clip(2 * mask - 1, 0, 1), np.ones((5, 5), np.uint8))[..., None]
+        weighted = np.dstack([flow * core, core])
+        total = local_mean(weighted, OWN_WINDOW) + np.float32(OWN_FAR_SHARE) * local_mean(weighted, MODEL_WINDOW)
         known = total[..., 2:]
-        own = np.where(known > 1e-5, total[..., :2] / np.maximum(known, np.float32(1e-6)), flow)
+        own = np.where(known > MIN_OWN_WEIGHT, total[..., :2] / np.maximum(known, TINY), flow)
         where = sources(own)
         carried = np.clip(remap(self._mask, where, cubic=True), 0, 1)
-        other = np.clip(length(*cv2.split(flow - own)) * np.float32(1 / APART) - 0.5, 0, 1)
-        weight = remap(self._weight, where) * _inside(where) * (1 - carried * other)
-        new = GUESSED + (1 - GUESSED) * trust
-        self._weight = np.minimum(weight + new, MEMORY)
+        foreign = np.clip(length(*cv2.split(flow - own)) * np.float32(1 / FOREIGN_MOTION) - 0.5, 0, 1)
+        weight = remap(self._weight, where) * _inside(where) * (1 - carried * foreign)
+        new = GUESS_WEIGHT + (1 - GUESS_WEIGHT) * trust
+        self._weight = np.minimum(weight + new, MAX_WEIGHT)
         return (weight * carried + new * mask) / (weight + new)
 
     def _flow(self, present: np.ndarray, other: np.ndarray, start: np.ndarray | None = None) -> np.ndarray:
+        """Flow from `present` to `other`; matching starts from the flow `start`, if it is given."""
         begin = None if start is None else np.ascontiguousarray(start)
-        return self._dis.calc(present, other, begin)  # type: ignore[arg-type]  # None: nothing to start from
+        return self._dis.calc(present, other, begin)  # type: ignore[arg-type]  # None is allowed: no start
 
     def _sure(self, picture: np.ndarray, there: np.ndarray, back: np.ndarray) -> np.ndarray:
-        """How sure each pixel's match in the anchor is: 1 quite, 0.5 on the threshold."""
+        """How sure each pixel's match in the anchor is: 1 is quite sure, 0.5 is on the threshold.
+
+        Args:
+            picture: the present frame, with the anchor's exposure.
+            there, back: from the present frame to the anchor, and from the anchor to the present frame.
+        """
         where = sources(there)
-        gap = length(*cv2.split(there + remap(back, where)))
-        change = picture - remap(self._anchor.astype(np.float32), where)
-        # A smooth difference is exposure, of which a bounded share is believed; see `visibility`.
-        window = (picture.shape[0] // 4 | 1, picture.shape[0] // 4 | 1)
-        smooth = np.clip(cv2.blur(change, window, borderType=cv2.BORDER_REFLECT), -10, 10)
-        change = cv2.blur(cv2.absdiff(change, smooth), (3, 3))
-        x, y = (cv2.Sobel(picture, cv2.CV_32F, *order, scale=1 / 8) for order in ((1, 0), (0, 1)))
-        change /= LOOKS + np.float32(SLOPE) * cv2.blur(length(x, y), (3, 3))
-        doubt = np.square(gap * np.float32(1 / GAP)) + np.square(change)
+        gap = _round_trip(there, back, where)
+        change = appearance_change(picture, remap(self._anchor.astype(np.float32), where), slope(picture))
+        doubt = np.square(gap * np.float32(1 / MATCH_GAP)) + np.square(change)
         return np.exp(doubt * np.float32(-np.log(2))) * _inside(where)
 
     @staticmethod
     def _guess(
         matched: np.ndarray, sure: np.ndarray, flow: np.ndarray, luma: np.ndarray, before: np.ndarray, seen: np.ndarray
     ) -> np.ndarray:
-        """The region where the anchor does not tell.
+        """The region where the match with the anchor is not sure.
 
-        `before` is the frame before's mask seen from here, `seen` how sure a pixel is seen there.
+        Args:
+            matched: (h, w), the anchor's region as seen from the present frame.
+            sure: (h, w), how sure each pixel's match in the anchor is.
+            flow: (h, w, 2), from the present frame to the frame before.
+            luma: (h, w) float32, the present frame.
+            before: (h, w), the mask of the frame before as seen from the present frame.
+            seen: (h, w), how sure each pixel is visible in the frame before.
+
+        Returns:
+            (h, w) float32, the probability to be in the region.
         """
         within, without = sure * matched, sure * (1 - matched)
-        known = _mean(sure, NEAR) + np.float32(0.01) * _mean(sure, 4 * NEAR + 1) + np.float32(1e-6)
-        around = (_mean(within, NEAR) + np.float32(0.01) * _mean(within, 4 * NEAR + 1)) / known
-        prior = np.clip(around + (before - around) * (seen * np.float32(FAITH)), 0.01, 0.99)
+        known = _around(sure) + TINY
+        around = _around(within) / known
+        prior = np.clip(around + (before - around) * (seen * np.float32(PAST_SHARE)), *PRIOR_RANGE)
 
-        # What is known of region and surroundings hereabouts: their motion, their luma and how that varies.
-        seen_as = np.dstack([flow, luma, luma * luma])
+        # Region and surroundings each have a model here: their mean motion, their mean luma and its variance.
+        features = np.dstack([flow, luma, luma * luma])
         unlike = []
         for weight in (within, without):
-            x, y, mean, square = cv2.split(
-                _mean(seen_as * weight[..., None], WIDE) / (_mean(weight, WIDE)[..., None] + FEW)
-            )
-            spread = square - mean * mean + np.float32(GRAIN)
+            known = local_mean(weight, MODEL_WINDOW)[..., None] + MODEL_TINY
+            x, y, mean, square = cv2.split(local_mean(features * weight[..., None], MODEL_WINDOW) / known)
+            variance = square - mean * mean + np.float32(GRAIN_VARIANCE)
             motion = np.square(flow[..., 0] - x) + np.square(flow[..., 1] - y)
-            unlike.append((motion * np.float32(1 / LIKE**2), np.square(luma - mean) / spread + np.log(spread)))
-        enough = np.clip(50 * np.minimum(_mean(within, WIDE), _mean(without, WIDE)), 0, 1)
-        moves, looks = (np.clip((out - in_) * enough, -2, 2) for in_, out in zip(*unlike, strict=True))
-        evidence = moves + np.float32(0.5) * looks
-        return 1 / (1 + np.exp(-np.clip(np.log(prior / (1 - prior)) + evidence, -4, 4)))
+            unlike.append(
+                (motion * np.float32(1 / MOTION_SCALE**2), np.square(luma - mean) / variance + np.log(variance))
+            )
+        least = np.minimum(local_mean(within, MODEL_WINDOW), local_mean(without, MODEL_WINDOW))
+        enough = np.clip(MODEL_GAIN * least, 0, 1)
+        moves, looks = (
+            np.clip((out - in_) * enough, -MAX_EVIDENCE, MAX_EVIDENCE) for in_, out in zip(*unlike, strict=True)
+        )
+        evidence = moves + np.float32(LUMA_SHARE) * looks
+        log_odds = np.log(prior / (1 - prior)) + evidence
+        return 1 / (1 + np.exp(-np.clip(log_odds, -MAX_LOG_ODDS, MAX_LOG_ODDS)))
 
 
-def _mean(picture: np.ndarray, side: int) -> np.ndarray:
-    return cv2.blur(picture, (side, side))
+def _sharpened(mask: np.ndarray) -> np.ndarray:
+    """(h, w) float32, 0 to 1: a mask with more contrast about one half, see SHARPENING."""
+    return np.clip(SHARPENING * mask - (SHARPENING - 1) / 2, 0, 1)
+
+
+def _around(weight: np.ndarray) -> np.ndarray:
+    """(h, w) float32: the mean of each pixel's surroundings; the wider window counts little."""
+    return local_mean(weight, NEAR_WINDOW) + np.float32(FAR_SHARE) * local_mean(weight, FAR_WINDOW)
+
+
+def _round_trip(flow: np.ndarray, back: np.ndarray, where: np.ndarray) -> np.ndarray:
+    """(h, w) float32, in pixels: the forward-backward gap of `flow`, which leads to the places `where`."""
+    return length(*cv2.split(flow + remap(back, where)))
 
 
 def _inside(where: np.ndarray) -> np.ndarray:
-    """(h, w) float32: 1 where a place (h, w, 2) lies in the picture, else 0."""
-    height, width = where.shape[:2]
-    return cv2.inRange(where, (-0.5, -0.5), (width - 0.5, height - 0.5)).astype(np.float32) / 255
+    """(h, w) float32: 1 where a place of `where` (h, w, 2) lies in the picture, else 0."""
+    return inside(where).astype(np.float32) / 255

@@ -335,12 +335,9 @@ def _raft_weights(motion: str, weights: Path | None) -> Path | None:
         return None
     if not weights:
         raise UserError("--motion raft needs --motion-weights PATH; semcolor comes without weights of RAFT.")
-    from ...flow.raft import Raft, RaftWeightsError
+    from ...flow.raft import Raft
 
-    try:
-        Raft(weights)
-    except RaftWeightsError as error:
-        raise UserError(f"--motion-weights: {error}") from error
+    Raft(weights)  # raises RaftWeightsError, a UserError, if the file cannot be used
     return weights.absolute()
 
 

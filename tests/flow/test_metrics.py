@@ -1,4 +1,4 @@
-"""The measures of steadiness against cases whose answer is known."""
+"""The measures of steadiness, compared with cases whose answer is known."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from support.motions import pan
 
 
 def moving_right(frames: int, size: tuple[int, int] = (32, 48)) -> Motion:
-    """Everything moves by two pixels a frame; the leftmost two were not visible."""
+    """Everything moves to the right by two pixels a frame; the two leftmost columns were not visible."""
     backward = np.zeros((frames, *size, 2), np.float32)
     backward[..., 0] = -2
     visible = np.full((frames, *size), 255, np.uint8)
@@ -16,7 +16,7 @@ def moving_right(frames: int, size: tuple[int, int] = (32, 48)) -> Motion:
     return Motion(backward, -backward, visible, visible)
 
 
-def test_warp_error_of_what_moves_along_is_nil():
+def test_warp_error_is_zero_for_chroma_that_moves_along():
     rng = np.random.default_rng(0)
     picture = rng.normal(0, 20, (2, 32, 48)).astype(np.float32)
     ab = np.stack([np.roll(picture, 2 * i, 2) for i in range(4)])
@@ -27,7 +27,7 @@ def test_warp_error_of_what_moves_along_is_nil():
     assert np.isnan(chroma_warp_error(ab[:1], motion))
 
 
-def test_warp_error_leaves_out_what_is_not_visible():
+def test_warp_error_leaves_out_invisible_pixels():
     ab = np.zeros((2, 2, 32, 48), np.float32)
     ab[1, :, :, :2] = 90
     assert chroma_warp_error(ab, moving_right(2)) == 0

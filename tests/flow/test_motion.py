@@ -1,16 +1,12 @@
-"""Flow, visibility and warping against motions that are known."""
+"""Flow, visibility and warping, compared with motions that are known."""
 
 import cv2
 import numpy as np
 import pytest
 from semcolor.flow import Motion, estimate
-from semcolor.flow.motion import equalise, one_thread
+from semcolor.flow.motion import equalize, one_thread
 from semcolor.flow.warp import warp
-from support.motions import disc, pan, part, shifted, texture, worn
-
-
-def same(one: Motion, two: Motion) -> bool:
-    return all(np.array_equal(a, b) for a, b in zip(vars(one).values(), vars(two).values(), strict=True))
+from support.motions import disc, pan, part, same, shifted, texture, worn
 
 
 def test_warp_undoes_a_known_motion():
@@ -55,12 +51,12 @@ def test_a_pan_is_measured(x, y):
     assert (motion.forward_visible[inside] >= 128).mean() > 0.99
 
 
-def test_what_enters_the_frame_was_not_visible():
+def test_pixels_that_enter_the_frame_were_not_visible():
     motion = estimate(pan(2, 12, 0), None)
     assert (motion.backward_visible[1, :, :4] < 128).mean() > 0.95
 
 
-def test_a_disc_uncovers_what_was_behind_it():
+def test_background_uncovered_by_a_disc_was_not_visible():
     pictures, masks = disc(2, step=14)
     visible = estimate(pictures, None).backward_visible[1] >= 128
     masks = masks[:, ::2, ::2]
@@ -96,21 +92,21 @@ def test_flicker_is_not_motion():
     assert (motion.backward_visible[inside] >= 128).mean() > 0.97
 
 
-def test_equalise_keeps_within_range():
+def test_equalize_stays_within_range():
     dark = np.full((32, 32), 2, np.uint8)
     bright = texture(32, 32).clip(0, 255).astype(np.uint8)
-    assert abs(float(equalise(dark, bright).mean()) - float(bright.mean())) < 2
-    assert equalise(bright, dark).max() < 100
+    assert abs(float(equalize(dark, bright).mean()) - float(bright.mean())) < 2
+    assert equalize(bright, dark).max() < 100
 
 
-def test_motion_depends_on_the_pair_alone():
+def test_motion_depends_only_on_the_two_frames():
     pictures, _ = disc(9, step=5)
     whole = estimate(pictures, None)
     assert same(part(whole, 4, 9), estimate(pictures[4:], pictures[3]))
     assert same(part(whole, 8, 9), estimate(pictures[8:], pictures[7]))
 
 
-def test_threads_do_not_matter():
+def test_motion_does_not_depend_on_the_number_of_threads():
     pictures, _ = disc(3, step=5)
     threads = cv2.getNumThreads()
     try:
@@ -130,7 +126,7 @@ def test_without_a_frame_before_nothing_is_visible():
 
 
 class Pan:
-    """An estimator that knows the answer, to show what another one has to offer."""
+    """An estimator that knows the answer and takes pairs in batches."""
 
     batch = 3
 
@@ -140,7 +136,7 @@ class Pan:
         return np.tile(np.array([2, 0], np.float32), size), np.tile(np.array([-2, 0], np.float32), size)
 
 
-def test_another_estimator_may_take_batches():
+def test_another_estimator_can_take_batches():
     motion = estimate(pan(6, 4, 0), None, Pan())
     assert np.abs(motion.backward[1:].astype(np.float32) - np.array([-2, 0], np.float32)).max() < 0.05
     assert (motion.backward_visible[1:, :, 8:] >= 128).mean() > 0.98

@@ -1,4 +1,4 @@
-"""RAFT as a measure of motion: with random weights, what is promised of its interface."""
+"""RAFT as an estimator of motion. Its weights here are random, so only its interface is tested."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
-from semcolor.flow import Motion, Steadier, estimate
+from semcolor.flow import Steadier, estimate
 from semcolor.flow.raft import Raft, RaftWeightsError
-from support.motions import disc, part
+from support.motions import disc, part, same
 from torchvision.models.optical_flow import raft_large, raft_small
 
 DEVICES = [
@@ -23,7 +23,7 @@ DEVICES = [
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Random ones, of the small network."""
+    """Random weights of the small network."""
     torch.manual_seed(0)
     path = tmp_path_factory.mktemp("raft") / "raft_small.pth"
     torch.save(raft_small(weights=None).state_dict(), path)
@@ -38,16 +38,12 @@ def pictures() -> np.ndarray:
 
 @pytest.fixture(autouse=True)
 def in_two_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Not twelve, to save time: the weights mean nothing anyway."""
+    """Two rounds of refinement instead of twelve save time; the weights are random anyway."""
     monkeypatch.setattr("semcolor.flow.raft.UPDATES", 2)
 
 
-def same(one: Motion, two: Motion) -> bool:
-    return all(np.array_equal(a, b) for a, b in zip(vars(one).values(), vars(two).values(), strict=True))
-
-
 @pytest.mark.parametrize("device", DEVICES)
-def test_motion_by_raft_is_taken_by_the_steadier(weights: Path, pictures: np.ndarray, device: str) -> None:
+def test_the_steadier_takes_motion_from_raft(weights: Path, pictures: np.ndarray, device: str) -> None:
     motion = estimate(pictures[:4], None, Raft(weights, device))
     assert motion.backward.shape == (4, 32, 48, 2)
     assert np.isfinite(motion.backward).all() and np.abs(motion.forward[1:]).max() > 0
@@ -56,7 +52,7 @@ def test_motion_by_raft_is_taken_by_the_steadier(weights: Path, pictures: np.nda
 
 
 @pytest.mark.parametrize("device", DEVICES)
-def test_groups_and_chunks_do_not_matter(weights: Path, pictures: np.ndarray, device: str) -> None:
+def test_motion_does_not_depend_on_batches_and_chunks(weights: Path, pictures: np.ndarray, device: str) -> None:
     raft = Raft(weights, device)
     raft.batch = 2  # on a GPU it is larger, too
     whole = estimate(pictures[:5], None, raft)
@@ -64,8 +60,8 @@ def test_groups_and_chunks_do_not_matter(weights: Path, pictures: np.ndarray, de
     assert same(part(whole, 4, 5), estimate(pictures[4:5], pictures[3], raft))
 
 
-def test_full_groups_of_one_size() -> None:
-    """Each call gets the same number of pictures, a multiple of 8 wide and high; what comes back is cut to size."""
+def test_the_network_always_gets_full_batches_of_one_size() -> None:
+    """Each call gets the same number of pictures, with sides of multiples of 8; flow is cut to the thumbs' size."""
     seen = []
 
     def network(first: torch.Tensor, second: torch.Tensor, num_flow_updates: int) -> list[torch.Tensor]:
@@ -115,6 +111,6 @@ def test_a_wrong_file_is_refused(tmp_path: Path, weights: Path) -> None:
         Raft(safe)
 
 
-def test_the_rest_of_flow_does_without_torch() -> None:
+def test_the_rest_of_flow_does_not_import_torch() -> None:
     code = "import sys, semcolor.flow, semcolor.flow.metrics; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

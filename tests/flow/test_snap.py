@@ -1,11 +1,11 @@
-"""Outlines drawn by hand: to the edges that they mean, and nowhere else."""
+"""Outlines drawn by hand move to the luma edges near them, and nowhere else."""
 
 import cv2
 import numpy as np
 import pytest
 import skimage.data
+from semcolor.flow.planes import halve
 from semcolor.flow.snap import snap
-from semcolor.flow.warp import halve
 from support.motions import texture
 
 SIZE = 160, 240  # 2 % of the height are 3.2 pixels
@@ -49,7 +49,7 @@ THINGS = {
 @pytest.mark.parametrize("thing", THINGS)
 @pytest.mark.parametrize("off", [{"more": 3}, {"more": -3}, {"x": 3}, {"x": -3}], ids=["+", "-", "right", "left"])
 def test_an_outline_that_is_off_is_drawn_to_the_edges(thing, off):
-    """Nearly as far as is believed; of what it missed, so much is left at most."""
+    """The outline is off by nearly as much as is allowed; at most a known share of the error is left."""
     rough, truth = _petals(**off), halve(_petals())
     before, after = _iou(halve(rough), truth), _iou(snap(rough, THINGS[thing]()), truth)
     assert before < 0.93 and 1 - after < {"plain": 0.4, "textured": 0.5, "photos": 0.7}[thing] * (1 - before)
@@ -84,7 +84,7 @@ def test_an_edge_on_one_side_alone_does_not_pull_the_other():
 
 
 def test_thin_things_are_not_lost():
-    """A pole eight pixels wide, drawn two to the side."""
+    """The thing is a pole eight pixels wide; its outline is drawn two pixels to the side."""
     picture = np.full(SIZE, 150, np.uint8)
     picture[20:140, 100:108] = 60
     drawn, truth = (np.zeros(SIZE, np.uint8) for _ in range(2))
@@ -92,7 +92,7 @@ def test_thin_things_are_not_lost():
     assert _iou(snap(drawn, picture), halve(truth)) > 0.98 > 0.7 > _iou(halve(drawn), halve(truth))
 
 
-def test_a_box_stays_a_box_but_for_sides_near_an_edge():
+def test_only_the_sides_of_a_box_that_are_near_an_edge_move():
     picture = np.full(SIZE, 60, np.uint8)
     picture[40:120, 80:160] = 200
     box, wanted = (np.zeros(SIZE, np.uint8) for _ in range(2))
@@ -102,7 +102,7 @@ def test_a_box_stays_a_box_but_for_sides_near_an_edge():
     assert _iou(after[64:], halve(box)[64:]) > 0.97
 
 
-def test_what_has_no_outline_stays():
+def test_a_region_without_an_outline_stays():
     for value in (0, 255):
         assert (snap(np.full((64, 96), value, np.uint8), np.zeros((64, 96), np.uint8)) == value).all()
     with pytest.raises(ValueError, match="the region is"):

@@ -1,4 +1,4 @@
-"""What is promised of steady colours and labels, on motions that are known."""
+"""Properties of steady colours and labels, on motions that are known."""
 
 import cv2
 import numpy as np
@@ -45,7 +45,7 @@ def flickering(frames: int = 40, sigma: float = 4):
 
 
 def blend(ab, labels, motion, chunk=24, steadier=None):
-    """A whole shot in chunks."""
+    """A whole shot, steadied in chunks."""
     steadier = steadier or Steadier()
     done = []
     for start in range(0, len(ab), chunk):
@@ -56,7 +56,7 @@ def blend(ab, labels, motion, chunk=24, steadier=None):
 
 
 def following(ab, motion, end):
-    """What `blend` wants to know of the frames behind a chunk."""
+    """The argument `after` of `Steadier.blend` for a chunk that ends before frame `end`."""
     stop = min(end + LOOKAHEAD, len(ab))
     return (ab[end:stop], part(motion, end, stop)) if end < stop else None
 
@@ -101,13 +101,13 @@ def test_detail_survives_a_long_pan():
 
 
 @pytest.mark.parametrize("chunk", [32, 48])
-def test_chunks_do_not_matter(chunk):
+def test_steady_frames_do_not_depend_on_chunks(chunk):
     _, ab, labels, motion = flickering(frames=56)
     for one, two in zip(blend(ab, labels, motion, 24), blend(ab, labels, motion, chunk), strict=True):
         np.testing.assert_array_equal(one, two)
 
 
-def test_state_goes_on_where_it_was():
+def test_a_restored_state_continues_exactly():
     _, ab, labels, motion = flickering(frames=48)
     whole = Steadier()
     whole.blend(ab[:24], labels[:24], part(motion, 0, 24), 0, following(ab, motion, 24))
@@ -122,7 +122,7 @@ def test_state_goes_on_where_it_was():
     assert whole.state() == Steadier().state()  # the shot has ended
 
 
-def test_state_of_nothing_is_restored_too():
+def test_an_empty_state_is_restored_too():
     steadier = Steadier()
     ab, labels = plain(16)
     steadier.blend(ab, labels, still(16), 0, (ab, still(16)))
@@ -146,7 +146,7 @@ def test_a_cut_forgets():
 
 
 def test_hues_that_differ_do_not_wash_out():
-    """Their mean is duller than they are."""
+    """The mean of different hues is duller than each of them, so contrast has to be restored."""
     rng = np.random.default_rng(0)
     hue = np.radians(60 + 25 * np.stack([smooth(rng, (64, 96))[0] for _ in range(40)]))
     ab = (30 * np.stack([np.cos(hue), np.sin(hue)], 1)).astype(np.float16)
@@ -174,9 +174,9 @@ def test_strength_0_changes_nothing_and_half_lies_between():
 @pytest.mark.parametrize("flat", [False, True])
 @pytest.mark.parametrize("step", [2, 6, 12])
 def test_no_ghosts(step, flat, sigma):
-    """What a disc uncovers has the new frame's colour, one frame after, whether or not the labels tell them apart.
+    """Background has the new frame's colour as soon as the disc uncovers it, even if the labels are the same.
 
-    And what it covers next keeps its own until then.
+    Background that the disc covers next keeps its own colour until then.
     """
     pictures, masks = disc(14, step, flat=flat)
     rng = np.random.default_rng(0)
@@ -199,7 +199,7 @@ def test_no_ghosts(step, flat, sigma):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["coffee", "rocket"])
 def test_a_still_scene_on_a_worn_print_holds_still(name):
-    """As the network that ships sees exposure flicker, grain, scratches and dust."""
+    """The shipped network colours a print with exposure flicker, grain, scratches and dust."""
     picture = cv2.cvtColor(cv2.resize(photo(name), (288, 192), interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY)
     thumbs, _ = worn(picture, 30)
     ab, labels = Painter().paint(thumbs)
@@ -232,7 +232,7 @@ def test_the_first_frame_does_not_decide_alone():
 
 @pytest.mark.parametrize("start", [13, 30, 50])
 def test_a_colour_that_lasts_wins_without_a_pop(start):
-    """A thing in a static picture is grey at first and then seen for what it is; what is around it stays."""
+    """A thing in a static picture is read as grey at first and then in its own colour; its surroundings stay."""
     ab, labels = plain(start + 70, a=-10)
     thing = np.s_[:, 0, 8:24, 12:36]
     ab[thing][start:] = 20
@@ -245,7 +245,7 @@ def test_a_colour_that_lasts_wins_without_a_pop(start):
     assert np.abs(steady[:, 0, :2] + 10).max() < 1
 
 
-def test_a_colour_that_does_not_last_hardly_shows():
+def test_a_colour_of_two_frames_hardly_shows():
     ab, labels = plain(60)
     ab[40:42, 0] = 30
     assert blend(ab, labels, still(60))[0].max() <= 1.5
@@ -260,8 +260,8 @@ def test_a_label_holds_until_another_is_clearly_more_probable():
     assert (blend(ab, two_labels(share), still(60))[1][-1].argmax(0) == 40).all()
 
 
-def test_any_labels_will_do():
-    """One alone, none at all, and one that vanishes."""
+def test_unusual_labels_are_accepted():
+    """Frames have one label only, no label at all, and one that vanishes."""
     ab = plain(20)[0]
     labels = np.zeros((20, LABELS, 16, 24), np.uint8)
     assert not blend(ab, labels, still(20))[1].any()
@@ -271,8 +271,8 @@ def test_any_labels_will_do():
 
 
 @pytest.mark.slow
-def test_where_arrays_lie_in_memory_does_not_matter():
-    """Rounding of vectorised functions may depend on it, and with it a film's bytes."""
+def test_results_do_not_depend_on_addresses_in_memory():
+    """Vectorised functions may round differently at other addresses, which would change a film's bytes."""
     _, ab, labels, motion = flickering(frames=16)
     pictures = pan(16, 2, 0)
     expected = blend(ab, labels, motion)
@@ -297,8 +297,8 @@ def displaced(array: np.ndarray, offset: int) -> np.ndarray:
     return copy
 
 
-def test_arrays_that_may_not_be_written_will_do():
-    """As they come from shared memory."""
+def test_read_only_arrays_are_accepted():
+    """Arrays that come from shared memory are read-only."""
     _, ab, labels, motion = flickering(frames=16)
     expected = blend(ab, labels, motion)
     for array in (ab, labels, *vars(motion).values()):

@@ -1,16 +1,16 @@
-"""A region followed through a shot, where its true place is known."""
+"""A region followed through a shot in which its true place is known."""
 
 import numpy as np
 import pytest
 from semcolor.flow import estimate
 from semcolor.flow.metrics import chroma_warp_error
+from semcolor.flow.planes import halve
 from semcolor.flow.track import follow
-from semcolor.flow.warp import halve
-from support.motions import disc, pan
+from support.motions import disc, grainy, pan
 
 
 def _truth(masks: np.ndarray) -> list[np.ndarray]:
-    """On the chroma grid, bool."""
+    """The true region in each frame, on the chroma grid, bool."""
     return [halve(mask.astype(np.float32)) > 0.5 for mask in masks]
 
 
@@ -31,8 +31,8 @@ def test_a_moving_disc_is_followed_over_forty_frames(at, flat):
 
 
 @pytest.mark.parametrize("at", [0, 40])
-def test_its_border_is_drawn_to_the_luma_edges(at):
-    """Of what a disc uncovers, little stays with it: there is an edge between."""
+def test_the_border_is_drawn_to_the_luma_edges(at):
+    """Little of the background that the disc uncovers is taken for the disc, since there is an edge between them."""
     thumbs, masks = disc(41, 4, 48, (192, 304))
     assert _overlaps(thumbs, masks, at).mean() >= 0.965
 
@@ -49,21 +49,17 @@ def test_a_region_of_a_panned_picture_is_followed_and_leaves_the_frame():
     assert (last >= 128)[:, 25:].mean() < 0.01
 
 
-def test_flicker_and_grain_do_not_lose_it():
+def test_a_region_is_followed_through_flicker_and_grain():
     thumbs, masks = disc(31, 3, 40, (160, 240))
-    rng = np.random.default_rng(0)
-    worn = thumbs * rng.uniform(0.9, 1.1, (31, 1, 1)) + rng.normal(0, 5, thumbs.shape)
-    assert _overlaps(np.clip(worn, 0, 255).astype(np.uint8), masks, 10).min() >= 0.8
+    assert _overlaps(grainy(thumbs, 5), masks, 10).min() >= 0.8
 
 
 @pytest.mark.parametrize("grain", [0, 5])
-def test_its_border_is_as_steady_as_the_true_one(grain):
-    """Painted inside the mask, the film flickers no more than painted where the disc really is."""
+def test_the_border_is_as_steady_as_the_true_one(grain):
+    """A film painted inside the mask flickers hardly more than one painted where the disc really is."""
     thumbs, masks = disc(31, 3, 40, (160, 240))
     if grain:
-        rng = np.random.default_rng(0)
-        worn = thumbs * rng.uniform(0.9, 1.1, (31, 1, 1)) + rng.normal(0, grain, thumbs.shape)
-        thumbs = np.clip(worn, 0, 255).astype(np.uint8)
+        thumbs = grainy(thumbs, grain)
     truth = [halve(mask.astype(np.float32)) for mask in masks]
     found = dict(follow(thumbs, (truth[10] > 0.5).astype(np.uint8) * 255, 10))
     motion = estimate(thumbs, None)
@@ -74,8 +70,8 @@ def test_its_border_is_as_steady_as_the_true_one(grain):
     assert ours < 1.1 * true
 
 
-def test_what_passes_in_front_is_not_of_the_region():
-    """A disc passes before a marked part of the background: its inside is never taken for it."""
+def test_a_thing_that_passes_in_front_is_outside_the_region():
+    """A disc passes in front of a marked part of the background and is not taken for a part of it."""
     thumbs, masks = disc(31, 4, 28, (128, 192))
     mask = np.zeros((64, 96), np.uint8)
     mask[:, 40:70] = 255
@@ -83,11 +79,11 @@ def test_what_passes_in_front_is_not_of_the_region():
         core = _truth(masks)[n]
         if n and (core & (mask > 0)).any():
             assert (found >= 128)[core & (mask > 0)].mean() < 0.3
-    # And the background that comes out again behind it is of the region again.
+    # The background that it uncovers belongs to the region again.
     assert (found[:, 44:52] >= 128).all()
 
 
-def test_mistakes_are_said():
+def test_wrong_arguments_are_refused():
     thumbs = np.zeros((3, 64, 64), np.uint8)
     with pytest.raises(ValueError, match="no frame 3"):
         list(follow(thumbs, np.zeros((32, 32), np.uint8), 3))

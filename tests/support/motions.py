@@ -1,4 +1,4 @@
-"""Moving pictures whose motion is known, for the tests of flow."""
+"""Moving pictures whose motion is known, and helpers for `Motion`, for the tests of flow."""
 
 import cv2
 import numpy as np
@@ -41,16 +41,21 @@ def disc(frames: int, step: int, radius: int = 28, size: tuple[int, int] = (128,
     return np.stack(pictures), np.stack(masks)
 
 
+def same(one: Motion, two: Motion) -> bool:
+    """Whether two motions are equal to the bit."""
+    return all(np.array_equal(a, b) for a, b in zip(vars(one).values(), vars(two).values(), strict=True))
+
+
 def part(motion: Motion, start: int, end: int) -> Motion:
-    """Entries `start` to `end`."""
+    """Entries `start` to `end` - 1 of a motion."""
     return Motion(*(array[start:end] for array in vars(motion).values()))
 
 
 def worn(picture: np.ndarray, frames: int, flicker: float = 0.1, grain: float = 6, damage: bool = True):
-    """A still picture as a worn print shows it, and each frame's exposure: (frames, h, w) uint8, (frames,) float.
+    """A still picture as a worn print shows it: (frames, h, w) uint8, and each frame's exposure, (frames,) float.
 
-    Exposure that flickers by +-`flicker`, grain of that standard deviation, and for `damage` two wandering scratches
-    and about eight specks of dust a frame, black and white.
+    Exposure flickers by +-`flicker`, and the grain has the standard deviation `grain`. With `damage` there are also two
+    wandering scratches and about eight specks of dust a frame, black and white.
     """
     rng = np.random.default_rng(0)
     height, width = picture.shape
@@ -68,3 +73,10 @@ def worn(picture: np.ndarray, frames: int, flicker: float = 0.1, grain: float = 
             frame[:, scratches] = 25, 235
         film.append(np.clip(frame, 0, 255).astype(np.uint8))
     return np.stack(film), exposure
+
+
+def grainy(thumbs: np.ndarray, grain: float) -> np.ndarray:
+    """Moving pictures (N, h, w) uint8 with exposure that flickers by a tenth, and grain of that standard deviation."""
+    rng = np.random.default_rng(0)
+    film = thumbs * rng.uniform(0.9, 1.1, (len(thumbs), 1, 1)) + rng.normal(0, grain, thumbs.shape)
+    return np.clip(film, 0, 255).astype(np.uint8)
