@@ -155,7 +155,7 @@ def _coloured(film: Film, look: Look, spans: Sequence[tuple[int, int]]) -> Itera
     from ..models.painter import Painter
 
     device = look.device if look.device != "auto" else "cuda" if has_cuda() else "cpu"
-    painter = Painter(device, look.weights, look.vivid)
+    painter = Painter(device, weights=look.weights, vivid=look.vivid)
     with tempfile.TemporaryDirectory(prefix="semcolor-") as folder:
         for number, (first, stop) in enumerate(spans):
             shot = shot_around(film, first, look.size)[0] if first else 0

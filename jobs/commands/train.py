@@ -73,7 +73,8 @@ def _command(
     DATA: see "Training" in the README for the formats. With --steps an interrupted run ends with the same weights as
     one that was not; with --minutes the schedule follows the clock.
     """
-    from ...models.checkpoint import WeightsError, load
+    from ...models import WeightsError
+    from ...models.checkpoint import load
     from ...models.training.dataset import DataFolder
     from ...models.training.trainer import train
 

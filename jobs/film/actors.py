@@ -88,13 +88,14 @@ class Artist(_Timed):
         self, device: str, precision: str, weights: Path | None, vivid: float, control: Control | None = None
     ) -> None:
         super().__init__()
-        self._settings, self._control = (device, weights, vivid, precision), control
+        self._device, self._control = device, control
+        self._options = {"weights": weights, "vivid": vivid, "precision": precision}
 
     def open(self) -> None:
         """Load the networks."""
         from ...models.painter import Painter
 
-        self._painter = Painter(*self._settings)
+        self._painter = Painter(self._device, **self._options)
 
     def paint(self, chunk: Chunk, thumbs: Thumbs) -> Colour:
         control = self._control

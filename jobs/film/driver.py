@@ -230,7 +230,7 @@ def _control(film: Film, settings: Settings, work: Path, identity: dict) -> Cont
     def painter() -> Callable:
         from ...models.painter import Painter
 
-        return Painter("cpu", settings.weights, settings.vivid).paint
+        return Painter("cpu", weights=settings.weights, vivid=settings.vivid).paint
 
     key = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
     return plan(film, settings.sheet, settings.size, painter, work, key)
