@@ -22,7 +22,7 @@ from PIL import Image
 
 from ..labels import INDEX, NAMES
 from . import cocostuff
-from .archive import File, Store
+from .archive import DataError, File, Store
 
 Array = np.ndarray
 Rules = dict[str, dict]
@@ -47,11 +47,11 @@ class Photo:
     voc_path: File | None = None  # index map in PASCAL VOC's values
 
     def rgb(self) -> Array:
-        """(H, W, 3) uint8, upright. Raises ValueError where the file is not a picture, OSError where it is gone."""
+        """(H, W, 3) uint8, upright. Raises DataError where the file is not a picture, OSError where it is gone."""
         data = np.frombuffer(self.path.read(), np.uint8)
         picture = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
         if picture is None:
-            raise ValueError(f"{self.path} is not a picture OpenCV can read")
+            raise DataError(f"{self.path} is not a picture OpenCV can read.")
         return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
 
     @cached_property
@@ -62,10 +62,10 @@ class Photo:
                 w, h = picture.size
                 return (w, h) if picture.getexif().get(ORIENTATION, 1) >= 5 else (h, w)
         except Image.UnidentifiedImageError as error:
-            raise ValueError(f"{self.path} is not a picture") from error
+            raise DataError(f"{self.path} is not a picture.") from error
 
     def values(self, path: File) -> Array:
-        """The index map `path` (H, W) uint8. Raises ValueError where it is no map of this photo's size."""
+        """The index map `path` (H, W) uint8. Raises DataError where it is no map of this photo's size."""
         data = path.read()
         depth, kind = data[24:26] if data[:8] == b"\x89PNG\r\n\x1a\n" and len(data) > 25 else (0, 0)
         values = None
@@ -75,16 +75,16 @@ class Photo:
         elif (depth, kind) == (8, 0):
             values = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE)
         if values is None:
-            raise ValueError(f"{path} is not an index map: a PNG with a palette or one channel of 8 bits")
+            raise DataError(f"{path} is not an index map: a PNG with a palette or one channel of 8 bits.")
         if values.shape != self.size:
-            raise ValueError(f"{path} has {values.shape[:2]} rows and columns, its photo {self.path} {self.size}")
+            raise DataError(f"{path} has {values.shape[:2]} rows and columns, its photo {self.path} {self.size}.")
         return values
 
 
 def read_layout(store: Store) -> tuple[Rules, list[Photo]]:
     """All photos of a store, and its rules: `sources` and `scenes` as in labels.json.
 
-    Raises ValueError where there are no photos or the rules are not in order; also where what looks like labelled data
+    Raises DataError where there are no photos or the rules are not in order; also where what looks like labelled data
     is no layout that we know, lest its maps or its test photos be taken for photos to learn from.
     """
     if "labels.json" in store.names:
@@ -92,15 +92,15 @@ def read_layout(store: Store) -> tuple[Rules, list[Photo]]:
     elif any(name.startswith(tuple(f"images/{folder}/" for folder in COCO_SPLITS)) for name in store.names):
         rules, photos = _coco(store)
     elif label := next(filter(LABELLED.search, store.names), None):
-        raise ValueError(
-            f"{store.path} holds {label}, but no labels.json (or COCO-Stuff's images/train2017) at its top"
+        raise DataError(
+            f"{store.path} holds {label}, but no labels.json (or COCO-Stuff's images/train2017) at its top."
         )
     else:
         source = store.path.resolve().stem if store.path.is_file() else store.path.resolve().name
         rules = {"sources": {}, "scenes": {}}
         photos = [Photo(source, "train", stem, File(store, name)) for stem, name in _pictures(store, "")]
     if not photos:
-        raise ValueError(f"{store.path} holds no photos")
+        raise DataError(f"{store.path} holds no photos.")
     return rules, photos
 
 
@@ -125,7 +125,7 @@ def _ours(store: Store) -> tuple[Rules, list[Photo]]:
     if "cocostuff" in mapped:
         rules["sources"].setdefault("cocostuff", cocostuff.RULES)
     for source in sorted(mapped - set(rules["sources"])):
-        raise ValueError(f"{file}: `sources` does not say what the values in the maps of `{source}` mean")
+        raise DataError(f"{file}: `sources` does not say what the values in the maps of `{source}` mean.")
     return rules, photos
 
 
@@ -139,7 +139,7 @@ def _coco(store: Store) -> tuple[Rules, list[Photo]]:
                 Photo("cocostuff", split, stem, File(store, name), File(store, known) if known in there else None)
             )
     if not any(photo.label_path for photo in photos):
-        raise ValueError(f"{store.path} lacks COCO-Stuff's pixel maps, annotations/{{train2017,val2017}}/*.png")
+        raise DataError(f"{store.path} lacks COCO-Stuff's pixel maps, annotations/{{train2017,val2017}}/*.png.")
     return {"sources": {"cocostuff": cocostuff.RULES}, "scenes": {}}, photos
 
 
@@ -148,12 +148,12 @@ def _checked(file: File) -> Rules:
 
     names: all of `labels.NAMES`, in their order; sources: source (or "voc") → value 0..255 → names that pixel may
     have, a value that is not listed being unknown; scenes: source → names that occur in its photos. Raises
-    ValueError where it says anything else.
+    DataError where it says anything else.
     """
 
     def check(good: bool, what: str) -> None:
         if not good:
-            raise ValueError(f"{file}: {what}")
+            raise DataError(f"{file}: {what}.")
 
     def check_names(names: object, where: str) -> None:
         check(isinstance(names, list) and len(names) > 0, f"{where} is not a list of label names")
@@ -163,7 +163,7 @@ def _checked(file: File) -> Rules:
     try:
         rules = json.loads(file.read())
     except ValueError as error:
-        raise ValueError(f"{file} is not JSON: {error}") from error
+        raise DataError(f"{file} is not JSON: {error}.") from error
     check(isinstance(rules, dict), "is not a JSON object")
     for key, kind in (("names", list), ("sources", dict), ("scenes", dict)):
         check(key in rules, f"lacks `{key}`")

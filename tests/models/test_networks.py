@@ -1,5 +1,6 @@
 """Shapes, and the contract of the two flows: the picture is normalised, the labels are not."""
 
+import hashlib
 import shutil
 import subprocess
 import sys
@@ -41,6 +42,10 @@ def _labels(name: str, height: int = 16, width: int = 24) -> torch.Tensor:
 def test_labels_are_the_62_of_the_seed():
     assert len(NAMES) == len(set(NAMES)) == len(PALETTE) == 62
     assert NAMES[0] == "background" and NAMES[-2:] == ("skin", "hair")
+    # Label maps and weights hold the labels' numbers: their order is part of both formats.
+    assert hashlib.sha256(" ".join(NAMES).encode()).hexdigest().startswith("ce1ac919f2023ea4")
+    assert [INDEX[name] for name in ("person", "clothes", "grass", "sky", "tree", "wood")] == [15, 28, 36, 50, 54, 59]
+    assert len(set(PALETTE)) == 62 and all(0 <= part <= 255 for color in PALETTE for part in color)
 
 
 def test_encoder_gives_five_scales():

@@ -5,7 +5,7 @@ import torch
 from semcolor.models.labels import INDEX
 from semcolor.models.training.losses import (
     color_difference,
-    colourful_loss,
+    colorful_loss,
     correct,
     gamut_loss,
     label_loss,
@@ -88,8 +88,8 @@ def test_gamut_loss_holds_chroma_where_colours_are():
 def test_colourful_loss_is_the_share_that_is_missing():
     torch.manual_seed(0)
     truth = 20 * torch.randn(3, 2, 16, 16)
-    assert colourful_loss(truth, truth) == 0 and colourful_loss(1.5 * truth, truth) == 0
-    assert colourful_loss(0.5 * truth, truth).item() == pytest.approx(0.5, abs=0.01)
+    assert colorful_loss(truth, truth) == 0 and colorful_loss(1.5 * truth, truth) == 0
+    assert colorful_loss(0.5 * truth, truth).item() == pytest.approx(0.5, abs=0.01)
 
 
 def test_a_few_impossible_pixels_are_not_colourful():
@@ -97,7 +97,7 @@ def test_a_few_impossible_pixels_are_not_colourful():
     truth = 20 * torch.randn(1, 2, 64, 64)
     cheat = torch.zeros_like(truth)
     cheat[..., -2:, -2:] = 2000
-    assert colourful_loss(cheat, truth) > 0.95
+    assert colorful_loss(cheat, truth) > 0.95
 
 
 def test_skin_weighs_more():
