@@ -22,9 +22,9 @@ def packed(model: Colorizer, metadata: dict[str, str] | None = None) -> bytes:
     """
     tensors = {name: t.detach().to("cpu", torch.float16).contiguous() for name, t in model.state_dict().items()}
     if find_spec("openvino"):
-        from .export import draw
+        from .export import export_graphs
 
-        tensors |= draw(tensors)
+        tensors |= export_graphs(tensors)
     return serialise(tensors, metadata)
 
 

@@ -45,7 +45,7 @@ class _Color(nn.Module):
 
 
 @torch.no_grad()
-def draw(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+def export_graphs(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     """The graphs of a `Colorizer` and their own constants, as tensors of bytes by the names in `format`.
 
     Args:
@@ -57,7 +57,7 @@ def draw(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     thumbs = torch.randint(0, 256, (1, 1, 64, 96), dtype=torch.uint8)
     understand = _Understand(model)
     labels, _, *features = understand(thumbs)
-    rest, drawn = bytearray(), {}
+    rest, graphs = bytearray(), {}
     for name, module, inputs in (
         (UNDERSTAND, understand, (thumbs,)),
         (COLOR, _Color(model), (labels, *features)),
@@ -71,9 +71,9 @@ def draw(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
             else:
                 rest.extend(bytes(-len(rest) % ALIGNMENT) + value)
                 constant.set("offset", f"{CONSTANTS}+{len(rest) - size}")
-        drawn[name] = ElementTree.tostring(graph)
-    drawn[CONSTANTS] = bytes(rest)
-    return {name: torch.frombuffer(bytearray(data), dtype=torch.uint8) for name, data in drawn.items()}
+        graphs[name] = ElementTree.tostring(graph)
+    graphs[CONSTANTS] = bytes(rest)
+    return {name: torch.frombuffer(bytearray(data), dtype=torch.uint8) for name, data in graphs.items()}
 
 
 def _convert(module: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[ElementTree.Element, bytes]:

@@ -165,15 +165,16 @@ def _unpack(bits: Array) -> Array:
 
 
 def sample(folder: DataFolder, photo: Photo, size: int, rng: np.random.Generator) -> tuple[Array, Array, Array]:
-    """One training sample: a random crop of a randomly scaled, perhaps mirrored photo.
+    """One training sample: a random crop of a randomly scaled and perhaps mirrored photo.
 
-    Returns (grey (S, S) float32 0..1 degraded, rgb (S/2, S/2, 3) float32 0..1, known and allowed (2, S/4, S/4, 62)
-    bool, as in `Batch`).
+    Returns:
+        Aged luma (S, S) float32 0..1; R'G'B' (S/2, S/2, 3) float32 0..1; and `known` and `allowed` of `Batch`,
+        (2, S/4, S/4, 62) bool.
     """
     rgb = photo.rgb()
     # A film frame is seen at short side 256; crops stand for whole scenes and for details of them.
     scale = size * np.exp(rng.uniform(0, np.log(2))) / min(rgb.shape[:2])
-    # All in steps of four pixels, so that picture, colours and labels lie exactly on one another.
+    # All sizes and offsets are multiples of four pixels, so that picture, colours and labels are aligned exactly.
     h, w = (max(size, 4 * round(n * scale / 4)) for n in rgb.shape[:2])
     rgb = cv2.resize(rgb, (w, h), interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
     y, x = (4 * int(rng.integers(0, (n - size) // 4 + 1)) for n in (h, w))
@@ -206,12 +207,25 @@ def batches(
     world: int = 1,
     threads: int = 1,
 ) -> Generator[Batch, None, None]:
-    """Endless training batches, each a function of (seed, its number) alone, `ahead` of them made in `threads`, which
-    end when the generator is closed.
+    """Endless training batches, each a function of the seed and its number alone.
 
-    Worker `rank` of `world` gets in its step n, counted from `first`, batch n · world + rank. Sources are drawn with
-    a probability proportional to the square root of their number of photos, those with faces more often. Raises
-    ValueError without photos, and what reading a photo raises.
+    A source is drawn with a probability proportional to the square root of its number of photos and to FAVOURED.
+
+    Args:
+        folder: the data.
+        photos: those to draw from.
+        batch: samples per batch.
+        size: side of the crops, pixels.
+        seed: of the random numbers.
+        first: this worker's first step.
+        ahead: batches to prepare ahead.
+        rank: number of this worker; in its step n it gets batch n · world + rank.
+        world: count of workers.
+        threads: threads that prepare batches; they end when the generator is closed.
+
+    Raises:
+        DataError: there are no photos, or one cannot be read.
+        OSError: a photo's file is gone.
     """
     by_source: dict[str, list[Photo]] = {}
     for photo in photos:

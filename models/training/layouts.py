@@ -1,10 +1,10 @@
-"""Ways in which training data may lie in a folder or zip, each read into the same photos and rules.
+"""The layouts of training data in a folder or zip file, each read into the same photos and rules.
 
 Ours            photos/<source>/{train,test}/<name>.jpg   a photo, JPEG or PNG; <name> may have folders of its own
                 labels/<source>/{train,test}/<name>.png   its index map in the source's own values, if there is one
                 labels_voc/…                              its index map in PASCAL VOC's values, if there is one
-                labels.json                               what values and sources mean, see `_checked`; the values
-                                                          of a source named cocostuff need not be explained
+                labels.json                               what values and sources mean, see `_checked`; it may omit
+                                                          the values of a source named cocostuff
 COCO-Stuff's    images/{train2017,val2017}/<name>.jpg, annotations/{train2017,val2017}/<name>.png (stuffthingmaps)
 photos alone    JPEG and PNG files anywhere below; the source is the folder's name, all are for training
 """
@@ -32,19 +32,23 @@ SPLITS = ("train", "test")
 MAPS = ("labels", "labels_voc")
 COCO_SPLITS = {"train2017": "train", "val2017": "test"}
 LABELLED = re.compile(r"(^|/)(labels|labels_voc|annotations)/|(^|/)labels\.json$|^photos/[^/]+/(train|test)/")
-ORIENTATION = 274  # the Exif tag; 5 and above lie on their side
+ORIENTATION = 274
+"""The Exif tag. With values of 5 and above the stored picture is on its side."""
 
 
 @dataclass(frozen=True)
 class Photo:
-    """One photo and where it lies; in our layout at photos/<source>/<split>/<name>.jpg."""
+    """One photo and its files; in our layout at photos/<source>/<split>/<name>.jpg."""
 
     source: str
-    split: str  # "train" or "test"
+    split: str
+    """`train` or `test`."""
     name: str
     path: File
-    label_path: File | None = None  # index map in `source`'s own values
-    voc_path: File | None = None  # index map in PASCAL VOC's values
+    label_path: File | None = None
+    """Index map in the source's own values."""
+    voc_path: File | None = None
+    """Index map in PASCAL VOC's values."""
 
     def rgb(self) -> Array:
         """(H, W, 3) uint8, upright. Raises DataError where the file is not a picture, OSError where it is gone."""
@@ -56,7 +60,7 @@ class Photo:
 
     @cached_property
     def size(self) -> tuple[int, int]:
-        """(H, W) of `rgb`, from the head of the file."""
+        """(H, W) of `rgb`, read from the head of the file."""
         try:
             with Image.open(io.BytesIO(self.path.read())) as picture:
                 w, h = picture.size
@@ -65,7 +69,7 @@ class Photo:
             raise DataError(f"{self.path} is not a picture.") from error
 
     def values(self, path: File) -> Array:
-        """The index map `path` (H, W) uint8. Raises DataError where it is no map of this photo's size."""
+        """The index map `path` (H, W) uint8. Raises DataError where it is not a map of this photo's size."""
         data = path.read()
         depth, kind = data[24:26] if data[:8] == b"\x89PNG\r\n\x1a\n" and len(data) > 25 else (0, 0)
         values = None
@@ -84,8 +88,8 @@ class Photo:
 def read_layout(store: Store) -> tuple[Rules, list[Photo]]:
     """All photos of a store, and its rules: `sources` and `scenes` as in labels.json.
 
-    Raises DataError where there are no photos or the rules are not in order; also where what looks like labelled data
-    is no layout that we know, lest its maps or its test photos be taken for photos to learn from.
+    Raises DataError where there are no photos or the rules are wrong, and for data that look labelled but are in no
+    known layout: their maps or test photos must not become training photos.
     """
     if "labels.json" in store.names:
         rules, photos = _ours(store)
@@ -147,8 +151,8 @@ def _checked(file: File) -> Rules:
     """The rules in a labels.json: an object with three keys.
 
     names: all of `labels.NAMES`, in their order; sources: source (or "voc") → value 0..255 → names that pixel may
-    have, a value that is not listed being unknown; scenes: source → names that occur in its photos. Raises
-    DataError where it says anything else.
+    have, where a value that is not listed is unknown; scenes: source → names that occur in its photos. Raises
+    DataError for any other content.
     """
 
     def check(good: bool, what: str) -> None:
@@ -158,7 +162,7 @@ def _checked(file: File) -> Rules:
     def check_names(names: object, where: str) -> None:
         check(isinstance(names, list) and len(names) > 0, f"{where} is not a list of label names")
         for name in names if isinstance(names, list) else []:
-            check(isinstance(name, str) and name in INDEX, f"{where} names {name!r}, which is no label")
+            check(isinstance(name, str) and name in INDEX, f"{where} names {name!r}, which is not a label")
 
     try:
         rules = json.loads(file.read())

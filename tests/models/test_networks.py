@@ -1,4 +1,4 @@
-"""Shapes, and the contract of the two flows: the picture is normalised, the labels are not."""
+"""The networks: shapes, the two flows (the picture is normalised, the labels are not), backends, weights files."""
 
 import hashlib
 import shutil
@@ -187,7 +187,7 @@ def test_the_card_is_what_the_weights_say_of_themselves(tmp_path):
     write_card(tmp_path / WEIGHTS.name)
     assert (tmp_path / "README.md").read_text() == WEIGHTS.with_name("README.md").read_text()
     (tmp_path / "README.md").unlink()
-    write_card(tmp_path / WEIGHTS.name)  # without one before, people's sections wait for people
+    write_card(tmp_path / WEIGHTS.name)  # no card before: the sections that people write are missing
     assert "Nobody has written this yet." in (tmp_path / "README.md").read_text()
 
 

@@ -1,4 +1,4 @@
-"""Training data in every layout: what is read of them, what is refused, and the samples drawn from them."""
+"""Training data in every layout: which photos and labels are read, which data are refused, which samples are drawn."""
 
 import io
 import json
@@ -46,7 +46,7 @@ def test_what_a_pixel_may_be(folder):
 
 
 def test_scene_own_map_and_voc_map_narrow_one_another(tmp_path):
-    """What all say counts; what contradicts an earlier one does not."""
+    """Labels are those that all of them allow; a map that contradicts an earlier one is ignored."""
     values = np.array([[0, 1, 2, 3]], np.uint8).repeat(8, 0).repeat(2, 1)
     voc = np.array([[15], [1]], np.uint8).repeat(4, 0).repeat(8, 1)
     put(tmp_path, {"photos/crowd/train/0.jpg": photo(0, (8, 8)), "labels/crowd/train/0.png": png(values)})
@@ -61,7 +61,7 @@ def test_scene_own_map_and_voc_map_narrow_one_another(tmp_path):
 
 
 def test_cocostuff(tmp_path):
-    """Values are ids − 1; what has no name of ours, and 255, is unknown; val2017 is for reporting."""
+    """Values are ids − 1. Classes without a label of ours, and 255, are unknown. Photos of val2017 are test photos."""
     assert len(cocostuff.CLASSES) == len(set(cocostuff.CLASSES)) == 182 and len(cocostuff.RULES) == 178
     assert {n for ours in cocostuff.RULES.values() for n in ours} == set(NAMES)
     values = {"b": 1 - 1, "c": 157 - 1, "d": 106 - 1, "e": 132 - 1, "f": 255}  # person, sky-other, clouds, metal
@@ -267,7 +267,7 @@ def test_between_houses_the_sky_reaches_the_top_and_walls_are_no_trees():
         return [name for name in names if narrowed[INDEX[name]]]
 
     assert at("scenes_buildings", 3, 30) == at("scenes_street", 3, 30) == ["sky"]
-    assert at("scenes_buildings", 24, 15) == names  # sky or not: nobody knows
+    assert at("scenes_buildings", 24, 15) == names  # sky or not: unknown
     assert at("scenes_buildings", 22, 45) == names
     assert at("scenes_buildings", 25, 30) == ["building"]
     assert at("scenes_street", 25, 30) == ["building", "window", "road"]
@@ -300,7 +300,7 @@ def test_what_is_clearly_of_another_colour_is_no_plant():
 
 
 def test_columns_are_told_as_in_the_whole(tmp_path):
-    """Also at an edge, beside which nothing is smooth, and so nothing is taken for sky."""
+    """Also at an edge: the pixels beside it are not smooth and so are not labelled sky."""
     scenes = {"scenes_mountain": ["mountain", "rock", "sky"]}
     put(tmp_path, {"photos/scenes_mountain/train/0.jpg": photo(3)} | rules(scenes=scenes))
     data = DataFolder(tmp_path)

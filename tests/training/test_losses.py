@@ -1,4 +1,4 @@
-"""What training asks for: each loss is nothing where it should be, and grows where it should."""
+"""Each loss is 0 where it should be, and grows where it should."""
 
 import pytest
 import torch
@@ -32,7 +32,7 @@ def test_label_loss_is_the_probability_of_the_allowed():
 
 
 def test_one_of_a_few_names_must_win():
-    """All that is allowed at .6 in all, another at .4: told apart, the likelier of the two allowed grows."""
+    """Two allowed labels share .6, another has .4: the likelier of the two allowed ones grows."""
     logits = torch.full((1, 62, 1, 1), -30.0)
     logits[0, :3, 0, 0] = torch.tensor([0.35, 0.25, 0.4]).log()
     allowed = torch.zeros(1, 62, 1, 1, dtype=torch.bool)
