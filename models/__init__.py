@@ -1,39 +1,27 @@
-"""The networks: understand a grey picture (labels), then colour it (chroma). Importing this imports no torch."""
+"""The networks: first understand a grey picture (labels), then colour it (chroma).
+
+Importing this package imports no torch.
+"""
 
 import ctypes
 import sys
 from pathlib import Path
 
 from ..errors import InputError
+from .format import WEIGHTS, WeightsError, is_weights
 
-WEIGHTS = Path(__file__).with_name("weights") / "semcolor.safetensors"
-"""The weights that ship with the package."""
-
-CARD = "semcolor"
-"""Key of the model card in a weights file's metadata."""
-
-
-class WeightsError(Exception):
-    """The weights file is missing, damaged, or of another network. The message says which file."""
-
-
-def is_weights(path: Path) -> bool:
-    """Whether `path` is a safetensors file with semcolor's card. Reads only its head, without torch."""
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(path, "numpy") as file:
-            return CARD in (file.metadata() or {})
-    except (OSError, SafetensorError):
-        return False
+__all__ = ["WEIGHTS", "WeightsError", "has_cuda", "is_weights", "network_size", "pick_device", "pick_precision"]
 
 
 def has_cuda() -> bool:
-    """Whether torch can use a GPU of this machine. Its import takes seconds and is spared where there is no driver."""
+    """Whether torch can use a GPU of this machine.
+
+    Importing torch takes seconds, so the function imports it only where a GPU driver is installed.
+    """
     try:
         ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
     except OSError:
-        if not Path("/dev/kfd").exists():  # AMD's, which torch knows by the same name
+        if not Path("/dev/kfd").exists():  # AMD's driver; torch calls its GPUs "cuda" as well
             return False
     import torch
 
@@ -59,7 +47,10 @@ def pick_device(wanted: str) -> str:
 def pick_precision(device: str) -> str:
     """`bfloat16` where the hardware multiplies it (a GPU, a CPU with AVX-512 BF16 or AMX), else `float32`.
 
-    `device`: `cuda` or `cpu`. Found without torch, whose import takes seconds, and every film asks.
+    Does not import torch, which takes seconds: every film asks.
+
+    Args:
+        device: `cuda` or `cpu`.
     """
     if device == "cuda":
         return "bfloat16"
@@ -71,9 +62,12 @@ def pick_precision(device: str) -> str:
 
 
 def network_size(aspect: float, short: int = 256) -> tuple[int, int]:
-    """(h, w) at which the networks see a picture of width / height `aspect`.
+    """The size (h, w) at which the networks see a picture.
 
-    The short side is `short`, a multiple of 32; the long one is true to the aspect, to 32 pixels.
+    Args:
+        aspect: the picture's width / height.
+        short: length of the short side in pixels, a multiple of 32. The long side follows the aspect and is rounded
+            to a multiple of 32.
     """
     along = max(32, 32 * round(short * max(aspect, 1 / aspect) / 32))
     return (short, along) if aspect >= 1 else (along, short)

@@ -1,4 +1,4 @@
-"""Weights files: safetensors only, loaded strictly, their card in their metadata."""
+"""Read and write weights files with torch. The format is described in `format`."""
 
 import hashlib
 import json
@@ -11,51 +11,65 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 from safetensors.torch import save as serialise
 
-from . import CARD, WEIGHTS, WeightsError
-from .backends.openvino_cpu import COLOR, CONSTANTS, UNDERSTAND
 from .colorizer import Colorizer
+from .format import CARD, GRAPHS, WEIGHTS, usable
 
 
 def packed(model: Colorizer, metadata: dict[str, str] | None = None) -> bytes:
-    """A weights file: the tensors in half precision, and the graphs for CPUs unless OpenVINO is not installed here."""
+    """The content of a weights file: tensors in half precision, and the graphs for CPUs.
+
+    Where OpenVINO is not installed, the file has no graphs; `painter` makes them when it loads such a file.
+    """
     tensors = {name: t.detach().to("cpu", torch.float16).contiguous() for name, t in model.state_dict().items()}
     if find_spec("openvino"):
-        from .export import draw
+        from .export import export_graphs
 
-        tensors |= draw(tensors)
+        tensors |= export_graphs(tensors)
     return serialise(tensors, metadata)
 
 
 def save(model: Colorizer, path: Path, card: dict[str, Any]) -> None:
-    """Write `model` with `card` (recipe, figures) in the metadata, whole or not at all."""
+    """Write `model` to `path`, whole or not at all, with `card` (recipe and figures) in the metadata."""
     partial = path.with_suffix(".partial")
-    partial.write_bytes(packed(model, {CARD: json.dumps(card)}))  # safetensors' own would hide it from other users
+    # Not by safetensors' save_file, which makes files that only their owner may read.
+    partial.write_bytes(packed(model, {CARD: json.dumps(card)}))
     partial.replace(path)
 
 
 def load(path: Path = WEIGHTS) -> Colorizer:
-    """The network with the weights at `path`, float32, in evaluation mode. Raises WeightsError."""
+    """The networks with the weights at `path`, in float32 and evaluation mode. Raises WeightsError."""
     model = Colorizer()
-    try:
+    with usable(path):
         tensors = load_file(path)
-        for name in (UNDERSTAND, COLOR, CONSTANTS):
+        for name in GRAPHS:
             tensors.pop(name, None)
+        _check(model, tensors)
         model.load_state_dict({name: t.float() for name, t in tensors.items()}, strict=True)
-    except Exception as error:  # safetensors raises its own and OS errors, torch a RuntimeError
-        reason = str(error).splitlines()[0]
-        raise WeightsError(f"the weights {path} cannot be used: {reason}") from error
     return model.eval()
 
 
+def _check(model: Colorizer, tensors: dict[str, torch.Tensor]) -> None:
+    """Raise ValueError where the tensors are not those of `model`; torch says it on many lines."""
+    wanted = {name: tuple(t.shape) for name, t in model.state_dict().items()}
+    found = {name: tuple(t.shape) for name, t in tensors.items()}
+    if missing := sorted(wanted.keys() - found.keys()):
+        raise ValueError(f"it lacks {len(missing)} of {len(wanted)} tensors, {missing[0]} for one")
+    if strange := sorted(found.keys() - wanted.keys()):
+        raise ValueError(f"it holds {len(strange)} tensors of other networks, {strange[0]} for one")
+    if other := [name for name in wanted if found[name] != wanted[name]]:
+        raise ValueError(f"tensor {other[0]} has the shape {found[other[0]]} and not {wanted[other[0]]}")
+
+
 def card(path: Path = WEIGHTS) -> dict[str, Any]:
-    """Recipe and figures from the file's metadata. Raises WeightsError."""
-    try:
-        with safe_open(path, "pt") as file:
-            return json.loads((file.metadata() or {})[CARD])
-    except Exception as error:
-        raise WeightsError(f"the weights {path} carry no card: {error}") from error
+    """Recipe and figures from the metadata of the file. Raises WeightsError."""
+    with usable(path), safe_open(path, "pt") as file:
+        metadata = file.metadata() or {}
+        if CARD not in metadata:
+            raise ValueError("it carries no model card")
+        return json.loads(metadata[CARD])
 
 
 def digest(path: Path = WEIGHTS) -> str:
-    """sha256 of the file, hexadecimal."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    """sha256 of the file, hexadecimal. Raises OSError."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,7 +1,7 @@
 """ColorNet: then colour it (Ho, Zhang, Raake, Zhou, "Semantic-driven Colorization").
 
 A U-Net with two flows. At every level the skip is `cat[InstanceNorm(picture), semantics]`: normalising the
-picture's copy alone keeps its structure and drops its exposure, while the label flow keeps what it says. The
+picture's flow alone keeps its structure and removes its exposure, while the labels stay as they are. The
 picture's flow is the encoder that SemanticNet has already run; the labels have a light pyramid of their own.
 """
 
@@ -12,8 +12,11 @@ from torch import Tensor, nn
 from .encoder import CHANNELS, Pointwise, conv3x3, double
 from .labels import NAMES
 
-STRIDE = 2  # the chroma map's size is the picture's divided by this
-AB_SCALE = 50.0  # the head works in units of about one
+STRIDE = 2
+"""The chroma map's size is the picture's divided by this."""
+
+AB_SCALE = 50.0
+"""Factor of the head's output, which is about one."""
 
 
 class LabelFlow(nn.Module):
@@ -50,7 +53,8 @@ class ColorNet(nn.Module):
     Output (B, 2, H/2, W/2): a and b of CIE Lab (D65), about −110..110, not clipped.
     """
 
-    widths = (24, 40, 64, 96, 128)  # of the decoder, from 1/2 down to 1/32
+    widths = (24, 40, 64, 96, 128)
+    """Channels of the decoder, from 1/2 down to 1/32."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,7 +1,7 @@
-"""The light encoder both networks look through: EfficientNet-Lite0 without its classifier.
+"""The light encoder that both networks share: EfficientNet-Lite0 without its classifier.
 
 Tan & Le, "EfficientNet", ICML 2019, in the Lite form (no squeeze-excitation, ReLU6). Batch normalisation is
-folded into the convolutions when ImageNet weights are read (`models/training/imagenet.py`), so there is none here.
+folded into the convolutions when ImageNet weights are read (`models/training/imagenet.py`), so the encoder has none.
 """
 
 from typing import NamedTuple
@@ -12,12 +12,16 @@ from torch import Tensor, nn
 
 
 class Stage(NamedTuple):
-    expand: int  # widening of the inverted bottleneck
+    expand: int
+    """Factor by which the inverted bottleneck widens."""
     kernel: int
-    stride: int  # of the first block
-    channels: int  # out
+    stride: int
+    """Of the first block."""
+    channels: int
+    """Of the output."""
     blocks: int
-    tap: bool  # whether its output is one of the encoder's features
+    tap: bool
+    """Whether the output is one of the encoder's features."""
 
 
 STAGES = (
@@ -30,14 +34,17 @@ STAGES = (
     Stage(6, 3, 1, 320, 1, True),  # 1/32
 )
 
-CHANNELS = tuple(stage.channels for stage in STAGES if stage.tap)  # (16, 24, 40, 112, 320)
-STRIDE = 32  # both sides of the input must be multiples of this
+CHANNELS = tuple(stage.channels for stage in STAGES if stage.tap)
+"""Of the five features: 16, 24, 40, 112, 320."""
+
+STRIDE = 32
+"""Both sides of the input must be multiples of this."""
 
 
 class SameConv(nn.Conv2d):
     """Convolution with TensorFlow's "same" padding, as the ImageNet weights were trained.
 
-    At stride 2 the odd pixel of padding lies at the bottom and the right. Even input sizes are assumed.
+    At stride 2 the odd pixel of padding is at the bottom and the right. Input sizes must be even.
     """
 
     def __init__(self, c_in: int, c_out: int, kernel: int, stride: int = 1, groups: int = 1):
@@ -52,7 +59,7 @@ class SameConv(nn.Conv2d):
 
 
 class Pointwise(nn.Conv2d):
-    """1×1 convolution. On channels-last memory it is a matrix product as it stands, which spares a CPU two copies."""
+    """1×1 convolution. On channels-last memory it is a plain matrix product, which saves a CPU two copies."""
 
     def __init__(self, c_in: int, c_out: int) -> None:
         super().__init__(c_in, c_out, 1)
@@ -122,6 +129,3 @@ def conv3x3(c_in: int, c_out: int) -> nn.Sequential:
 def double(x: Tensor) -> Tensor:
     """(B, C, H, W) → (B, C, 2H, 2W), bilinear."""
     return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
-
-
-__all__ = ["CHANNELS", "STRIDE", "Encoder", "Pointwise", "SameConv", "conv3x3", "double"]

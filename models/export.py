@@ -1,23 +1,27 @@
-"""The networks exported from torch as OpenVINO graphs: what a weights file carries for `backends.openvino_cpu`.
+"""Export the networks from torch as OpenVINO graphs, which a weights file carries for `backends.openvino_cpu`.
 
-A graph is XML that says where in a file its constants lie. Those that are weights are named instead, so that each
-number stands in the file once; the few others (shapes, kernels that `encoder.SameConv` pads) get a tensor of their own.
+A graph is XML. OpenVINO names each constant by its place in a second file; here a constant that is a weight is named
+by its tensor instead, so a weights file holds each number once. The few other constants (shapes, and the kernels that
+`encoder.SameConv` pads) get a tensor of their own.
 """
 
-import re
 import tempfile
 import warnings
 from pathlib import Path
+from xml.etree import ElementTree
 
 import torch
 from torch import Tensor, nn
 
-from .backends.openvino_cpu import COLOR, CONSTANTS, UNDERSTAND, openvino
 from .colorizer import Colorizer
+from .format import COLOR, CONSTANTS, UNDERSTAND, openvino
+
+ALIGNMENT = 64
+"""Bytes. OpenVINO aligns its own constants so."""
 
 
 class _Understand(nn.Module):
-    """Thumbs (1, 1, h, w) uint8 → label probabilities, the same × 255 as uint8, and the encoder's five maps."""
+    """Thumbs (1, 1, h, w) uint8 → label probabilities, the same × 255 as uint8, and the encoder's five feature maps."""
 
     def __init__(self, model: Colorizer) -> None:
         super().__init__()
@@ -30,7 +34,7 @@ class _Understand(nn.Module):
 
 
 class _Color(nn.Module):
-    """Label probabilities and the encoder's maps → a, b."""
+    """Label probabilities and the encoder's feature maps → a, b."""
 
     def __init__(self, model: Colorizer) -> None:
         super().__init__()
@@ -41,39 +45,42 @@ class _Color(nn.Module):
 
 
 @torch.no_grad()
-def draw(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Tensors of a `Colorizer` in half precision → the graphs and their own constants, as tensors of bytes."""
+def export_graphs(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The graphs of a `Colorizer` and their own constants, as tensors of bytes by the names in `format`.
+
+    Args:
+        tensors: the state dict of the networks, in half precision.
+    """
     model = Colorizer().eval().requires_grad_(False)
     model.load_state_dict({name: t.float() for name, t in tensors.items()})
     names = {t.numpy().tobytes(): name for name, t in tensors.items()}
     thumbs = torch.randint(0, 256, (1, 1, 64, 96), dtype=torch.uint8)
     understand = _Understand(model)
     labels, _, *features = understand(thumbs)
-    rest, drawn = bytearray(), {}
+    rest, graphs = bytearray(), {}
     for name, module, inputs in (
         (UNDERSTAND, understand, (thumbs,)),
         (COLOR, _Color(model), (labels, *features)),
     ):
-        xml, constants = _convert(module, inputs)
-
-        def place(found: re.Match, constants: bytes = constants) -> str:
-            start, size = int(found["start"]), int(found["size"])
+        graph, constants = _convert(module, inputs)
+        for constant in graph.iterfind(".//data[@offset]"):
+            start, size = int(constant.attrib["offset"]), int(constant.attrib["size"])
             value = constants[start : start + size]
             if value in names:
-                return f'offset="{names[value]}" size="{size}"'
-            rest.extend(bytes(-len(rest) % 64) + value)  # aligned, as OpenVINO's own are
-            return f'offset="{CONSTANTS}+{len(rest) - size}" size="{size}"'
+                constant.set("offset", names[value])
+            else:
+                rest.extend(bytes(-len(rest) % ALIGNMENT) + value)
+                constant.set("offset", f"{CONSTANTS}+{len(rest) - size}")
+        graphs[name] = ElementTree.tostring(graph)
+    graphs[CONSTANTS] = bytes(rest)
+    return {name: torch.frombuffer(bytearray(data), dtype=torch.uint8) for name, data in graphs.items()}
 
-        drawn[name] = re.sub(r'offset="(?P<start>\d+)" size="(?P<size>\d+)"', place, xml).encode()
-    drawn[CONSTANTS] = bytes(rest)
-    return {name: torch.frombuffer(bytearray(data), dtype=torch.uint8) for name, data in drawn.items()}
 
-
-def _convert(module: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[str, bytes]:
-    """OpenVINO's XML, for any height and width, and its constants, in half precision as the weights are."""
+def _convert(module: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[ElementTree.Element, bytes]:
+    """OpenVINO's XML for any height and width, and its constants, in half precision as the weights are."""
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
-        # OpenVINO traces, which torch advises against; the checks of sizes that tracing leaves out are wanted out.
+        # OpenVINO traces the module. Tracing leaves out the checks of sizes, of which torch warns; that is wanted.
         warnings.simplefilter("ignore")
         path = Path(folder) / "graph.xml"
         openvino().save_model(openvino().convert_model(module, example_input=inputs), path, compress_to_fp16=True)
-        return path.read_text(), path.with_suffix(".bin").read_bytes()
+        return ElementTree.parse(path).getroot(), path.with_suffix(".bin").read_bytes()

@@ -1,7 +1,7 @@
 """The 62 labels: the 59 of PASCAL-Context and background, in the seed's order, then skin and hair.
 
 Mottaghi et al., "The Role of Context for Object Detection and Semantic Segmentation in the Wild", CVPR 2014.
-Old films are full of people, so what PASCAL calls `person` is split further: skin, hair, and `clothes`.
+Old films are full of people, so PASCAL's `person` is split further: skin, hair and clothes.
 """
 
 import colorsys

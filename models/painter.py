@@ -1,42 +1,54 @@
-"""The networks at work: grey thumbs in, chroma and label probabilities out, the same bytes however they are cut.
+"""The networks at run time: thumbs in, chroma and label probabilities out.
 
-Convolutions may round differently at another batch size or thread count, so frames go through in groups of a
-fixed size, the last one padded, and on a CPU each painter uses one thread: more cores means more painters.
+A thumb's result does not depend on the thumbs around it, to the byte. Convolutions may round differently at another
+batch size or thread count. So frames go through the networks in groups of a fixed size, the last one padded, and on a
+CPU each painter uses one thread: more cores means more painters.
 """
 
 from pathlib import Path
 
 import numpy as np
 
-from . import WEIGHTS, pick_precision
-from .backends.openvino_cpu import Amend
+from . import pick_precision
+from .backends import Amend, Backend, openvino_cpu
+from .format import UNDERSTAND, WEIGHTS, tensor_ranges, usable
 
 
 class Painter:
-    """Colours frames one by one, without memory of others."""
+    """Colours frames one by one, without memory of the frames before."""
 
     def __init__(
-        self, device: str = "cpu", path: Path | None = None, vivid: float = 1.0, precision: str | None = None
+        self,
+        device: str = "cpu",
+        *,
+        weights: Path | None = None,
+        vivid: float = 1.0,
+        precision: str | None = None,
     ) -> None:
-        """device: `cpu` or `cuda`; path: weights, those that ship by default; vivid: factor of the chroma;
-        precision: `bfloat16` or `float32`, by default what the hardware does best.
+        """Load the networks.
 
-        Raises WeightsError.
+        Args:
+            device: `cpu` or `cuda`.
+            weights: a weights file, by default the one that ships.
+            vivid: factor of the chroma.
+            precision: `bfloat16` or `float32`, by default what the hardware does best.
+
+        Raises:
+            WeightsError: the file cannot be used.
         """
-        if device == "cpu":
-            from .backends.openvino_cpu import Networks
-        else:
-            from .backends.torch_gpu import Networks
         self.vivid = np.float32(vivid)
-        self._networks = Networks(path or WEIGHTS, precision or pick_precision(device))
+        self._networks = _networks(device, weights or WEIGHTS, precision or pick_precision(device))
 
     def paint(self, thumbs: np.ndarray, amend: Amend | None = None) -> tuple[np.ndarray, np.ndarray]:
-        """thumbs (N, h, w) uint8 full-range luma, h and w multiples of 32 →
+        """Chroma and labels of frames.
 
-        ab (N, 2, h/2, w/2) float16 CIE Lab, and labels (N, 62, h/4, w/4) uint8 probabilities × 255.
+        Args:
+            thumbs: (N, h, w) uint8, full-range luma; h and w are multiples of 32.
+            amend: called before colouring with each thumb's number and its label probabilities (62, h/4, w/4) float32;
+                returns those to colour by, which sum to 1 over the first dimension.
 
-        `amend`: called with each thumb's number and its labels (62, h/4, w/4) float32 before colouring, returns what
-        is to be read instead; probabilities that sum to 1.
+        Returns:
+            a and b of CIE Lab (N, 2, h/2, w/2) float16, and label probabilities × 255 (N, 62, h/4, w/4) uint8.
         """
         group, count = self._networks.group, len(thumbs)
         ab, labels = [], []
@@ -52,3 +64,19 @@ class Painter:
             ab.append((self.vivid * chroma).clip(-127, 127).astype(np.float16))
             labels.append(chance)
         return np.concatenate(ab)[:count], np.concatenate(labels)[:count]
+
+
+def _networks(device: str, weights: Path, precision: str) -> Backend:
+    """The networks for `device`. Raises WeightsError."""
+    if device != "cpu":
+        from .backends import torch_gpu
+
+        return torch_gpu.Networks(weights, precision)
+    with usable(weights):
+        data = weights.read_bytes()
+        if UNDERSTAND not in tensor_ranges(data):
+            # The file was written where OpenVINO was not installed. Making the graphs takes seconds.
+            from .checkpoint import load, packed
+
+            data = packed(load(weights))
+        return openvino_cpu.Networks(data, precision)

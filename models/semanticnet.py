@@ -1,7 +1,7 @@
 """SemanticNet: first understand the picture (Ho, Zhang, Raake, Zhou, "Semantic-driven Colorization").
 
 A small feature pyramid (Lin et al., CVPR 2017) on the shared encoder; the mean over the whole picture joins at
-the top, so that a patch of grey is read in its surroundings. There is no other norm than the encoder's own.
+the top, so that each patch of grey is judged by its surroundings. The decoder has no normalisation.
 """
 
 from torch import Tensor, nn
@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from .encoder import CHANNELS, Pointwise, conv3x3, double
 from .labels import NAMES
 
-STRIDE = 4  # the label map's size is the picture's divided by this
+STRIDE = 4
+"""The label map's size is the picture's divided by this."""
 
 
 class SemanticNet(nn.Module):

@@ -17,6 +17,7 @@ from functools import lru_cache
 import cv2
 import numpy as np
 
+from ..models import cielab
 from .film import Film
 
 RADIUS = 2
@@ -47,15 +48,13 @@ SMOOTH = 4.0
 _MATRICES = {"bt601": (0.299, 0.114), "bt709": (0.2126, 0.0722), "bt2020": (0.2627, 0.0593)}
 """Kr and Kb in Y' = Kr·R' + Kg·G' + Kb·B'."""
 
-_RGB_FROM_XYZ = np.linalg.inv(
-    [[0.412453, 0.357580, 0.180423], [0.212671, 0.715160, 0.072169], [0.019334, 0.119193, 0.950227]]
-)
-_WHITE = np.array([0.95047, 1.0, 1.08883])
+_RGB_FROM_XYZ = np.linalg.inv(cielab.XYZ_FROM_RGB)
+_WHITE = np.array(cielab.WHITE)
 """XYZ of the white point D65."""
 
 _GREY = np.linspace(0, 1, 4096)
-_LINEAR = np.where(_GREY > 0.04045, ((_GREY + 0.055) / 1.055) ** 2.4, _GREY / 12.92)
-_F_OF_GREY = np.where(_LINEAR > 216 / 24389, np.cbrt(_LINEAR), _LINEAR * (24389 / 27 / 116) + 16 / 116)
+_LINEAR = np.where(_GREY > cielab.SRGB_THRESHOLD, ((_GREY + 0.055) / 1.055) ** 2.4, _GREY / 12.92)
+_F_OF_GREY = np.where(_LINEAR > cielab.F_THRESHOLD, np.cbrt(_LINEAR), _LINEAR * cielab.F_SLOPE + cielab.F_OFFSET)
 """f(Y/Yn) of CIE Lab for 4096 greys R' = G' = B' from 0 to 1."""
 
 
@@ -128,10 +127,11 @@ class Layered:
 def _rgb_from_lab_at(f_y: np.ndarray, ab: np.ndarray) -> np.ndarray:
     """f(Y/Yn) (h, w) and a, b (2, h, w) of CIE Lab → sRGB R'G'B' (3, h, w), not clipped (CIE 15; IEC 61966-2-1)."""
     f = np.stack([f_y + ab[0] / 500, f_y, f_y - ab[1] / 200])
-    xyz = np.where(f > 6 / 29, f**3, (f - 16 / 116) * (116 * 27 / 24389)) * _WHITE[:, None, None].astype(f.dtype)
+    line = (f - cielab.F_OFFSET) * cielab.F_INVERSE_SLOPE
+    xyz = np.where(f > cielab.F_INVERSE_THRESHOLD, f**3, line) * _WHITE[:, None, None].astype(f.dtype)
     linear = np.tensordot(_RGB_FROM_XYZ.astype(f.dtype), xyz, 1)
     bent = 1.055 * np.maximum(linear, 1e-8) ** np.float32(1 / 2.4) - 0.055
-    return np.where(linear > 0.0031308, bent, linear * 12.92)
+    return np.where(linear > cielab.LINEAR_THRESHOLD, bent, linear * 12.92)
 
 
 def chroma_at_luma(ab: np.ndarray, luma: np.ndarray, matrix: str, steps: int = 1) -> np.ndarray:

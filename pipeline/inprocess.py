@@ -178,7 +178,7 @@ def _colored(film: Film, look: Look, spans: Sequence[tuple[int, int]], device: s
     """Yield the painted frames of the spans in order, at most a chunk at a time."""
     from ..models.painter import Painter
 
-    painter = Painter(pick_device(device), look.weights, look.vivid)
+    painter = Painter(pick_device(device), weights=look.weights, vivid=look.vivid)
     with tempfile.TemporaryDirectory(prefix="semcolor-") as folder:
         for number, (first, stop) in enumerate(spans):
             shot = shot_around(film, first, look.size)[0] if first else 0

@@ -133,7 +133,7 @@ def _trial(planned: PlannedFilm, device: str) -> Trial:
 
     wish, film = planned.wish, open_film(planned.source)
     encoding = choose_encoding(film, wish.codec, wish.crf, wish.preset, output_format(planned.output))
-    painting = Painting(Painter(device, wish.look.weights, wish.vivid).paint)
+    painting = Painting(Painter(device, weights=wish.look.weights, vivid=wish.vivid).paint)
     steadying, composing = Steadying(wish.steady, {0: b""}), Composing(film, encoding)
     reader = iter(FilmReader(film, FRAMES, wish.size))
     with tempfile.TemporaryDirectory() as folder:

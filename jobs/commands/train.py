@@ -1,16 +1,22 @@
 """`semcolor-train`: the training command; with --workers, several processes or machines through Ray Train."""
 
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
+from ...errors import SemcolorError, UserError
 from ...models import has_cuda
-from ...models.training.objective import Settings
+from ...models.training.config import TrainingSettings
+from . import options as command
 
 NAME = "semcolor-train"
-TRIES = 3  # times Ray Train starts the workers anew after one has died; each goes on from the checkpoint
+TRIES = 3
+"""Times Ray Train starts the workers anew after one has died. Each time they go on from the checkpoint."""
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
 
 def _worker(job: dict) -> None:
@@ -25,7 +31,7 @@ def _worker(job: dict) -> None:
 def train_together(job: dict, workers: int, gpu: bool, address: str | None = None) -> None:
     """`models.training.trainer.train` by several workers of a Ray cluster, `job` being its arguments.
 
-    Data and output must lie at the same paths on all machines. Raises RuntimeError where the workers failed.
+    Data and output must lie at the same paths on all machines. Raises SemcolorError where the workers failed.
     """
     import ray
     from ray.train import FailureConfig, RunConfig, ScalingConfig
@@ -41,68 +47,77 @@ def train_together(job: dict, workers: int, gpu: bool, address: str | None = Non
             name="ray", storage_path=str(job["out"]), failure_config=FailureConfig(max_failures=TRIES)
         ),
     )
-    trainer.fit()
+    try:
+        trainer.fit()
+    except RuntimeError as error:  # Ray Train's own, which holds each worker's
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[-1]
+        raise SemcolorError(f"the workers failed: {reason}; the same command goes on from the checkpoint.") from error
 
 
+@app.command()
 def _command(
     data: Annotated[list[Path], typer.Argument(help="Folders or packed files of photos and labels.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for checkpoint, log, weights and sheet.")],
     minutes: Annotated[float, typer.Option(min=0.01, help="Wall-clock budget of the training itself.")] = 60,
     steps: Annotated[int, typer.Option(min=0, help="Steps instead of minutes; 0: by the clock.")] = 0,
     start: Annotated[
-        Path | None, typer.Option(help="Weights to go on from.  [default: an ImageNet encoder, the rest new]")
+        Path | None, typer.Option(help="Weights to start from.  [default: an ImageNet encoder, the rest new]")
     ] = None,
     averaged: Annotated[
-        bool, typer.Option("--averaged", help="In the end, take the mean of --start's weights and what they became.")
+        bool, typer.Option("--averaged", help="Write the mean of --start's weights and the trained ones.")
     ] = False,
-    batch: Annotated[int, typer.Option(min=1, help="Samples a step and worker.")] = 32,
+    batch: Annotated[int, typer.Option(min=1, help="Samples per step and worker.")] = 32,
     size: Annotated[int, typer.Option(min=64, help="Side of the crops, a multiple of 32.")] = 128,
-    rate: Annotated[float, typer.Option(min=0, help="Learning rate of the decoders.")] = Settings.rate,
-    fixed: Annotated[int, typer.Option(min=0, max=7, help="Encoder stages that do not learn.")] = Settings.fixed,
-    seed: Annotated[int, typer.Option(help="Of samples and new weights.")] = 1,
+    rate: Annotated[float, typer.Option(min=0, help="Learning rate of the decoders.")] = TrainingSettings.rate,
+    fixed: Annotated[
+        int, typer.Option(min=0, max=7, help="Encoder stages that do not learn.")
+    ] = TrainingSettings.fixed,
+    seed: Annotated[int, typer.Option(help="Of random samples and new weights.")] = 1,
     device: Annotated[str, typer.Option(help="cpu, cuda, or auto.")] = "auto",
     precision: Annotated[
-        Literal["auto", "float32", "bfloat16"], typer.Option(help="Of the convolutions; auto: what the hardware likes.")
+        Literal["auto", "float32", "bfloat16"],
+        typer.Option(help="Of the convolutions; auto: what the hardware does best."),
     ] = "auto",
-    workers: Annotated[int, typer.Option(min=1, help="Processes that train together, one a GPU, by Ray Train.")] = 1,
+    workers: Annotated[
+        int, typer.Option(min=1, help="Processes that train together through Ray Train, one per GPU.")
+    ] = 1,
     address: Annotated[str | None, typer.Option(metavar="HOST:PORT", help="A Ray cluster for --workers.")] = None,
     test: Annotated[list[str] | None, typer.Option(help="Sources whose test photos are reported.  [all]")] = None,
+    version: command.Version = False,
 ) -> None:
     """Train semcolor's networks. Run again with the same --out to go on after an interruption.
 
     DATA: see "Training" in the README for the formats. With --steps an interrupted run ends with the same weights as
     one that was not; with --minutes the schedule follows the clock.
     """
-    from ...models.checkpoint import WeightsError, load
+    from ...models.checkpoint import load
     from ...models.training.dataset import DataFolder
-    from ...models.training.trainer import train
+    from ...models.training.trainer import check_start, train
 
     if device == "auto":
         device = "cuda" if has_cuda() else "cpu"
     elif device not in ("cpu", "cuda") or (device == "cuda" and not has_cuda()):
         raise typer.BadParameter(f"{device} is not available here.", param_hint="--device")
-    if workers > 1 and " " in sys.executable:  # they would die before they begin, for ever
+    if workers > 1 and " " in sys.executable:  # each would die before it begins
         raise typer.BadParameter(
-            f"Ray starts none where Python's path has a space: {sys.executable}", param_hint="--workers"
+            f"Ray starts no workers where Python's path has a space: {sys.executable}.", param_hint="--workers"
         )
     if averaged and not start:
         raise typer.BadParameter("needs --start.", param_hint="--averaged")
     if size % 32:
         raise typer.BadParameter("must be a multiple of 32.", param_hint="--size")
-    try:
-        folder = DataFolder(data)
-        if start:
-            load(start)
-    except (ValueError, OSError, WeightsError) as error:
-        raise typer.BadParameter(str(error)) from error
+    folder = DataFolder(data)
+    if start:
+        load(start)
     if not folder.photos("train"):
-        raise typer.BadParameter("there are no training photos in it.", param_hint="DATA")
+        raise UserError(f"{', '.join(map(str, data))}: there are no training photos in it.")
     sources = test or folder.sources("test")
     for source in sources:
         if source not in folder.sources("test"):
             raise typer.BadParameter(f"{source} has no test photos.", param_hint="--test")
     given = {"minutes": minutes, "steps": steps, "batch": batch, "size": size, "rate": rate, "fixed": fixed}
-    settings = Settings(**given, seed=seed, precision=precision, averaged=averaged)
+    settings = TrainingSettings(**given, seed=seed, precision=precision, averaged=averaged)
+    check_start(out, settings, start)
     job = {
         "data": [path.absolute() for path in data],
         "out": out.absolute(),
@@ -116,8 +131,17 @@ def _command(
         train_together(job, workers, device == "cuda", address)
 
 
+def run(arguments: list[str] | None = None) -> int:
+    """The command's exit code; see `options.ended`."""
+    code, message = command.ended(app, arguments, NAME)
+    if message:
+        print(f"{NAME}: {message}", file=sys.stderr)
+    return code
+
+
 def main() -> None:
-    typer.run(_command)
+    with suppress(BrokenPipeError):  # the reader of our output has left
+        sys.exit(run())
 
 
 if __name__ == "__main__":

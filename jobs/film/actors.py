@@ -94,7 +94,8 @@ class Artist(_Timed):
         from ...models.painter import Painter
         from ...pipeline.stages import Painting
 
-        painter = Painter(self._device, self._look.weights, self._look.vivid, self._precision)
+        look = self._look
+        painter = Painter(self._device, weights=look.weights, vivid=look.vivid, precision=self._precision)
         self._stage = Painting(painter.paint, self._edits)
 
     def paint(self, chunk: Chunk, thumbs: Thumbs) -> Colors:

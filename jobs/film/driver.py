@@ -185,7 +185,7 @@ def _resolved(film: Film, settings: Settings, work: Path, identity: dict) -> Res
     def painter() -> Callable:
         from ...models.painter import Painter
 
-        return Painter("cpu", look.weights, look.vivid).paint
+        return Painter("cpu", weights=look.weights, vivid=look.vivid).paint
 
     key = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
     return resolve(film, look.sheet, look.size, painter, work, key)

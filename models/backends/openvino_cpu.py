@@ -1,76 +1,64 @@
-"""The networks on a CPU, run by OpenVINO: half the time that torch takes there, and none of the seconds that torch
-takes to load. They are read from the graphs in the weights file (`export`)."""
+"""The networks on a CPU, run by OpenVINO from the graphs in the weights file (`export` writes them).
 
-import json
-import re
-import sys
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
+OpenVINO takes half the time that torch takes on a CPU, and loads without the seconds that importing torch takes.
+"""
+
+from xml.etree import ElementTree
 
 import numpy as np
 
-from .. import WeightsError
-
-UNDERSTAND, COLOR, CONSTANTS = "openvino.understand", "openvino.color", "openvino.constants"
-"""Tensors of a weights file, bytes: the two graphs, and the constants in them that are no weights."""
-
-Amend = Callable[[int, np.ndarray], np.ndarray]
-
-
-def openvino() -> Any:
-    """The package, which is not to report to its makers that it is used, as it does where this one can be imported."""
-    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
-    import openvino
-
-    return openvino
+from ..format import COLOR, UNDERSTAND, openvino, tensor_ranges
+from . import Amend
 
 
 class Networks:
-    """Both networks, one thread."""
+    """Both networks, in one thread."""
 
     group = 1
-    """Frames at once; more are no faster."""
+    """Frames at once. More are no faster."""
 
-    def __init__(self, path: Path, precision: str) -> None:
-        """precision: `bfloat16` or `float32`. Raises WeightsError."""
+    def __init__(self, data: bytes, precision: str) -> None:
+        """Load the networks.
+
+        Args:
+            data: content of a weights file with graphs.
+            precision: `bfloat16` or `float32`.
+
+        Raises:
+            Exception: of several kinds where the graphs or tensors are damaged; `format.usable` turns them into one.
+        """
         ov = openvino()
         self._core = ov.Core()
-        self._how = {
+        self._options = {
             "INFERENCE_NUM_THREADS": 1,
             "NUM_STREAMS": 1,
             "INFERENCE_PRECISION_HINT": "bf16" if precision == "bfloat16" else "f32",
             "ENABLE_CPU_PINNING": False,  # several painters would all choose the first core
         }
+        self._data = data  # the tensor below does not copy it
+        ranges = tensor_ranges(data)
+        self._graphs = [_graph(data, ranges, name) for name in (UNDERSTAND, COLOR)]
+        self._constants = ov.Tensor(np.frombuffer(data, np.uint8))
         try:
-            self._data = _with_graphs(path)
-            starts = _starts(self._data)
-            self._graphs = [_graph(self._data, starts, name) for name in (UNDERSTAND, COLOR)]
-            self._constants = ov.Tensor(np.frombuffer(self._data, np.uint8))
             self._open(32, 32)
-        except WeightsError:
-            raise
-        except Exception as error:  # OSError, and whatever parsers raise
-            raise WeightsError(f"the weights {path} cannot be used: {str(error).splitlines()[0]}") from error
+        except (RuntimeError, ValueError) as error:  # OpenVINO's messages are lines about its own source
+            raise ValueError("OpenVINO cannot read its graphs") from error
 
     def _open(self, height: int, width: int) -> None:
-        """Make ready for thumbs of this size."""
+        """Compile the graphs for thumbs of this size."""
         read, color = (self._core.read_model(graph, self._constants) for graph in self._graphs)
         read.reshape([1, 1, height, width])
-        first = self._core.compile_model(read, "CPU", self._how)
-        labels, small, *features = (output.shape for output in first.outputs)
+        first = self._core.compile_model(read, "CPU", self._options)
+        labels, _, *features = (output.shape for output in first.outputs)
         color.reshape(dict(zip(color.inputs, map(list, (labels, *features)), strict=True)))
         self._reading = first.create_infer_request()
-        self._coloring = self._core.compile_model(color, "CPU", self._how).create_infer_request()
-        for n in range(len(features)):  # what one has found the other reads where it is
+        self._coloring = self._core.compile_model(color, "CPU", self._options).create_infer_request()
+        for n in range(len(features)):  # the second graph reads the first one's feature maps without a copy
             self._coloring.set_input_tensor(n + 1, self._reading.get_output_tensor(n + 2))
         self._size = height, width
 
     def paint(self, thumbs: np.ndarray, amend: Amend | None) -> tuple[np.ndarray, np.ndarray]:
-        """thumbs (1, h, w) uint8 → ab (1, 2, h/2, w/2) float32, and labels (1, 62, h/4, w/4) uint8.
-
-        amend: as for `Painter.paint`.
-        """
+        """Chroma and labels of one thumb; see `Backend`."""
         if thumbs.shape[1:] != self._size:
             self._open(*thumbs.shape[1:])
         ov = openvino()
@@ -87,29 +75,26 @@ class Networks:
         return self._coloring.get_output_tensor(0).data, labels.copy()
 
 
-def _with_graphs(path: Path) -> bytes:
-    """A weights file. One that was written where there was no OpenVINO gets its graphs here, which takes seconds."""
-    data = path.read_bytes()
-    if UNDERSTAND in _starts(data):
-        return data
-    from ..checkpoint import load, packed
+def _graph(data: bytes, ranges: dict[str, tuple[int, int]], name: str) -> bytes:
+    """One graph, its constants named by their places in the weights file instead of by tensors.
 
-    return packed(load(path))
-
-
-def _starts(data: bytes) -> dict[str, tuple[int, int]]:
-    """Name → where in a safetensors file a tensor lies."""
-    length = int.from_bytes(data[:8], "little")
-    header = json.loads(data[8 : 8 + length])
-    header.pop("__metadata__", None)
-    return {name: tuple(8 + length + n for n in its["data_offsets"]) for name, its in header.items()}
-
-
-def _graph(data: bytes, starts: dict[str, tuple[int, int]], name: str) -> bytes:
-    """A graph with places in the file instead of the names of tensors."""
-
-    def place(found: re.Match) -> str:
-        return f'offset="{starts[found["name"]][0] + int(found["more"] or 0)}"'
-
-    first, stop = starts[name]
-    return re.sub(r'offset="(?P<name>[\w.]+)(\+(?P<more>\d+))?"', place, data[first:stop].decode()).encode()
+    Raises ValueError where the file lacks a tensor or has it in another size.
+    """
+    if name not in ranges:
+        raise ValueError(f"it lacks the tensor {name}")
+    first, stop = ranges[name]
+    try:
+        graph = ElementTree.fromstring(data[first:stop])
+    except ElementTree.ParseError as error:
+        raise ValueError(f"its graph {name} is damaged: {error}") from error
+    for constant in graph.iterfind(".//data[@offset]"):
+        tensor, _, more = constant.attrib["offset"].partition("+")
+        if tensor not in ranges:
+            raise ValueError(f"it lacks the tensor {tensor}")
+        start, end = ranges[tensor]
+        size = int(constant.attrib["size"])
+        # A weight is a whole tensor; the other constants share one.
+        if int(more or 0) + size > end - start or (not more and size != end - start):
+            raise ValueError(f"tensor {tensor} has {end - start} bytes and not {size}")
+        constant.set("offset", str(start + int(more or 0)))
+    return ElementTree.tostring(graph)

@@ -1,6 +1,7 @@
-"""Where the files of training data lie: a folder or a zip file, read alike.
+"""The files of training data, in a folder or a zip file, read in the same way.
 
-Names are relative, with `/` between their parts; what begins with a dot or lies in `__MACOSX` is left out.
+Names are relative, with `/` between their parts. Names with a part that begins with a dot or with `__MACOSX` are left
+out.
 """
 
 import os
@@ -9,6 +10,12 @@ import zipfile
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
+
+from ...errors import InputError
+
+
+class DataError(InputError, ValueError):
+    """The training data are missing, damaged, or in no known layout. The message names the file."""
 
 
 def _visible(name: str) -> bool:
@@ -39,7 +46,7 @@ class Zip:
         try:
             self._zip = zipfile.ZipFile(path)
         except zipfile.BadZipFile as error:
-            raise ValueError(f"{path} is neither a folder nor a zip file that can be read: {error}") from error
+            raise DataError(f"{path} is neither a folder nor a zip file that can be read: {error}.") from error
         self.names = sorted(n for n in self._zip.namelist() if not n.endswith("/") and _visible(n))
 
     def read(self, name: str) -> bytes:
@@ -47,28 +54,28 @@ class Zip:
             with self._lock:
                 return self._zip.read(name)
         except (zipfile.BadZipFile, zlib.error, EOFError) as error:
-            raise ValueError(f"{self.path}/{name} is damaged: {error}") from error
+            raise DataError(f"{self.path}/{name} is damaged: {error}.") from error
 
 
 Store = Folder | Zip
 
 
 def open_store(path: Path) -> Store:
-    """Raises FileNotFoundError where nothing is, ValueError where the file is no zip."""
+    """Open a folder or a zip file. Raises DataError where `path` does not exist or is neither."""
     if not path.exists():
-        raise FileNotFoundError(f"{path} does not exist")
+        raise DataError(f"{path} does not exist.")
     return Folder(path) if path.is_dir() else Zip(path)
 
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """One file of a store; `str` says where it lies."""
+    """One file of a store. `str` gives its path, within the zip if the store is one."""
 
     store: Store
     name: str
 
     def read(self) -> bytes:
-        """Raises OSError where it cannot be read, ValueError where it is damaged."""
+        """The content. Raises OSError where it cannot be read, DataError where it is damaged."""
         return self.store.read(self.name)
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""The usual chroma of each label: what a label says about colour when nothing else is known."""
+"""The usual chroma of each label: its mean over the training photos, by lightness."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -11,9 +11,14 @@ from ..labels import NAMES
 from .dataset import DataFolder, Photo
 from .lab import lab_from_rgb
 
-BINS = 11  # lightness 0, 10, … 100
-ENOUGH = 2000.0  # pixels at short side 48 that make a mean worth following
-PRIOR = 300.0  # weight, in pixels, with which a label's mean over all lightness stands in where pixels are few
+BINS = 11
+"""Lightness 0, 10, … 100."""
+
+ENOUGH = 2000.0
+"""Pixels, at a short side of 48, from which on a label's mean is used."""
+
+PRIOR = 300.0
+"""Weight, in pixels, of a label's mean over all lightness in each bin."""
 
 
 def _sums(folder: DataFolder, photo: Photo) -> np.ndarray:
@@ -21,7 +26,7 @@ def _sums(folder: DataFolder, photo: Photo) -> np.ndarray:
     scale = 48 / min(rgb.shape[:2])
     h, w = (round(n * scale) for n in rgb.shape[:2])
     small = cv2.resize(rgb, (w, h), interpolation=cv2.INTER_AREA)
-    allowed = folder.told(photo, small)
+    allowed = folder.narrowed_by_color(photo, small)
     single = allowed.sum(-1) == 1
     lab = lab_from_rgb(torch.from_numpy(small).permute(2, 0, 1).float() / 255).numpy()
     cell = allowed.argmax(-1)[single] * BINS + np.rint(lab[0][single] / 10).astype(int)
@@ -33,7 +38,7 @@ def chroma_by_label(folder: DataFolder, photos: list[Photo]) -> tuple[Tensor, Te
     """Mean chroma of each label at each lightness over the pixels of `photos` whose label is known for certain.
 
     Returns (62, 11, 2) float32 a, b at lightness 0, 10, … 100, and (62,) bool: which labels have enough pixels for
-    it. A bin of few pixels leans on its label's mean over all lightness.
+    it. In a bin with few pixels, the label's mean over all lightness counts more.
     """
     with ThreadPoolExecutor(2) as pool:
         total = sum(pool.map(lambda photo: _sums(folder, photo), photos), np.zeros((len(NAMES), BINS, 3)))

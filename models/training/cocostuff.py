@@ -30,9 +30,9 @@ CLASSES = (
 )
 """The names of ids 1..182, in that order."""
 
-# Our names, one or several of which a pixel is, and the classes of which that is so. Where the two lists draw the
-# line elsewhere, where annotators are known to have mixed classes up, or where a class says what a thing is made of
-# rather than what it is, several names stand: better nothing learnt than something wrong.
+# Our names, of which a pixel has one, and the classes that mean them. There are several names where the two lists
+# divide things differently, where annotators are known to have confused classes, or where a class is a material and
+# not a thing: it is better to learn nothing than something wrong.
 _MEANING = {
     "person clothes skin hair bag": ("person",),
     "person clothes skin hair": ("clothes", "eye glasses"),  # "often assigned to incompletely annotated persons"
@@ -139,4 +139,4 @@ _MEANING = {
 # Left unknown: metal, plastic, solid-other, structural-other.
 
 RULES = {str(CLASSES.index(name)): ours.split() for ours, names in _MEANING.items() for name in names}
-"""Pixel value → our names, as `labels.json` has it."""
+"""Pixel value → our names, as in `labels.json`."""

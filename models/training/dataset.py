@@ -1,7 +1,7 @@
 """Training data: photos with what is known of their labels, and random samples of them in batches.
 
-Data come from folders and zip files in any of the layouts of `layouts`; one name allowed for a pixel is a label,
-several are "one of these", all are "unknown".
+Data come from folders and zip files in any of the layouts of `layouts`. A pixel has a set of allowed labels: one means
+that the label is known, several mean "one of these", all mean "unknown".
 """
 
 from collections import deque
@@ -19,39 +19,47 @@ from torch import Tensor
 from .. import colornet as color
 from .. import semanticnet as semantic
 from ..labels import INDEX, NAMES
-from .archive import open_store
+from .archive import DataError, open_store
 from .degradations import age, bars
 from .lab import lab_from_rgb
 from .layouts import Photo, Rules, read_layout
-from .weak_labels import tell_by_colour
+from .weak_labels import narrow_by_color
 
 Array = np.ndarray
-HELD_OUT = 20  # every 20th training photo of a source is set aside for choosing settings
-BARRED = 0.06  # share of samples with letterbox or pillarbox bars
-# People first: films are full of them. Streets are labelled whole, background and all, which teaches labels most.
+
+HELD_OUT = 20
+"""Every 20th training photo of a source is set aside for choosing settings."""
+
+BARRED = 0.06
+"""Share of samples with letterbox or pillarbox bars."""
+
 FAVOURED = {"faces": 2.0, "ccp": 1.5, "stock": 1.5, "idd": 2.0, "camvid": 3.0}
-REACH = 2  # pixels around it that decide what colour tells of a pixel
+"""Factor of a source's probability. Films are full of people; street scenes have labels for every pixel."""
+
+REACH = 2
+"""Distance in pixels to which a pixel's surroundings decide its label in `weak_labels`."""
 
 
 @dataclass(frozen=True)
 class Batch:
-    """grey (B, 1, S, S) 0..1; lab (B, 3, S/2, S/2); two (B, 62, S/4, S/4) bool: what a pixel may be.
-
-    `known` is what the labels say; `allowed`, within it, also what colour tells: a goal, never an input.
-    """
+    """Samples with crops of S×S pixels."""
 
     grey: Tensor
+    """(B, 1, S, S) luma 0..1, aged."""
     lab: Tensor
+    """(B, 3, S/2, S/2) CIE Lab, the truth."""
     known: Tensor
+    """(B, 62, S/4, S/4) bool: labels that the data allow."""
     allowed: Tensor
+    """The same, narrowed by colour: for losses only, since the networks do not see colour."""
 
 
 class DataFolder:
     """The photos of one or several folders or zip files, in any layout of `layouts`, and what their labels mean.
 
     A source may be spread over several of them: its photos are ordered by name, so it does not matter how.
-    Raises FileNotFoundError where one does not exist, ValueError where one cannot be used, or where two hold the same
-    photo or differ in the meaning of a source.
+    Raises DataError where one does not exist or cannot be used, and where two hold the same photo or differ in the
+    meaning of a source.
     """
 
     def __init__(self, roots: Path | Sequence[Path]) -> None:
@@ -63,11 +71,11 @@ class DataFolder:
             for kind, mine in self.rules.items():
                 for source, meaning in rules[kind].items():
                     if mine.setdefault(source, meaning) != meaning:
-                        raise ValueError(f"{root} gives `{source}` another meaning than the data before it")
+                        raise DataError(f"{root} gives `{source}` another meaning than the data before it.")
             for photo in photos:
                 other = found.setdefault((photo.source, photo.split, photo.name), photo)
                 if other is not photo:
-                    raise ValueError(f"{other.path} and {photo.path} are both photo {photo.name} of `{photo.source}`")
+                    raise DataError(f"{other.path} and {photo.path} are both photo {photo.name} of `{photo.source}`.")
         self._photos = [found[key] for key in sorted(found)]
         self._tables = {source: _table(values) for source, values in self.rules["sources"].items()}
         self._scenes = {source: _bits(names) for source, names in self.rules["scenes"].items()}
@@ -91,27 +99,43 @@ class DataFolder:
         return sorted({photo.source for photo in (self.photos(split) if split else self._photos)})
 
     def allowed(self, photo: Photo, size: tuple[int, int], columns: slice = slice(None)) -> Array:
-        """(h, w', 62) bool at `size` = (h, w), nearest, those `columns`: which labels each pixel may have.
+        """The labels that each pixel may have.
 
-        Where a photo's own map and the VOC map contradict each other, its own counts. Raises ValueError where a map
-        is not of its photo's size.
+        Where a photo's own map and the VOC map contradict each other, its own map counts.
+
+        Args:
+            photo: the photo.
+            size: (h, w) of the result; maps are scaled to it by nearest neighbour.
+            columns: those to return.
+
+        Returns:
+            (h, w', 62) bool.
+
+        Raises:
+            DataError: a map cannot be read, or is not of its photo's size.
         """
         return _unpack(self._allowed_bits(photo, size)[:, columns])
 
-    def told(self, photo: Photo, rgb: Array, columns: slice = slice(None)) -> Array:
-        """`allowed` at the size of rgb (h, w, 3) uint8, the photo made small, narrowed by what its colours tell.
+    def narrowed_by_color(self, photo: Photo, rgb: Array, columns: slice = slice(None)) -> Array:
+        """`allowed`, narrowed by colour as in `weak_labels`.
 
-        Returns (h, w', 62) bool, those `columns` of the whole alone.
+        Args:
+            photo: the photo.
+            rgb: (h, w, 3) uint8, the photo scaled down.
+            columns: those to return; the result is the same as in the whole.
+
+        Returns:
+            (h, w', 62) bool.
         """
         start, stop, _ = columns.indices(rgb.shape[1])
         left = max(0, start - REACH)
         near = slice(left, stop + REACH)
         allowed = _unpack(self._allowed_bits(photo, (rgb.shape[0], rgb.shape[1]))[:, near])
-        told = tell_by_colour(np.ascontiguousarray(rgb[:, near]), allowed, photo.source)
-        return told[:, start - left : stop - left]
+        narrowed = narrow_by_color(np.ascontiguousarray(rgb[:, near]), allowed, photo.source)
+        return narrowed[:, start - left : stop - left]
 
     def _allowed_bits(self, photo: Photo, size: tuple[int, int]) -> Array:
-        """(h, w) uint64, bit i: may be label i. A set of labels in one number, for speed."""
+        """(h, w) uint64 whose bit i is set where label i is allowed. One number per pixel is faster than 62."""
         h, w = size
         allowed = np.full((h, w), self._scenes.get(photo.source, _bits(NAMES)), "<u8")
         for path, table in ((photo.label_path, photo.source), (photo.voc_path, "voc")):
@@ -128,7 +152,7 @@ def _bits(names: Sequence[str]) -> int:
 
 def _table(values: dict[str, list[str]]) -> Array:
     """(256,) uint64: the labels that each pixel value allows."""
-    table = np.full(256, _bits(NAMES), "<u8")  # what is not listed is unknown
+    table = np.full(256, _bits(NAMES), "<u8")  # a value that is not listed is unknown
     for value, names in values.items():
         table[int(value)] = _bits(names)
     return table
@@ -141,29 +165,30 @@ def _unpack(bits: Array) -> Array:
 
 
 def sample(folder: DataFolder, photo: Photo, size: int, rng: np.random.Generator) -> tuple[Array, Array, Array]:
-    """One training sample: a random crop of a randomly scaled, perhaps mirrored photo.
+    """One training sample: a random crop of a randomly scaled and perhaps mirrored photo.
 
-    Returns (grey (S, S) float32 0..1 degraded, rgb (S/2, S/2, 3) float32 0..1, known and allowed (2, S/4, S/4, 62)
-    bool, as in `Batch`).
+    Returns:
+        Aged luma (S, S) float32 0..1; R'G'B' (S/2, S/2, 3) float32 0..1; and `known` and `allowed` of `Batch`,
+        (2, S/4, S/4, 62) bool.
     """
     rgb = photo.rgb()
     # A film frame is seen at short side 256; crops stand for whole scenes and for details of them.
     scale = size * np.exp(rng.uniform(0, np.log(2))) / min(rgb.shape[:2])
-    # All in steps of four pixels, so that picture, colours and labels lie exactly on one another.
+    # All sizes and offsets are multiples of four pixels, so that picture, colours and labels are aligned exactly.
     h, w = (max(size, 4 * round(n * scale / 4)) for n in rgb.shape[:2])
     rgb = cv2.resize(rgb, (w, h), interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
     y, x = (4 * int(rng.integers(0, (n - size) // 4 + 1)) for n in (h, w))
     small = cv2.resize(rgb, (w // 4, h // 4), interpolation=cv2.INTER_AREA)
     columns = slice(x // 4, (x + size) // 4)
     known = folder.allowed(photo, (h // 4, w // 4), columns)
-    allowed = np.stack([known, folder.told(photo, small, columns)])[:, y // 4 : (y + size) // 4]
+    allowed = np.stack([known, folder.narrowed_by_color(photo, small, columns)])[:, y // 4 : (y + size) // 4]
     rgb = rgb[y : y + size, x : x + size].astype(np.float32) / 255
     if rng.random() < 0.5:
         rgb, allowed = cv2.flip(rgb, 1), allowed[:, :, ::-1]
     grey = age(rgb @ np.array([0.299, 0.587, 0.114], np.float32), rng)  # ITU-R BT.601
     half = cv2.resize(rgb, (size // color.STRIDE,) * 2, interpolation=cv2.INTER_AREA)
     assert allowed.shape[1:3] == (size // semantic.STRIDE,) * 2
-    if rng.random() < BARRED:  # nothing is known of a bar but that it has no colour
+    if rng.random() < BARRED:  # a bar has no colour and no known label
         bar = bars((size, size), rng)
         grey = np.where(bar, rng.uniform(0, 0.1) + 0.2 * (grey - cv2.blur(grey, (5, 5))), grey).clip(0, 1)
         half, allowed = half * ~bar[::2, ::2, None], allowed | bar[::4, ::4, None]
@@ -182,18 +207,31 @@ def batches(
     world: int = 1,
     threads: int = 1,
 ) -> Generator[Batch, None, None]:
-    """Endless training batches, each a function of (seed, its number) alone, `ahead` of them made in `threads`, which
-    end when the generator is closed.
+    """Endless training batches, each a function of the seed and its number alone.
 
-    Worker `rank` of `world` gets in its step n, counted from `first`, batch n · world + rank. Sources are drawn with
-    a probability proportional to the square root of their number of photos, those with faces more often. Raises
-    ValueError without photos, and what reading a photo raises.
+    A source is drawn with a probability proportional to the square root of its number of photos and to FAVOURED.
+
+    Args:
+        folder: the data.
+        photos: those to draw from.
+        batch: samples per batch.
+        size: side of the crops, pixels.
+        seed: of the random numbers.
+        first: this worker's first step.
+        ahead: batches to prepare ahead.
+        rank: number of this worker; in its step n it gets batch n · world + rank.
+        world: count of workers.
+        threads: threads that prepare batches; they end when the generator is closed.
+
+    Raises:
+        DataError: there are no photos, or one cannot be read.
+        OSError: a photo's file is gone.
     """
     by_source: dict[str, list[Photo]] = {}
     for photo in photos:
         by_source.setdefault(photo.source, []).append(photo)
     if not by_source:
-        raise ValueError(f"{', '.join(map(str, folder.roots))}: no photos to train on")
+        raise DataError(f"{', '.join(map(str, folder.roots))}: no photos to train on.")
     names = sorted(by_source)
     share = np.sqrt([len(by_source[n]) for n in names]) * [FAVOURED.get(n, 1.0) for n in names]
     share /= share.sum()

@@ -1,4 +1,4 @@
-"""What happens to film: a clean grey picture made to look like a scan of an old print, for training and for tests.
+"""Damage of film: makes a clean grey picture look like a scan of an old print.
 
 Each damage is a function of a picture (H, W) float32 0..1, a generator of random numbers, and its strength 0..1.
 """
@@ -38,7 +38,7 @@ def grain(grey: Array, rng: np.random.Generator, strength: float) -> Array:
 
 
 def scratches(grey: Array, rng: np.random.Generator, strength: float) -> Array:
-    """Upright lines, white or black, nearly straight, often over the whole height."""
+    """Vertical lines, white or black, nearly straight, often over the whole height."""
     grey = grey.copy()
     h, w = grey.shape
     for _ in range(rng.integers(1, 2 + round(4 * strength))):
@@ -74,14 +74,13 @@ def compression(grey: Array, rng: np.random.Generator, strength: float) -> Array
 
 
 def flicker(grey: Array, rng: np.random.Generator, strength: float) -> Array:
-    """Uneven exposure: another gain than the neighbours' frames, not the same everywhere."""
+    """Uneven exposure: the gain differs from that of neighbouring frames, and over the picture."""
     h, w = grey.shape
     slope = rng.normal(0, 0.12 * strength, 2)
     plane = slope[0] * np.linspace(-1, 1, h)[:, None] + slope[1] * np.linspace(-1, 1, w)[None]
     return grey * (1 + rng.normal(0, 0.1 * strength) + plane).astype(np.float32)
 
 
-# In the order in which they happen: exposure, lens, ageing, wear, the digital copy.
 DAMAGES: dict[str, Damage] = {
     "flicker": flicker,
     "blur": blur,
@@ -92,6 +91,8 @@ DAMAGES: dict[str, Damage] = {
     "dust": dust,
     "compression": compression,
 }
+"""In the order in which they happen: exposure, lens, ageing, wear, the digital copy."""
+
 _SHARE = {"fade": 0.8, "grain": 0.5, "flicker": 0.3, "blur": 0.3, "vignette": 0.2, "compression": 0.25}
 
 
@@ -104,7 +105,7 @@ def age(grey: Array, rng: np.random.Generator) -> Array:
 
 
 def bars(shape: tuple[int, int], rng: np.random.Generator) -> Array:
-    """Where letterbox or pillarbox bars lie in a picture of `shape` = (H, W): bool, true inside the bars."""
+    """Letterbox or pillarbox bars for a picture of `shape` = (H, W): bool, true inside the bars."""
     h, w = shape
     mask = np.zeros(shape, bool)
     thick = rng.uniform(0.04, 0.25)

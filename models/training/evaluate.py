@@ -1,4 +1,4 @@
-"""Figures of a trained network on photos: colour against truth, labels against what is known, and a sheet.
+"""Figures of trained networks on photos: colour against the truth, labels against the known ones; a contact sheet.
 
 Colour is judged at the truth's lightness (Zhang 2016): CIEDE2000 as a ratio to that of the grey picture (lower is
 better, 1 = no better than grey) beside colourfulness as a ratio to the truth's.
@@ -20,32 +20,44 @@ from ..labels import INDEX, NAMES, PALETTE
 from .dataset import DataFolder, Photo
 from .lab import lab_from_rgb, luma_from_rgb, rgb_from_lab
 from .losses import correct
-from .metrics import ciede2000, colourfulness
+from .metrics import ciede2000, colorfulness
 
 JUDGED = ("sky", "road", "sidewalk", "building", "tree", "car", "skin", "hair", "clothes", "horse")
-SKIN = 1.15  # most that skin's chroma may be of the truth's, mean over the photos of a source
+"""Labels whose intersection over union is measured."""
+
+SKIN = 1.15
+"""Upper bound of skin's chroma divided by the truth's, mean over the photos of a source."""
 
 
 @dataclass(frozen=True)
 class Figures:
-    """One test set: means over its photos."""
+    """Means over the photos of one test set. The names of the fields are keys in a weights file's metadata."""
 
     photos: int
-    ciede2000: float  # of our colours
-    ciede2000_grey: float  # of no colour
-    ratio: float  # the first by the second
-    colourfulness: float  # ours by the truth's
-    label_accuracy: float | None  # share of the pixels of which anything is known whose label is allowed
-    label_accuracy_narrow: float | None  # the same, over pixels with fewer than 30 allowed names
+    ciede2000: float
+    """Of our colours."""
+    ciede2000_grey: float
+    """Of the grey picture."""
+    ratio: float
+    """`ciede2000` / `ciede2000_grey`."""
+    colourfulness: float
+    """Ours divided by the truth's."""
+    label_accuracy: float | None
+    """Share of pixels whose likeliest label is allowed, among those of which anything is known."""
+    label_accuracy_narrow: float | None
+    """The same, among pixels with fewer than 30 allowed labels."""
 
 
 @dataclass(frozen=True)
-class Look:
-    """One photo as the networks see it and colour it, all at the photo's size but `labels`."""
+class ColoredPhoto:
+    """One photo, coloured by the networks."""
 
-    rgb: Tensor  # (3, H, W) 0..1, the truth
-    lab: Tensor  # (3, H, W), the truth's lightness and our a, b
-    labels: Tensor  # (62, h/4, w/4) probabilities; h, w the network's size
+    rgb: Tensor
+    """(3, H, W) 0..1, the truth."""
+    lab: Tensor
+    """(3, H, W), the truth's lightness and our a, b."""
+    labels: Tensor
+    """(62, h/4, w/4) probabilities, where (h, w) is the network's size."""
 
 
 Change = Callable[[np.ndarray], np.ndarray]
@@ -53,13 +65,17 @@ Allowed = Callable[[tuple[int, int]], np.ndarray]
 
 
 @torch.no_grad()
-def look_at(
+def colorize_photo(
     model: Colorizer, rgb: Tensor, short: int = 256, damage: Change | None = None, allowed: Allowed | None = None
-) -> Look:
-    """Colour the luma of a photo (3, H, W), 0..1, as the film does at --size `short`.
+) -> ColoredPhoto:
+    """Colour the luma of a photo as `semcolor-video --size SHORT` colours a frame.
 
-    damage: what is done to the network's picture (h, w) 0..1 before it is seen; allowed: (h/4, w/4) → (h/4, w/4, 62)
-    bool, what is known of the labels and put in before colouring.
+    Args:
+        model: the networks.
+        rgb: (3, H, W) R'G'B', 0..1.
+        short: short side of the network's picture, pixels.
+        damage: applied to the network's picture (h, w), 0..1, before the networks see it.
+        allowed: called with (h/4, w/4), returns the known labels (h/4, w/4, 62) bool; they correct the predicted ones.
     """
     size = network_size(rgb.shape[2] / rgb.shape[1], short)
     device = next(model.parameters()).device
@@ -73,7 +89,7 @@ def look_at(
         labels = correct(labels, known.to(device), 1.0)
     ab = model.color(features, labels)
     ab = F.interpolate(ab.float().cpu(), rgb.shape[1:], mode="bilinear", align_corners=False)[0]
-    return Look(rgb, torch.cat([lab_from_rgb(rgb)[:1], ab]), labels[0].float().cpu())
+    return ColoredPhoto(rgb, torch.cat([lab_from_rgb(rgb)[:1], ab]), labels[0].float().cpu())
 
 
 def tensor_of(photo: Photo) -> Tensor:
@@ -82,18 +98,24 @@ def tensor_of(photo: Photo) -> Tensor:
 
 
 def evaluate(
-    looks: Iterable[tuple[Photo, Look]], folder: DataFolder, vivid: float = 1.0
+    colored: Iterable[tuple[Photo, ColoredPhoto]], folder: DataFolder, vivid: float = 1.0
 ) -> tuple[Figures, dict[str, tuple[float, float]]]:
-    """Figures over photos, and (intersection, union) pixels of each judged class among labelled pixels."""
+    """Figures over photos, and the pixels (intersection, union) of each judged label.
+
+    Args:
+        colored: the photos, each with its colours.
+        folder: the data that the photos are from.
+        vivid: factor of the chroma.
+    """
     ours, grey, colour, hits, known = [], [], [], np.zeros(2), np.zeros(2)
     overlap = {name: (0.0, 0.0) for name in JUDGED}
-    for photo, seen in looks:
+    for photo, seen in colored:
         truth = lab_from_rgb(seen.rgb)
         lab = torch.cat([truth[:1], vivid * seen.lab[1:]])
         neutral = torch.cat([truth[:1], torch.zeros_like(truth[1:])])
         ours.append(ciede2000(lab, truth).mean().item())
         grey.append(ciede2000(neutral, truth).mean().item())
-        ratio = colourfulness(rgb_from_lab(lab).clamp(0, 1)) / colourfulness(seen.rgb).clamp(min=1)
+        ratio = colorfulness(rgb_from_lab(lab).clamp(0, 1)) / colorfulness(seen.rgb).clamp(min=1)
         colour.append(ratio.item())
         allowed = folder.allowed(photo, (seen.labels.shape[1], seen.labels.shape[2]))
         names = allowed.sum(-1)
@@ -114,13 +136,13 @@ def evaluate(
     return Figures(len(ours), mean[0], mean[1], mean[0] / mean[1], mean[2], *accuracy), overlap
 
 
-def looks(
+def colorized_photos(
     model: Colorizer, folder: DataFolder, photos: list[Photo], short: int = 256, given: bool = False
-) -> Iterator[tuple[Photo, Look]]:
-    """`look_at` each photo; given: with what is known of its labels put in before colouring."""
+) -> Iterator[tuple[Photo, ColoredPhoto]]:
+    """Colour each photo; with `given`, by labels corrected by the known ones."""
     for photo in photos:
         allowed = (lambda size, photo=photo: folder.allowed(photo, size)) if given else None
-        yield photo, look_at(model, tensor_of(photo), short, allowed=allowed)
+        yield photo, colorize_photo(model, tensor_of(photo), short, allowed=allowed)
 
 
 def evaluate_tests(model: Colorizer, folder: DataFolder, sources: list[str], mean_of: list[str] | None = None) -> dict:
@@ -128,7 +150,7 @@ def evaluate_tests(model: Colorizer, folder: DataFolder, sources: list[str], mea
     results: dict = {}
     total = {name: np.zeros(2) for name in JUDGED}
     for source in sources:
-        figures, overlap = evaluate(looks(model, folder, folder.photos("test", [source])), folder)
+        figures, overlap = evaluate(colorized_photos(model, folder, folder.photos("test", [source])), folder)
         results[source] = asdict(figures)
         for name, pair in overlap.items():
             total[name] += pair
@@ -141,29 +163,31 @@ def evaluate_tests(model: Colorizer, folder: DataFolder, sources: list[str], mea
 
 
 def skin_pixels(folder: DataFolder, photo: Photo, size: tuple[int, int]) -> np.ndarray:
-    """(h, w) bool at `size`: what is known to be skin, or skin or one other label."""
+    """(h, w) bool at `size`: pixels known to be skin, or to be skin or one other label."""
     allowed = folder.allowed(photo, size)
     return allowed[..., INDEX["skin"]] & (allowed.sum(-1) <= 2)
 
 
-def skin_chroma(seen: list[tuple[Photo, Look]], folder: DataFolder) -> float | None:
-    """Mean chroma of skin by the truth's, over photos that show some; None if none does."""
+def skin_chroma(seen: list[tuple[Photo, ColoredPhoto]], folder: DataFolder) -> float | None:
+    """Mean chroma of skin divided by the truth's, over photos that show skin; None if none does."""
     sums = np.zeros(2)
-    for photo, look in seen:
-        skin = torch.from_numpy(skin_pixels(folder, photo, (look.rgb.shape[1], look.rgb.shape[2])))
+    for photo, ours in seen:
+        skin = torch.from_numpy(skin_pixels(folder, photo, (ours.rgb.shape[1], ours.rgb.shape[2])))
         if skin.sum() >= 20:
-            sums += [torch.hypot(*ab[:, skin]).mean().item() for ab in (look.lab[1:], lab_from_rgb(look.rgb)[1:])]
+            sums += [torch.hypot(*ab[:, skin]).mean().item() for ab in (ours.lab[1:], lab_from_rgb(ours.rgb)[1:])]
     return float(sums[0] / sums[1]) if sums[1] else None
 
 
 def choose_vividness(model: Colorizer, folder: DataFolder, sources: list[str], each: int = 60) -> float:
-    """As vivid as costs at most half a hundredth: a factor of the chroma, 1 … 1.5, chosen on the photos set aside.
+    """Choose a factor of the chroma, 1 … 1.5, on the photos set aside.
 
-    It is the largest whose ratio, mean over the sources' first `each` photos, is at most 0.005 above that of the best,
-    and that leaves skin in no source more than SKIN times as colourful as it is: a ruddy face is what people see first.
-    Regression hedges between colours and so paints paler than the truth; this takes back what costs next to nothing.
+    Regression averages over possible colours, so its colours are paler than the truth. The result is the largest
+    factor whose error ratio, mean over the sources' first `each` photos, is at most 0.005 above the best, and with
+    which skin in no source has more than SKIN times the truth's chroma: people notice ruddy faces first.
     """
-    kept = [list(looks(model, folder, photos)) for s in sources if (photos := folder.photos("val", [s])[:each])]
+    kept = [
+        list(colorized_photos(model, folder, photos)) for s in sources if (photos := folder.photos("val", [s])[:each])
+    ]
     factors = [1 + 0.05 * i for i in range(11)] if kept else [1.0]
     ratios = [float(np.mean([evaluate(seen, folder, factor)[0].ratio for seen in kept] or [1.0])) for factor in factors]
     most = max([ratio for seen in kept if (ratio := skin_chroma(seen, folder))], default=0.0)
@@ -171,12 +195,12 @@ def choose_vividness(model: Colorizer, folder: DataFolder, sources: list[str], e
     return max(good, default=1.0)
 
 
-def sheet(model: Colorizer, photos: list[Photo], path: Path, tile: tuple[int, int] = (160, 240)) -> None:
-    """A picture file: one row a photo, grey · labels · colour · truth, each within `tile` = (height, width)."""
+def write_contact_sheet(model: Colorizer, photos: list[Photo], path: Path, tile: tuple[int, int] = (160, 240)) -> None:
+    """Write a picture with one row per photo: grey, labels, colour, truth, each within `tile` = (height, width)."""
     palette, tiles = torch.tensor(PALETTE) / 255, []
     for photo in photos:
         rgb = tensor_of(photo)
-        seen = look_at(model, rgb)
+        seen = colorize_photo(model, rgb)
         lab, labels = seen.lab, seen.labels
         label = F.interpolate(labels[None], rgb.shape[1:], mode="bilinear", align_corners=False)[0].argmax(0)
         painted = palette[label].permute(2, 0, 1)
@@ -185,18 +209,3 @@ def sheet(model: Colorizer, photos: list[Photo], path: Path, tile: tuple[int, in
         row = F.interpolate(row, scale_factor=scale, mode="bilinear", antialias=True, align_corners=False)
         tiles.append(F.pad(row, (0, tile[1] - row.shape[3], 0, tile[0] - row.shape[2])))
     save_image(torch.cat(tiles), path, nrow=4)
-
-
-__all__ = [
-    "JUDGED",
-    "Figures",
-    "Look",
-    "choose_vividness",
-    "evaluate",
-    "evaluate_tests",
-    "look_at",
-    "looks",
-    "sheet",
-    "skin_pixels",
-    "tensor_of",
-]

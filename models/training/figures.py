@@ -1,7 +1,7 @@
-"""The examination of trained networks: every figure of the model card, measured on photos never trained on.
+"""Every figure of the model card, measured on photos that were never trained on.
 
-Colour and labels are in `evaluate`; here are control (does the colour follow a repainted label, and only there),
-faces, damage, steadiness, vividness, precision. `python -m semcolor.models.training.model_card` runs it.
+`evaluate` measures colour and labels. This module measures control (does the colour follow a changed label, in that
+region only), skin, damage, steadiness, vividness and precision.
 """
 
 import functools
@@ -18,12 +18,16 @@ from ..labels import INDEX, NAMES
 from .chroma_prior import BINS, chroma_by_label
 from .dataset import DataFolder, Photo
 from .degradations import DAMAGES
-from .evaluate import evaluate, evaluate_tests, look_at, looks, skin_pixels, tensor_of
+from .evaluate import colorize_photo, colorized_photos, evaluate, evaluate_tests, skin_pixels, tensor_of
 from .lab import lab_from_rgb, luma_from_rgb
 from .metrics import ciede2000
 
 SOURCES = ("bsds", "ccp", "idd", "stock")
-MARGIN = 16  # network pixels around a repainted region in which colour may still change
+"""Sources whose mean is reported."""
+
+MARGIN = 16
+"""Network pixels around a repainted region in which colours may still change."""
+
 NEW_NAMES = ("sky", "tree", "grass", "water", "skin", "road", "snow", "horse", "clothes", "rock")
 
 
@@ -50,16 +54,26 @@ def _usual(table: Tensor, name: int, lightness: Tensor) -> Tensor:
 
 @torch.no_grad()
 def control(model: Colorizer, photos: list[Photo], table: Tensor, enough: Tensor, count: int = 50) -> dict:
-    """Repaint one region's label in each of `count` photos and see what moves.
+    """Change the label of one region in each of `count` photos and measure what moves.
 
-    `way`: how far the region's mean chroma moves along the line from the old label's usual chroma to the new one's
-    (1 = all of it); `place`: where on that line it is afterwards (0 the old label's, 1 the new one's), which is another
-    thing where the picture was paler or duller than is usual; `outside`: mean CIEDE2000 change beyond MARGIN network
-    pixels of the region. table, enough: of `chroma_by_label`. New names are drawn (fixed seed) among those at least 10
-    units away at the region's lightness.
+    New labels are drawn, with a fixed seed, among those whose usual chroma at the region's lightness is at least 10
+    units away from the old label's.
+
+    Args:
+        model: the networks.
+        photos: candidates; photos without a suitable region are left out.
+        table: of `chroma_by_label`.
+        enough: of `chroma_by_label`.
+        count: photos to measure at most.
+
+    Returns:
+        Statistics of three numbers per photo, by name. `way`: the distance by which the region's mean chroma moves on
+        the line from the old label's usual chroma to the new one's, 1 = all of it. `place`: its position on that line
+        afterwards, 0 = old, 1 = new; it differs from `way` where the picture was paler than usual. `outside`: the mean
+        CIEDE2000 change more than MARGIN network pixels away from the region.
     """
     rng = np.random.default_rng(0)
-    ways, places, outside, cases = [], [], [], []
+    ways, positions, outside, cases = [], [], [], []
     for photo in photos:
         if len(ways) == count:
             break
@@ -84,7 +98,7 @@ def control(model: Colorizer, photos: list[Photo], table: Tensor, enough: Tensor
         moved = (after - before)[0][:, inside].mean(1)
         line = ends[name] - start
         ways.append(float(moved @ line / line.dot(line)))
-        places.append(float((after[0][:, inside].mean(1) - start) @ line / line.dot(line)))
+        positions.append(float((after[0][:, inside].mean(1) - start) @ line / line.dot(line)))
         near = cv2.dilate(inside.numpy().astype(np.uint8), np.ones((MARGIN + 1, MARGIN + 1), np.uint8)) > 0
         pair = [torch.cat([truth[:1], ab[0]]) for ab in (before, after)]
         change = ciede2000(*pair)[torch.from_numpy(~near)]
@@ -96,8 +110,8 @@ def control(model: Colorizer, photos: list[Photo], table: Tensor, enough: Tensor
         "way_median": float(np.median(ways)),
         "way_mean": float(np.mean(ways)),
         "way_at_least_half": float(np.mean(np.array(ways) >= 0.5)),
-        "place_median": float(np.median(places)),
-        "place_at_least_half": float(np.mean(np.array(places) >= 0.5)),
+        "place_median": float(np.median(positions)),
+        "place_at_least_half": float(np.mean(np.array(positions) >= 0.5)),
         "outside_mean": float(np.mean(outside)),
         "outside_worst": float(np.max(outside)),
         "cases": sorted({f"{a} → {b}" for a, b in cases}),
@@ -106,11 +120,11 @@ def control(model: Colorizer, photos: list[Photo], table: Tensor, enough: Tensor
 
 @torch.no_grad()
 def faces(model: Colorizer, folder: DataFolder, sources: tuple[str, ...] = ("faces", "ccp")) -> dict:
-    """On pixels labelled skin: median hue error in degrees (of coloured truth), and mean chroma by the truth's."""
+    """On skin: median hue error in degrees where the truth has colour, and mean chroma divided by the truth's."""
     results = {}
     for source in sources:
         errors, ours, theirs = [], [], []
-        for photo, seen in looks(model, folder, folder.photos("test", [source])):
+        for photo, seen in colorized_photos(model, folder, folder.photos("test", [source])):
             skin = torch.from_numpy(skin_pixels(folder, photo, (seen.rgb.shape[1], seen.rgb.shape[2])))
             if skin.sum() < 20:
                 continue
@@ -127,7 +141,7 @@ def faces(model: Colorizer, folder: DataFolder, sources: tuple[str, ...] = ("fac
 
 
 def robustness(model: Colorizer, folder: DataFolder, sources: tuple[str, ...] = SOURCES, each: int = 25) -> dict:
-    """Ratio and colourfulness, mean over sources, clean and with each damage at strength 0.7, and what bars become."""
+    """Ratio and colourfulness, mean over sources: clean, with each damage at strength 0.7, and with all at 0.35."""
     photos = {source: folder.photos("test", [source])[:each] for source in sources}
     results = {}
     for name in ("clean", *DAMAGES, "all"):
@@ -140,7 +154,7 @@ def robustness(model: Colorizer, folder: DataFolder, sources: tuple[str, ...] = 
             def damage(grey: np.ndarray, chosen=chosen, rng=rng, strength=strength) -> np.ndarray:
                 return functools.reduce(lambda g, harm: harm(g, rng, strength).astype(np.float32), chosen, grey)
 
-            seen = ((photo, look_at(model, tensor_of(photo), damage=damage)) for photo in photos[source])
+            seen = ((photo, colorize_photo(model, tensor_of(photo), damage=damage)) for photo in photos[source])
             figures, _ = evaluate(seen, folder)
             pairs.append((figures.ratio, figures.colourfulness))
         results[name] = dict(zip(("ratio", "colourfulness"), np.mean(pairs, 0).tolist(), strict=True))
@@ -148,12 +162,12 @@ def robustness(model: Colorizer, folder: DataFolder, sources: tuple[str, ...] = 
 
 
 def gain(model: Colorizer, folder: DataFolder, photos: list[Photo]) -> dict:
-    """Colour ratio with labels as read, and with what is known of them put in: of all photos and by source."""
-    errors: dict[str, np.ndarray] = {}  # CIEDE2000 summed over photos: read, given, grey
+    """Colour ratio with predicted labels and with labels corrected by the known ones, of all photos and by source."""
+    errors: dict[str, np.ndarray] = {}  # CIEDE2000 summed over photos: predicted labels, corrected labels, grey
     for source in sorted({photo.source for photo in photos}):
         mine = [photo for photo in photos if photo.source == source]
-        read, _ = evaluate(looks(model, folder, mine), folder)
-        given, _ = evaluate(looks(model, folder, mine, given=True), folder)
+        read, _ = evaluate(colorized_photos(model, folder, mine), folder)
+        given, _ = evaluate(colorized_photos(model, folder, mine, given=True), folder)
         errors[source] = len(mine) * np.array([read.ciede2000, given.ciede2000, read.ciede2000_grey])
     pairs = {source: (total[:2] / total[2]).tolist() for source, total in errors.items()}
     total = np.sum(list(errors.values()), 0)
@@ -162,7 +176,7 @@ def gain(model: Colorizer, folder: DataFolder, photos: list[Photo]) -> dict:
 
 @torch.no_grad()
 def bars(model: Colorizer, photos: list[Photo]) -> float:
-    """Mean |a|, |b| (the larger) inside letterbox and pillarbox bars, 4 pixels from the picture's edge on."""
+    """The larger of mean |a| and mean |b| inside letterbox and pillarbox bars, at least 4 pixels from the picture."""
     found = []
     for i, photo in enumerate(photos):
         grey, _ = _grey(photo)
@@ -181,7 +195,7 @@ def bars(model: Colorizer, photos: list[Photo]) -> float:
 
 @torch.no_grad()
 def steadiness(model: Colorizer, photos: list[Photo]) -> dict:
-    """Mean (|Δa| + |Δb|) / 2 of the per-frame network when the picture moves by a pixel or its gain by ±5 %."""
+    """Mean (|Δa| + |Δb|) / 2 of single frames when the picture moves by one pixel, and when its gain changes by 5 %."""
     moves: list[float] = []
     gains: list[float] = []
     for photo in photos:
@@ -209,15 +223,19 @@ def precision(model: Colorizer, photos: list[Photo]) -> float:
     return float(np.mean(found))
 
 
-def exam(model: Colorizer, folder: DataFolder, sources: tuple[str, ...] = SOURCES, each: int = 25) -> dict:
-    """All figures. `folder` needs the test photos of `sources` and, for the usual chroma, its training photos.
+def measure_all(model: Colorizer, folder: DataFolder, sources: tuple[str, ...] = SOURCES, each: int = 25) -> dict:
+    """All figures of the model card.
 
-    Colour and labels are measured on all test photos, damage and vividness on `each` of every source.
+    Args:
+        model: the networks.
+        folder: the test photos of `sources`, and training photos for the usual chroma.
+        sources: those whose mean is reported.
+        each: photos per source for damage and vividness; colour and labels are measured on all test photos.
     """
     results = evaluate_tests(model, folder, folder.sources("test"), mean_of=list(sources))
     tests = {source: folder.photos("test", [source]) for source in sources}
     mixed = [photo for group in zip(*tests.values(), strict=False) for photo in group]
-    # What people drew is right; what a network saw in the colours is right about outlines and often wrong about names.
+    # Labels drawn by people are right. A network's are right about outlines and often wrong about labels.
     some = [p for s in folder.sources("test") for p in folder.photos("test", [s])[:each]]
     for kind, labelled in {
         "given": [p for p in some if p.label_path],
@@ -232,7 +250,7 @@ def exam(model: Colorizer, folder: DataFolder, sources: tuple[str, ...] = SOURCE
     results["steadiness"] = steadiness(model, mixed[:each])
     results["bf16"] = precision(model, mixed[: each // 2])
     curve = {}
-    kept = {source: list(looks(model, folder, photos[:each])) for source, photos in tests.items()}
+    kept = {source: list(colorized_photos(model, folder, photos[:each])) for source, photos in tests.items()}
     for vivid in (0.5, 0.75, 1.0, 1.25, 1.5, 2.0):
         pairs = [evaluate(seen, folder, vivid)[0] for seen in kept.values()]
         curve[str(vivid)] = [float(np.mean([getattr(p, key) for p in pairs])) for key in ("ratio", "colourfulness")]

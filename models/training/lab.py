@@ -1,18 +1,19 @@
 """Colour spaces as torch functions: R'G'B' ↔ CIE Lab, grey ↔ lightness.
 
-sRGB transfer after IEC 61966-2-1, Lab after CIE 15, white D65 (2° observer). The tests compare with
-scikit-image and kornia; this copy exists so that training needs torch alone.
+The constants and their standards are in `models.cielab`. The tests compare the functions with scikit-image and
+kornia, which training does not need.
 """
 
 import torch
 from torch import Tensor
 
-_XYZ_FROM_RGB = torch.tensor(
-    [[0.412453, 0.357580, 0.180423], [0.212671, 0.715160, 0.072169], [0.019334, 0.119193, 0.950227]]
-)
+from .. import cielab
+
+_XYZ_FROM_RGB = torch.tensor(cielab.XYZ_FROM_RGB)
 _RGB_FROM_XYZ = torch.linalg.inv(_XYZ_FROM_RGB.double()).float()
-_WHITE = torch.tensor([0.95047, 1.0, 1.08883])
-_LUMA = torch.tensor([0.299, 0.587, 0.114])  # ITU-R BT.601, as in JPEG
+_WHITE = torch.tensor(cielab.WHITE)
+_LUMA = torch.tensor([0.299, 0.587, 0.114])
+"""Weights of R', G', B' in luma: ITU-R BT.601, as in JPEG."""
 
 
 def _mix(matrix: Tensor, x: Tensor) -> Tensor:
@@ -22,20 +23,22 @@ def _mix(matrix: Tensor, x: Tensor) -> Tensor:
 
 def linear_from_srgb(x: Tensor) -> Tensor:
     """0..1 → 0..1, any shape."""
-    return torch.where(x > 0.04045, ((x.clamp(min=0) + 0.055) / 1.055) ** 2.4, x / 12.92)
+    return torch.where(x > cielab.SRGB_THRESHOLD, ((x.clamp(min=0) + 0.055) / 1.055) ** 2.4, x / 12.92)
 
 
 def srgb_from_linear(x: Tensor) -> Tensor:
     """Any value → the same range; values below 0 stay on the linear part of the curve."""
-    return torch.where(x > 0.0031308, 1.055 * x.clamp(min=1e-8) ** (1 / 2.4) - 0.055, x * 12.92)
+    return torch.where(x > cielab.LINEAR_THRESHOLD, 1.055 * x.clamp(min=1e-8) ** (1 / 2.4) - 0.055, x * 12.92)
 
 
 def _f(t: Tensor) -> Tensor:
-    return torch.where(t > 216 / 24389, t.clamp(min=1e-8) ** (1 / 3), t * (24389 / 27 / 116) + 16 / 116)
+    line = t * cielab.F_SLOPE + cielab.F_OFFSET
+    return torch.where(t > cielab.F_THRESHOLD, t.clamp(min=1e-8) ** (1 / 3), line)
 
 
 def _f_inverse(f: Tensor) -> Tensor:
-    return torch.where(f > 6 / 29, f**3, (f - 16 / 116) * (116 * 27 / 24389))
+    line = (f - cielab.F_OFFSET) * cielab.F_INVERSE_SLOPE
+    return torch.where(f > cielab.F_INVERSE_THRESHOLD, f**3, line)
 
 
 def lab_from_rgb(rgb: Tensor) -> Tensor:

@@ -1,10 +1,10 @@
-"""Ways in which training data may lie in a folder or zip, each read into the same photos and rules.
+"""The layouts of training data in a folder or zip file, each read into the same photos and rules.
 
 Ours            photos/<source>/{train,test}/<name>.jpg   a photo, JPEG or PNG; <name> may have folders of its own
                 labels/<source>/{train,test}/<name>.png   its index map in the source's own values, if there is one
                 labels_voc/…                              its index map in PASCAL VOC's values, if there is one
-                labels.json                               what values and sources mean, see `_checked`; the values
-                                                          of a source named cocostuff need not be explained
+                labels.json                               what values and sources mean, see `_checked`; it may omit
+                                                          the values of a source named cocostuff
 COCO-Stuff's    images/{train2017,val2017}/<name>.jpg, annotations/{train2017,val2017}/<name>.png (stuffthingmaps)
 photos alone    JPEG and PNG files anywhere below; the source is the folder's name, all are for training
 """
@@ -22,7 +22,7 @@ from PIL import Image
 
 from ..labels import INDEX, NAMES
 from . import cocostuff
-from .archive import File, Store
+from .archive import DataError, File, Store
 
 Array = np.ndarray
 Rules = dict[str, dict]
@@ -32,40 +32,44 @@ SPLITS = ("train", "test")
 MAPS = ("labels", "labels_voc")
 COCO_SPLITS = {"train2017": "train", "val2017": "test"}
 LABELLED = re.compile(r"(^|/)(labels|labels_voc|annotations)/|(^|/)labels\.json$|^photos/[^/]+/(train|test)/")
-ORIENTATION = 274  # the Exif tag; 5 and above lie on their side
+ORIENTATION = 274
+"""The Exif tag. With values of 5 and above the stored picture is on its side."""
 
 
 @dataclass(frozen=True)
 class Photo:
-    """One photo and where it lies; in our layout at photos/<source>/<split>/<name>.jpg."""
+    """One photo and its files; in our layout at photos/<source>/<split>/<name>.jpg."""
 
     source: str
-    split: str  # "train" or "test"
+    split: str
+    """`train` or `test`."""
     name: str
     path: File
-    label_path: File | None = None  # index map in `source`'s own values
-    voc_path: File | None = None  # index map in PASCAL VOC's values
+    label_path: File | None = None
+    """Index map in the source's own values."""
+    voc_path: File | None = None
+    """Index map in PASCAL VOC's values."""
 
     def rgb(self) -> Array:
-        """(H, W, 3) uint8, upright. Raises ValueError where the file is not a picture, OSError where it is gone."""
+        """(H, W, 3) uint8, upright. Raises DataError where the file is not a picture, OSError where it is gone."""
         data = np.frombuffer(self.path.read(), np.uint8)
         picture = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
         if picture is None:
-            raise ValueError(f"{self.path} is not a picture OpenCV can read")
+            raise DataError(f"{self.path} is not a picture OpenCV can read.")
         return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
 
     @cached_property
     def size(self) -> tuple[int, int]:
-        """(H, W) of `rgb`, from the head of the file."""
+        """(H, W) of `rgb`, read from the head of the file."""
         try:
             with Image.open(io.BytesIO(self.path.read())) as picture:
                 w, h = picture.size
                 return (w, h) if picture.getexif().get(ORIENTATION, 1) >= 5 else (h, w)
         except Image.UnidentifiedImageError as error:
-            raise ValueError(f"{self.path} is not a picture") from error
+            raise DataError(f"{self.path} is not a picture.") from error
 
     def values(self, path: File) -> Array:
-        """The index map `path` (H, W) uint8. Raises ValueError where it is no map of this photo's size."""
+        """The index map `path` (H, W) uint8. Raises DataError where it is not a map of this photo's size."""
         data = path.read()
         depth, kind = data[24:26] if data[:8] == b"\x89PNG\r\n\x1a\n" and len(data) > 25 else (0, 0)
         values = None
@@ -75,32 +79,32 @@ class Photo:
         elif (depth, kind) == (8, 0):
             values = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE)
         if values is None:
-            raise ValueError(f"{path} is not an index map: a PNG with a palette or one channel of 8 bits")
+            raise DataError(f"{path} is not an index map: a PNG with a palette or one channel of 8 bits.")
         if values.shape != self.size:
-            raise ValueError(f"{path} has {values.shape[:2]} rows and columns, its photo {self.path} {self.size}")
+            raise DataError(f"{path} has {values.shape[:2]} rows and columns, its photo {self.path} {self.size}.")
         return values
 
 
 def read_layout(store: Store) -> tuple[Rules, list[Photo]]:
     """All photos of a store, and its rules: `sources` and `scenes` as in labels.json.
 
-    Raises ValueError where there are no photos or the rules are not in order; also where what looks like labelled data
-    is no layout that we know, lest its maps or its test photos be taken for photos to learn from.
+    Raises DataError where there are no photos or the rules are wrong, and for data that look labelled but are in no
+    known layout: their maps or test photos must not become training photos.
     """
     if "labels.json" in store.names:
         rules, photos = _ours(store)
     elif any(name.startswith(tuple(f"images/{folder}/" for folder in COCO_SPLITS)) for name in store.names):
         rules, photos = _coco(store)
     elif label := next(filter(LABELLED.search, store.names), None):
-        raise ValueError(
-            f"{store.path} holds {label}, but no labels.json (or COCO-Stuff's images/train2017) at its top"
+        raise DataError(
+            f"{store.path} holds {label}, but no labels.json (or COCO-Stuff's images/train2017) at its top."
         )
     else:
         source = store.path.resolve().stem if store.path.is_file() else store.path.resolve().name
         rules = {"sources": {}, "scenes": {}}
         photos = [Photo(source, "train", stem, File(store, name)) for stem, name in _pictures(store, "")]
     if not photos:
-        raise ValueError(f"{store.path} holds no photos")
+        raise DataError(f"{store.path} holds no photos.")
     return rules, photos
 
 
@@ -125,7 +129,7 @@ def _ours(store: Store) -> tuple[Rules, list[Photo]]:
     if "cocostuff" in mapped:
         rules["sources"].setdefault("cocostuff", cocostuff.RULES)
     for source in sorted(mapped - set(rules["sources"])):
-        raise ValueError(f"{file}: `sources` does not say what the values in the maps of `{source}` mean")
+        raise DataError(f"{file}: `sources` does not say what the values in the maps of `{source}` mean.")
     return rules, photos
 
 
@@ -139,7 +143,7 @@ def _coco(store: Store) -> tuple[Rules, list[Photo]]:
                 Photo("cocostuff", split, stem, File(store, name), File(store, known) if known in there else None)
             )
     if not any(photo.label_path for photo in photos):
-        raise ValueError(f"{store.path} lacks COCO-Stuff's pixel maps, annotations/{{train2017,val2017}}/*.png")
+        raise DataError(f"{store.path} lacks COCO-Stuff's pixel maps, annotations/{{train2017,val2017}}/*.png.")
     return {"sources": {"cocostuff": cocostuff.RULES}, "scenes": {}}, photos
 
 
@@ -147,23 +151,23 @@ def _checked(file: File) -> Rules:
     """The rules in a labels.json: an object with three keys.
 
     names: all of `labels.NAMES`, in their order; sources: source (or "voc") → value 0..255 → names that pixel may
-    have, a value that is not listed being unknown; scenes: source → names that occur in its photos. Raises
-    ValueError where it says anything else.
+    have, where a value that is not listed is unknown; scenes: source → names that occur in its photos. Raises
+    DataError for any other content.
     """
 
     def check(good: bool, what: str) -> None:
         if not good:
-            raise ValueError(f"{file}: {what}")
+            raise DataError(f"{file}: {what}.")
 
     def check_names(names: object, where: str) -> None:
         check(isinstance(names, list) and len(names) > 0, f"{where} is not a list of label names")
         for name in names if isinstance(names, list) else []:
-            check(isinstance(name, str) and name in INDEX, f"{where} names {name!r}, which is no label")
+            check(isinstance(name, str) and name in INDEX, f"{where} names {name!r}, which is not a label")
 
     try:
         rules = json.loads(file.read())
     except ValueError as error:
-        raise ValueError(f"{file} is not JSON: {error}") from error
+        raise DataError(f"{file} is not JSON: {error}.") from error
     check(isinstance(rules, dict), "is not a JSON object")
     for key, kind in (("names", list), ("sources", dict), ("scenes", dict)):
         check(key in rules, f"lacks `{key}`")

@@ -1,8 +1,8 @@
-"""What training asks of the networks, each loss in the units of what is measured in the end.
+"""The losses, each in the units of the figure that is measured in the end.
 
-Colour: CIEDE2000 against the truth, and as colourful as it. Labels: the probability of what is allowed. Control: a
-region whose label is repainted takes the new label's usual colour, and the rest stays as it is. Steadiness: the
-same picture a pixel further, a little brighter or with other grain has the same colours.
+Colour: CIEDE2000 against the truth, and colourfulness compared with the truth's. Labels: the probability of the allowed
+labels. Control: a region whose label is changed takes the new label's usual colour, and the rest keeps its colours.
+Steadiness: the picture moved by a pixel, a little brighter or with other grain keeps its colours.
 """
 
 from dataclasses import dataclass
@@ -13,20 +13,25 @@ from torch import Tensor
 
 from ..labels import INDEX, NAMES
 
-FEW = 7  # names that a value of a label map means at most where one of them must win, in `label_loss`
-DOUBT = 0.05  # probability that a reading must have to count as much as an even share, in `correct`
-GAMUT = 110.0  # |a| and |b| of sRGB colours end here
+FEW = 7
+"""Most allowed labels of a pixel at which `label_loss` wants a single one of them to win."""
+
+DOUBT = 0.05
+"""Probability, shared evenly among the allowed labels, that `correct` adds to the predicted ones."""
+
+GAMUT = 110.0
+"""Upper bound of |a| and |b| over the sRGB colours."""
 
 
 def label_loss(logits: Tensor, allowed: Tensor) -> Tensor:
-    """−log Σ p(allowed), mean over the pixels that anything is known of. Both (B, 62, h, w).
+    """−log Σ p(allowed), mean over the pixels of which anything is known. Both (B, 62, h, w).
 
-    Where few names are allowed, the root of the sum of their squares: walls, fences, signs and lamps that share a value
-    would else share the probability as well, and something else be the likeliest name.
+    Where at most FEW labels are allowed, the sum is the root of the sum of squares. With a plain sum, walls, fences,
+    signs and lamps that share one value of a label map would share the probability too, and another label could win.
 
-    The fewer names are allowed the more a pixel counts: "any of forty" would else feed whichever is likeliest. But it
-    must count: at 1/n a background was read as bird or dog, since hardly anything said that it is neither, and at
-    1/sqrt(n) still as potted plant.
+    A pixel weighs n^(−1/4) if n labels are allowed. With equal weights, "any of forty" would strengthen whichever
+    label is likeliest already. With 1/n a background was labelled bird or dog, because hardly any pixel excluded
+    these, and with 1/sqrt(n) still potted plant.
     """
     log_p = logits.float().log_softmax(1)
     log_p, count = log_p.masked_fill(~allowed, -torch.inf), allowed.sum(1)
@@ -36,7 +41,7 @@ def label_loss(logits: Tensor, allowed: Tensor) -> Tensor:
 
 
 def color_difference(ab: Tensor, truth: Tensor) -> Tensor:
-    """CIEDE2000 between chroma at equal lightness, made to have a gradient everywhere. (B, 2, H, W) → (B, H, W).
+    """CIEDE2000 between chroma at equal lightness, with a gradient everywhere. (B, 2, H, W) → (B, H, W).
 
     After Sharma, Wu, Dalal 2005 with two changes: the turn of blue hues (R_T) is left out, and the part of the hue
     weight that depends on hue (T) is held constant in the gradient. Below about half a unit it is quadratic.
@@ -59,11 +64,11 @@ def color_difference(ab: Tensor, truth: Tensor) -> Tensor:
     return torch.sqrt(squared + 0.25) - 0.5
 
 
-def colourfulness_ab(ab: Tensor) -> Tensor:
+def colorfulness_ab(ab: Tensor) -> Tensor:
     """Spread + 0.37 · |mean|, after Hasler & Süsstrunk 2003 in its form for CIE Lab. (B, 2, H, W) → (B,).
 
-    The spread is the mean distance from the mean and not the standard deviation, and chroma counts up to the gamut's
-    end only: a few pixels of an impossible chroma would else make up for a picture without colours, and did.
+    Two changes: the spread is the mean distance from the mean instead of the standard deviation, and chroma is clamped
+    to the gamut. Without them, a few pixels of impossible chroma made up for a picture without colours.
     """
     ab = ab.clamp(-GAMUT, GAMUT)
     mean = ab.mean((2, 3), keepdim=True)
@@ -71,27 +76,31 @@ def colourfulness_ab(ab: Tensor) -> Tensor:
     return spread + 0.37 * torch.sqrt(mean.square().sum((1, 2, 3)) + 1e-2)
 
 
-def colourful_loss(ab: Tensor, truth: Tensor) -> Tensor:
-    """How far each picture falls short of the truth's colourfulness, 0..1, mean. Being more colourful costs nothing."""
-    return F.relu(1 - colourfulness_ab(ab) / colourfulness_ab(truth).clamp(min=2)).mean()
+def colorful_loss(ab: Tensor, truth: Tensor) -> Tensor:
+    """The share by which pictures are less colourful than the truth, 0..1, mean; more colourful ones cost nothing."""
+    return F.relu(1 - colorfulness_ab(ab) / colorfulness_ab(truth).clamp(min=2)).mean()
 
 
 def gamut_loss(ab: Tensor) -> Tensor:
-    """How far chroma lies beyond what any sRGB colour has, in tens of units, mean. (B, 2, H, W).
+    """Mean distance of chroma (B, 2, H, W) beyond that of any sRGB colour, in tens of units.
 
-    CIEDE2000 hardly tells a very wrong chroma from an impossible one: without this a corner of the picture, where
-    padding meets, once ran off to b = 2000.
+    CIEDE2000 hardly distinguishes very wrong chroma from impossible chroma: without this loss, a corner of the picture,
+    where two paddings meet, once reached b = 2000.
     """
     return F.relu(ab.abs() - GAMUT).mean() / 10
 
 
 def correct(labels: Tensor, allowed: Tensor, share: float) -> Tensor:
-    """Predicted probabilities with what is known put in where another name was read, for a share of the samples.
+    """Correct the predicted probabilities of a share of the samples where the likeliest label is not allowed.
 
-    So that the colour follows the label that is given, also where the network would have read another. What was read
-    rightly stays as it is: how sure the reading is says something too, and whoever corrects a map by hand leaves it
-    alone. Where the network gave what is allowed hardly any probability, its opinion on which of several names it is
-    counts little: all share evenly.
+    ColorNet so learns to follow the label that it is given, also where SemanticNet would have predicted another. Right
+    predictions stay as they are: their confidence carries information, and people who correct a map by hand leave them
+    alone. Where the allowed labels had hardly any probability, they share it evenly.
+
+    Args:
+        labels: (B, 62, h, w) probabilities.
+        allowed: (B, 62, h, w) bool.
+        share: of the samples to correct, 0..1.
     """
     count = allowed.sum(1, keepdim=True)
     masked = labels * allowed + DOUBT * allowed / count
@@ -103,22 +112,30 @@ def correct(labels: Tensor, allowed: Tensor, share: float) -> Tensor:
 
 @dataclass(frozen=True)
 class Repainted:
-    """Label maps with one region's label changed: labels (B, 62, h, w), region (B, h, w) bool, its new name (B,)."""
+    """Label maps with the label of one region changed."""
 
     labels: Tensor
+    """(B, 62, h, w) probabilities."""
     region: Tensor
+    """(B, h, w) bool."""
     name: Tensor
+    """(B,) the new label of the region."""
 
 
 def repaint(labels: Tensor, names: Tensor) -> Repainted:
-    """Give a region of each map, found by a random pixel's likeliest label, another label drawn from `names`."""
+    """Change the label of one region in each map.
+
+    Args:
+        labels: (B, 62, h, w) probabilities. The region has the likeliest label of a random pixel.
+        names: labels among which the new one is drawn.
+    """
     b, _, h, w = labels.shape
     hard = labels.argmax(1)
     at = torch.randint(h * w, (b,)).to(labels.device)
     old = hard.flatten(1).gather(1, at[:, None])[:, :, None]
     name = names[torch.randint(len(names), (b,)).to(labels.device)]
     region = hard == old
-    # A restorer repaints whole regions and parts of them: half of the time it ends at a random upright or level line.
+    # A restorer changes whole regions and parts of them: half of them end at a random vertical or horizontal line.
     y, x = torch.meshgrid(torch.arange(h), torch.arange(w), indexing="ij")
     upright, ends, side = torch.rand(b) < 0.5, torch.rand(b) < 0.5, torch.rand(b) < 0.5
     line = torch.where(upright, at.cpu() % w, at.cpu() // w)[:, None, None]
@@ -130,26 +147,30 @@ def repaint(labels: Tensor, names: Tensor) -> Repainted:
 
 
 def repaint_loss(painted: Tensor, before: Tensor, lightness: Tensor, done: Repainted, usual: Tensor) -> Tensor:
-    """Inside the region the new label's usual chroma at each pixel's lightness, outside no change.
+    """Distance, inside the region, from the new label's usual chroma; outside, from the chroma before the change.
 
-    painted, before (B, 2, H, W): chroma with and without the change; lightness (B, 1, H, W); usual (62, 11, 2): mean
-    chroma of each label at lightness 0, 10, … 100 (`chroma_by_label`).
+    Args:
+        painted: (B, 2, H, W) chroma with the change.
+        before: (B, 2, H, W) chroma without it.
+        lightness: (B, 1, H, W).
+        done: the change.
+        usual: (62, 11, 2) mean chroma of each label at lightness 0, 10, … 100 (`chroma_by_label`).
     """
     inside = F.interpolate(done.region[:, None].float(), painted.shape[2:], mode="nearest")[:, 0]
     table = usual[done.name]  # (B, 11, 2)
-    place = (lightness[:, 0] / 10).clamp(0, 9.999)
-    low = place.long()
+    bin_ = (lightness[:, 0] / 10).clamp(0, 9.999)
+    low = bin_.long()
     rows = torch.arange(len(table), device=table.device)[:, None, None]
-    target = torch.lerp(table[rows, low], table[rows, low + 1], (place - low)[..., None]).permute(0, 3, 1, 2)
+    target = torch.lerp(table[rows, low], table[rows, low + 1], (bin_ - low)[..., None]).permute(0, 3, 1, 2)
     error = color_difference(painted, target) * inside
     leak = (painted - before.detach()).abs().sum(1) * (1 - inside)
     return (error.mean() + 0.5 * leak.mean()) / 10
 
 
 def moved(grey: Tensor) -> tuple[Tensor, tuple[int, int]]:
-    """The same pictures (B, 1, S, S) up to 8 pixels further, up to 6 % brighter or darker, with grain of their own.
+    """Pictures (B, 1, S, S) moved by up to 8 pixels, up to 6 % brighter or darker, with grain of their own.
 
-    Returns them and the displacement (down, right) in pixels, one for all.
+    Returns the pictures and the displacement (down, right) in pixels, the same for all.
     """
     down, right = (int(n) for n in torch.randint(-8, 9, (2,)))
     size = (len(grey), 1, 1, 1)
@@ -162,13 +183,13 @@ def moved(grey: Tensor) -> tuple[Tensor, tuple[int, int]]:
 
 
 def _half(x: Tensor, n: int, dim: int) -> Tensor:
-    """x moved by n/2 pixels along `dim`; whatever comes in at the border is meaningless."""
+    """x moved by n/2 pixels along `dim`. The pixels that enter at the border are meaningless."""
     x = x.roll(n // 2, dim)
     return (x + x.roll(1, dim)) / 2 if n % 2 else x
 
 
 def steady_loss(ab: Tensor, other: Tensor, displacement: tuple[int, int]) -> Tensor:
-    """Mean chroma difference between pictures and their `moved` selves, both (B, 2, S/2, S/2), in tens of units."""
+    """Mean chroma difference between pictures and their `moved` versions, both (B, 2, S/2, S/2), in tens of units."""
     follow = _half(_half(ab, displacement[0], 2), displacement[1], 3)
     return (follow - other)[:, :, 6:-6, 6:-6].abs().sum(1).mean() / 10
 

@@ -1,4 +1,4 @@
-"""What is measured: colour difference, colourfulness, and how well labels are read."""
+"""Measures of colour: CIEDE2000 and colourfulness."""
 
 import math
 
@@ -42,7 +42,7 @@ def ciede2000(lab1: Tensor, lab2: Tensor) -> Tensor:
     return torch.sqrt((x_l**2 + x_c**2 + x_h**2 + r_t * x_c * x_h).clamp(min=0)).float()
 
 
-def colourfulness(rgb: Tensor) -> Tensor:
+def colorfulness(rgb: Tensor) -> Tensor:
     """Hasler & Süsstrunk 2003 (signed opponents) of R'G'B' (…, 3, H, W) in 0..1 → (…), 0 = grey."""
     r, g, b = (255 * rgb).unbind(-3)
     rg, yb = r - g, (r + g) / 2 - b

@@ -1,11 +1,12 @@
-"""The model card: `weights/README.md` made from what a weights file says of itself, so that both stay true together.
+"""The model card: `weights/README.md`, made from the metadata of a weights file, so that both say the same.
 
-`python -m semcolor.models.training.model_card DATA --weights FILE` examines the networks, puts the figures into the
-file's metadata and writes the card beside it. The sections "Data" and "What it gets wrong" are written by people and
-kept.
+`python -m semcolor.models.training.model_card DATA --weights FILE` measures the networks, puts the figures into the
+metadata of the file and writes the card beside it. People write the sections "Data" and "What it gets wrong"; the
+command keeps them.
 """
 
 import re
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,8 +14,11 @@ import typer
 
 from .. import WEIGHTS
 from .. import checkpoint as weights
+from .commandline import Version, run
 from .dataset import DataFolder
-from .figures import exam
+from .figures import measure_all
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
 COMMAND = "semcolor-train DATA{begun} --steps {steps} --batch {batch} --size {size} --rate {rate:g} --seed {seed}"
 INTRODUCTION = """# {file}
@@ -22,10 +26,10 @@ INTRODUCTION = """# {file}
 {millions:.1f} million parameters in half precision, {megabytes:.1f} MB; sha256
 `{sha256}`
 
-One file for the whole network: the encoder (EfficientNet-Lite0 without its head, batch normalisation folded in),
-SemanticNet (62 labels) and ColorNet (a, b of CIE Lab). Loaded strictly; recipe and figures also stand in its metadata
-(`semcolor.models.checkpoint.card()`). It also carries both networks as OpenVINO's graphs, which a CPU runs
-(`models/backends/openvino_cpu.py`).
+One file holds the whole network: the encoder (EfficientNet-Lite0 without its head, batch normalisation folded in),
+SemanticNet (62 labels) and ColorNet (a, b of CIE Lab). The program refuses a file with other tensors. The metadata
+hold the recipe and the figures (`semcolor.models.checkpoint.card()`). The file also holds both networks as OpenVINO
+graphs, which run on a CPU (`models/backends/openvino_cpu.py`).
 
 ## Recipe
 
@@ -33,19 +37,27 @@ SemanticNet (62 labels) and ColorNet (a, b of CIE Lab). Loaded strictly; recipe 
 
 {steps} steps of {batch} crops of {size}×{size} pixels ({samples} samples from {photos} photos), {minutes:g} minutes on
 {hardware}.
-Begun from {start}.
+Started from {start}.
 
-AdamW, cosine schedule from {rate:g} ({encoder:g} times that for the encoder, whose first {fixed} stages keep their
-weights); an exponential mean of the weights ({ema}) is what is kept{averaged}.
-{bursts} steps whose loss burst were left out.
-Losses (`models/training/losses.py`): CIEDE2000 at the truth's lightness, skin counting {skin:g} times; what the
-picture's colourfulness falls short of the truth's; chroma beyond what any colour has; −log of the allowed labels'
-summed probability, and where few are allowed that one of them wins; a region whose label was changed takes the new
-label's usual colour ({repainted:.0%} of the samples) and nothing else moves; the picture some pixels further, a little
-brighter and with other grain keeps its colours ({moved:.1%}). Inputs are aged like film (`degradations.py`).
-For {corrected:.0%} of the samples ColorNet is shown labels corrected by what is known.
-After training the chroma was multiplied by {vividness:g}: the most, from 1 on, that costs no more than half a hundredth
-on the photos set aside and leaves skin there at most 1.15 times as colourful as it is.
+Optimiser: AdamW with a cosine schedule from {rate:g}; for the encoder the rate is {encoder:g} times that, and its first
+{fixed} stages keep their weights. The result is an exponential moving average of the weights ({ema}){averaged}.
+{bursts} steps were left out because their loss burst.
+Losses (`models/training/losses.py`):
+
+- colour: CIEDE2000 at the truth's lightness, where a skin pixel weighs {skin:g} times as much;
+- colourfulness: the share by which the picture is less colourful than the truth;
+- gamut: chroma beyond that of any sRGB colour;
+- labels: −log of the summed probability of the allowed labels; where few are allowed, one of them has to win;
+- repaint: one region's label is changed ({repainted:.0%} of the samples); the region takes the new label's usual
+  colour, and the rest of the picture keeps its colours;
+- steadiness: the picture moved by a few pixels, a little brighter or darker and with other grain keeps its colours
+  ({moved:.1%} of the samples).
+
+The inputs are aged like film (`degradations.py`).
+For {corrected:.0%} of the samples ColorNet sees labels corrected by what is known.
+After the training the chroma was multiplied by {vividness:g}: the largest factor of at least 1 whose colour ratio
+on the photos set aside is at most 0.005 above the best, and with which skin there has at most 1.15 times the truth's
+chroma.
 
 """
 
@@ -61,15 +73,16 @@ def _sources(pairs: dict[str, list[float]]) -> str:
 
 
 def _figures(f: dict[str, Any]) -> str:
-    """The section of figures from what `figures.exam` measured."""
+    """The section "Figures", from the results of `figures.measure_all`."""
     sources = [name for name, entry in f.items() if isinstance(entry, dict) and "photos" in entry and "ratio" in entry]
     lines = [
         "## Figures",
         "",
-        "On test photos never trained on, at the network's short side of 256, at the truth's lightness: CIEDE2000,",
-        "ours and that of the grey picture; their ratio (lower is better, 1 is no better than grey); Hasler–Süsstrunk",
-        "colourfulness by the truth's; share of pixels whose likeliest label is allowed, among all of which anything",
-        "is known, and among those with fewer than 30 allowed names.",
+        "Measured on test photos that were never trained on, at the network's short side of 256 and at the truth's",
+        "lightness. The columns: mean CIEDE2000 of our colours and of the grey picture; their ratio (lower is better,",
+        "1 is no better than grey); Hasler–Süsstrunk colourfulness divided by the truth's; the share of pixels whose",
+        "likeliest label is allowed, among the pixels of which anything is known (labels) and among those with fewer",
+        "than 30 allowed labels (narrow).",
         "",
         "| test set | photos | CIEDE2000 ours / grey | ratio | colourfulness | labels | narrow |",
         "| --- | --- | --- | --- | --- | --- | --- |",
@@ -91,31 +104,32 @@ def _figures(f: dict[str, Any]) -> str:
         "| what | measured |",
         "| --- | --- |",
         *(
-            f"| colour ratio with labels as read → with {whose} put in ({f[kind]['photos']} photos) "
+            f"| colour ratio with predicted labels → with {whose} ({f[kind]['photos']} photos) "
             f"| {f[kind]['read']:.3f} → {f[kind]['given']:.3f}{_sources(f[kind]['sources'])} |"
-            for kind, whose in (("given", "those that people drew"), ("given_voc", "a VOC network's guesses"))
+            for kind, whose in (("given", "labels drawn by people"), ("given_voc", "a VOC network's labels"))
             if kind in f
         ),
-        f"| a region's label repainted ({control['photos']} photos): way to the new label's usual chroma, median "
-        f"| {control['way_median']:.2f} |",
-        f"| … photos where it is at least half the way | {_percent(control['way_at_least_half'])} |",
-        f"| … where between the old label's and the new one's it is then, median (photos with at least half) "
+        f"| one region's label changed ({control['photos']} photos): share of the way from the old label's usual "
+        f"chroma to the new one's, median | {control['way_median']:.2f} |",
+        f"| … photos with at least half of the way | {_percent(control['way_at_least_half'])} |",
+        f"| … position between the two usual chromas afterwards, 0 old to 1 new, median (photos with at least 0.5) "
         f"| {control['place_median']:.2f} ({_percent(control['place_at_least_half'])}) |",
-        f"| … CIEDE2000 change beyond 16 pixels of the region, mean (worst photo) "
+        f"| … CIEDE2000 change more than 16 pixels away from the region, mean (worst photo) "
         f"| {control['outside_mean']:.2f} ({control['outside_worst']:.2f}) |",
     ]
     for name, s in f["skin"].items():
         lines.append(
-            f"| skin, {name}: median hue error, mean chroma by the truth's | {s['hue_error']:.1f}°, {s['chroma']:.2f} |"
+            f"| skin, {name}: median hue error, mean chroma divided by the truth's "
+            f"| {s['hue_error']:.1f}°, {s['chroma']:.2f} |"
         )
     lines += [
-        f"| chroma change when the picture moves by a pixel, when its gain changes by 5 % (ab units) "
+        f"| chroma change when the picture moves by one pixel, when its gain changes by 5 % (ab units) "
         f"| {steady['shift']:.2f}, {steady['gain']:.2f} |",
         f"| chroma in letter- and pillarbox bars (ab units) | {f['bars']:.2f} |",
-        f"| bfloat16 against float32 (ab units) | {f['bf16']:.2f} |",
+        f"| difference between bfloat16 and float32 (ab units) | {f['bf16']:.2f} |",
         "",
-        "Damage (`models/training/degradations.py`, strength 0.7; all at once 0.35), ratio / colourfulness, "
-        "some photos of each set: "
+        "Damage (`models/training/degradations.py`, strength 0.7, `all` at once at 0.35), ratio / colourfulness, "
+        "on some photos of each set: "
         + ", ".join(f"{name} {s['ratio']:.3f} / {s['colourfulness']:.2f}" for name, s in f["robustness"].items())
         + ".",
         "",
@@ -127,13 +141,13 @@ def _figures(f: dict[str, Any]) -> str:
 
 
 def write_card(path: Path) -> None:
-    """The card of the weights at `path`, beside it as README.md. Raises WeightsError."""
+    """Write the card of the weights at `path` to README.md beside them. Raises WeightsError."""
     card, readme = weights.card(path), path.with_name("README.md")
-    recipe = {"averaged": False, "bursts": 0, "hardware": card["recipe"]["device"]}  # older files do not tell of these
+    recipe = {"averaged": False, "bursts": 0, "hardware": card["recipe"]["device"]}  # older files lack these
     recipe |= card["recipe"]
     begun = "" if recipe["start"] == "imagenet" else " --start WEIGHTS" + " --averaged" * recipe["averaged"]
     recipe = {"command": COMMAND.format(begun=begun, **recipe)} | recipe
-    recipe["averaged"] = ", and averaged with those that it began from" if recipe["averaged"] else ""
+    recipe["averaged"] = ", averaged with the weights that the run started from" if recipe["averaged"] else ""
     recipe |= {"millions": recipe["parameters"] / 1e6, "megabytes": path.stat().st_size / 1e6}
     text = INTRODUCTION.format(file=path.name, sha256=weights.digest(path), **recipe)
     old = readme.read_text() if readme.exists() else ""
@@ -143,17 +157,23 @@ def write_card(path: Path) -> None:
     readme.write_text(text)
 
 
+@app.command()
 def _command(
     data: Annotated[list[Path], typer.Argument(help="Folders or packed files with test and training photos.")],
-    path: Annotated[Path, typer.Option("--weights", help="The networks; the card goes beside them.")] = WEIGHTS,
+    path: Annotated[Path, typer.Option("--weights", help="The networks; the card is written beside them.")] = WEIGHTS,
     each: Annotated[int, typer.Option(min=4, help="Photos of each source for damage and vividness.")] = 25,
+    version: Version = False,
 ) -> None:
-    """Examine trained networks and write their card."""
+    """Measure trained networks, put the figures into their file, and write the model card beside it."""
     model, card = weights.load(path), weights.card(path)
-    card["figures"] = exam(model, DataFolder(data), each=each)
+    card["figures"] = measure_all(model, DataFolder(data), each=each)
     weights.save(model, path, card)
     write_card(path)
 
 
+def main() -> None:
+    sys.exit(run(app, "model_card"))
+
+
 if __name__ == "__main__":
-    typer.run(_command)
+    main()

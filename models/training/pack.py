@@ -1,4 +1,4 @@
-"""`python -m semcolor.models.training.pack DATA... --out NAME.zip`: training data made small, in a few files.
+"""`python -m semcolor.models.training.pack DATA... --out NAME.zip`: scale training data down into a few files.
 
 A packed file is an ordinary zip, not compressed, in our layout (see `layouts`), so any program opens it and
 `DataFolder` reads it as it reads a folder. Names are kept, so the same photos are set aside as in the folder.
@@ -20,18 +20,31 @@ import typer
 from rich.console import Console
 from rich.progress import track
 
+from ...errors import OutputError, UserError
 from ..labels import NAMES
+from .archive import DataError
+from .commandline import Version, run
 from .dataset import DataFolder
 from .layouts import MAPS, Photo
 
 MIB = 2**20
-QUALITY = 92  # of JPEG
-HEADERS = 76  # bytes of the two headers that a zip has for each file, besides its name, which stands in both
-END = 22  # bytes of a zip's last record
-AT_ONCE = 64  # photos
+QUALITY = 92
+"""Of JPEG."""
+
+HEADERS = 76
+"""Bytes of the two headers that a zip has for each file, without the file's name, which both contain."""
+
+END = 22
+"""Bytes of a zip's last record."""
+
+AT_ONCE = 64
+"""Photos in memory."""
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
 Split = Literal["train", "test", "all"]
-Entries = list[tuple[str, bytes]]  # name and content of files
+Entries = list[tuple[str, bytes]]
+"""Names and contents of files."""
 
 
 def pack(
@@ -43,31 +56,44 @@ def pack(
     sources: Sequence[str] | None = None,
     quiet: bool = True,
 ) -> list[Path]:
-    """Pack photos and maps of `roots`, the photos' short side at most `short` pixels, into files of `limit` bytes.
+    """Pack photos and label maps into zip files.
 
-    One file is `out`; if more are needed, they are NAME-1.zip, NAME-2.zip … beside it, each usable alone or with the
-    others. JPEG files that are small enough are copied byte for byte. Every picture is read: what could be packed can
-    be trained on. Returns the files; they appear when all are complete, and after an error none does.
+    JPEG files that are small enough are copied byte for byte. Every picture is read, so what could be packed can be
+    trained on. The files appear when all are complete; after an error none does.
 
-    Raises ValueError and FileNotFoundError as `DataFolder` does and where nothing is to be packed, FileExistsError
-    rather than replace a file.
+    Args:
+        roots: folders or zip files, as for `DataFolder`.
+        out: the file if one is enough. Several are NAME-1.zip, NAME-2.zip … beside it, and each can be used alone.
+        short: largest short side of the photos, pixels.
+        limit: largest size of a file, bytes.
+        split: photos to pack.
+        sources: sources to pack, by default all.
+        quiet: whether to show no progress.
+
+    Returns:
+        The files.
+
+    Raises:
+        DataError: as by `DataFolder`, and where there is nothing to pack.
+        UserError: an argument is wrong.
+        OutputError: `out` exists or cannot be written.
     """
     if out.suffix != ".zip":
-        raise ValueError(f"{out} does not end in .zip")
+        raise OutputError(f"{out} does not end in .zip.")
     if not out.parent.is_dir():
-        raise FileNotFoundError(f"{out.parent} is not a folder")
+        raise OutputError(f"{out.parent} is not a folder; create it first.")
     for old in (out, *out.parent.glob(f"{glob.escape(out.stem)}-[0-9]*.zip")):
         if old.exists():
-            raise FileExistsError(f"{old} is there already; delete it or give another name")
+            raise OutputError(f"{old} is there already; delete it or give another name.")
     data = DataFolder(roots)
     chosen = {"train": ("train", "val"), "test": ("test",), "all": ("train", "val", "test")}[split]
     for source in sources or ():
         if not any(data.photos(part, [source]) for part in chosen):
-            raise ValueError(f"there is no photo of a source `{source}`; the sources are {', '.join(data.sources())}")
+            raise UserError(f"there is no photo of a source `{source}`; the sources are {', '.join(data.sources())}.")
     photos = [photo for part in chosen for photo in data.photos(part, sources)]
     photos.sort(key=lambda photo: (photo.source, photo.split, photo.name))
     if not photos:
-        raise ValueError(f"no photos of {split} to pack")
+        raise DataError(f"there are no photos of {split} to pack.")
     rules = ("labels.json", json.dumps({"names": NAMES, **data.rules}, indent=1, ensure_ascii=False).encode())
 
     shown = track(_made_small(photos, short), "packing", len(photos), console=Console(stderr=True), disable=quiet)
@@ -87,8 +113,8 @@ def _made_small(photos: Sequence[Photo], short: int) -> Iterator[Entries]:
 
 
 def _small(photo: Photo, short: int) -> Entries:
-    """The files of one photo: itself and its maps."""
-    place = f"{photo.source}/{photo.split}/{photo.name}"
+    """The files of one photo: the photo and its maps."""
+    stem = f"{photo.source}/{photo.split}/{photo.name}"
     data, rgb = photo.path.read(), photo.rgb()
     h, w = rgb.shape[:2]
     scale = short / min(h, w)
@@ -98,19 +124,19 @@ def _small(photo: Photo, short: int) -> Entries:
     if scale < 1 or not data.startswith(b"\xff\xd8"):  # else it is a small JPEG already
         bgr = cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR)
         data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])[1].tobytes()
-    entries = [(f"photos/{place}.jpg", data)]
+    entries = [(f"photos/{stem}.jpg", data)]
     for kind, path in zip(MAPS, (photo.label_path, photo.voc_path), strict=True):
         if path is not None:
             values, data = photo.values(path), path.read()
             if scale < 1:
                 values = cv2.resize(values, size, interpolation=cv2.INTER_NEAREST_EXACT)
                 data = cv2.imencode(".png", values)[1].tobytes()
-            entries.append((f"{kind}/{place}.png", data))
+            entries.append((f"{kind}/{stem}.png", data))
     return entries
 
 
 def _bytes(entries: Entries) -> int:
-    """What the files take in a zip."""
+    """Bytes that the files take in a zip."""
     return sum(HEADERS + 2 * len(name.encode()) + len(data) for name, data in entries)
 
 
@@ -120,7 +146,7 @@ def _parts(photos: Iterable[Entries], room: int) -> Iterator[Entries]:
     for entries in photos:
         need = _bytes(entries)
         if need > room:
-            raise ValueError(f"{entries[0][0]} alone is larger than a packed file may be")
+            raise UserError(f"{entries[0][0]} alone is larger than a packed file may be; give a larger --max-mib.")
         if used + need > room:
             yield part
             part, used = [], 0
@@ -137,27 +163,24 @@ def _write(path: Path, entries: Entries) -> None:
             archive.writestr(file, data)
 
 
+@app.command()
 def _command(
     data: Annotated[list[Path], typer.Argument(help="Folders or zip files of photos, in any layout.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="NAME.zip, or NAME-1.zip and so on if one is too small.")],
-    short: Annotated[int, typer.Option(min=32, help="Short side of the photos at most, pixels.")] = 192,
-    max_mib: Annotated[float, typer.Option(min=0.01, help="Size of a file at most, MiB.")] = 58,
-    split: Annotated[Split, typer.Option(help="Which photos.")] = "all",
-    source: Annotated[list[str] | None, typer.Option(help="Pack this source alone; may be repeated.")] = None,
+    out: Annotated[Path, typer.Option("--out", "-o", help="NAME.zip; NAME-1.zip and so on if one file is not enough.")],
+    short: Annotated[int, typer.Option(min=32, help="Largest short side of the photos, pixels.")] = 192,
+    max_mib: Annotated[float, typer.Option(min=0.01, help="Largest size of a file, MiB.")] = 58,
+    split: Annotated[Split, typer.Option(help="Photos to pack.")] = "all",
+    source: Annotated[list[str] | None, typer.Option(help="Pack only this source; may be repeated.")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
+    version: Version = False,
 ) -> None:
-    """Pack training data into zip files that train as the folder does: photos made small, labels kept."""
-    try:
-        files = pack(data, out, short, int(max_mib * MIB), split, source, quiet)
-    except (ValueError, FileNotFoundError, FileExistsError) as error:
-        print(f"pack: {error}", file=sys.stderr)
-        raise typer.Exit(2) from error
-    for file in files:
+    """Pack training data into zip files. Photos are scaled down; training reads the zip files as it reads folders."""
+    for file in pack(data, out, short, int(max_mib * MIB), split, source, quiet):
         print(f"{file}: {file.stat().st_size / MIB:.1f} MiB")
 
 
 def main() -> None:
-    typer.run(_command)
+    sys.exit(run(app, "pack"))
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""Training the networks within a given time or number of steps, on whatever is there; no ray, no av.
+"""Train the networks within a given time or number of steps, on a CPU or GPU. This module imports neither Ray nor av.
 
-Recipe: an ImageNet encoder or given weights, the losses of `objective`, AdamW with a cosine schedule; an exponential
-mean of the weights is what is kept. Several processes that have joined a torch process group (Ray Train does this)
-train together: each makes batches of its own, the first one writes.
+The recipe: an ImageNet encoder or given weights, the losses of `objective`, AdamW with a cosine schedule. The result is
+an exponential moving average of the weights. Several processes that have joined a torch process group (Ray Train does
+this) train together: each makes its own batches, and the first one writes the files.
 """
 
 import copy
@@ -19,32 +19,46 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from ...errors import UserError
 from .. import checkpoint as weights
 from .. import pick_precision
 from ..colorizer import Colorizer
 from ..labels import NAMES
 from .chroma_prior import BINS, chroma_by_label
+from .config import TrainingSettings
 from .dataset import Batch, DataFolder, batches
-from .evaluate import choose_vividness, evaluate_tests, sheet
-from .imagenet import imagenet_encoder
-from .objective import Objective, Settings
+from .evaluate import choose_vividness, evaluate_tests, write_contact_sheet
+from .imagenet import check_package, imagenet_encoder
+from .objective import Objective
 
-Usual = tuple[Tensor, Tensor]  # of `chroma_by_label`
-Wrap = Callable[[nn.Module], nn.Module]  # what an engine does to a module so that workers share gradients
+Usual = tuple[Tensor, Tensor]
+"""The result of `chroma_by_label`."""
 
-BURST = 3.0  # times the usual loss: such a step is left out
-IN_A_ROW = 3  # so many of them are not the batches' fault
-COUNTS = ("steps", "seconds", "usual_loss", "bursts", "in_a_row")  # of a `Trainer`, in its state
+Wrap = Callable[[nn.Module], nn.Module]
+"""Wraps a module so that workers share gradients; each engine has its own."""
+
+BURST = 3.0
+"""A step whose loss is this many times the usual one is left out."""
+
+IN_A_ROW = 3
+"""After this many such steps in a row the model is at fault, and no longer the batches."""
+
+CHECKPOINT = "checkpoint.pt"
+ENDS = ("minutes", "steps")
+"""Settings that may change between the parts of a run."""
+
+COUNTS = ("steps", "seconds", "usual_loss", "bursts", "in_a_row")
+"""Attributes of a `Trainer` that its state holds."""
 
 
 def ranks() -> tuple[int, int]:
-    """This process's number among those that train together, and how many they are."""
+    """The number of this process among those that train together, and their count."""
     return (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
 
 
 @torch.no_grad()
 def blend(model: Colorizer, other: Colorizer, share: float) -> None:
-    """Move every weight of `model` by a share, 0..1, of the way to that of `other`."""
+    """Move each weight of `model` towards that of `other`, by a share 0..1 of the distance."""
     for own, theirs in zip(model.parameters(), other.parameters(), strict=True):
         own.lerp_(theirs, share)
 
@@ -52,20 +66,31 @@ def blend(model: Colorizer, other: Colorizer, share: float) -> None:
 class Trainer:
     """Model, optimiser and averaged model of one run; `state` and `restore` make it survive a kill.
 
-    A step is a function of the state and its batch: random numbers come from the seed, the step and the worker. One
-    whose loss bursts changes nothing, and after several in a row the averaged model takes the place of the model (as
-    Chowdhery et al., "PaLM", 2022, went back to a checkpoint and left out the batches at a spike).
+    A step is a function of the state and its batch: random numbers come from the seed, the step and the worker. A step
+    whose loss bursts changes nothing. After several in a row the averaged model replaces the model (Chowdhery et al.,
+    "PaLM", 2022, likewise returned to a checkpoint and skipped the batches at a spike).
+
+    The average is made by hand: `torch.optim.swa_utils.AveragedModel` would prefix the names in the checkpoints' state
+    dict, and so not resume older checkpoints.
     """
 
     def __init__(
         self,
-        settings: Settings,
+        settings: TrainingSettings,
         device: torch.device,
         start: Colorizer | None = None,
         usual: Usual | None = None,
         wrap: Wrap = lambda module: module,
     ) -> None:
-        """start: where to begin, else an ImageNet encoder; usual: without it no label is repainted."""
+        """Prepare a run.
+
+        Args:
+            settings: of the run.
+            device: of the networks.
+            start: the networks to start from; by default new ones with an ImageNet encoder.
+            usual: of `chroma_by_label`; without it no region is repainted.
+            wrap: applied to the objective.
+        """
         torch.manual_seed(settings.seed)
         self.settings, self.device = settings, device
         # Channels last is for tensor cores; plain memory trains a quarter faster on a CPU (measured).
@@ -92,13 +117,13 @@ class Trainer:
 
     @property
     def progress(self) -> float:
-        """0..1, the same in all workers."""
+        """Share of the run that is done, 0..1, the same in all workers."""
         if self.settings.steps:
             return min(1.0, self.steps / self.settings.steps)
         return min(1.0, self.seconds / (60 * self.settings.minutes))
 
     def step(self, batch: Batch) -> dict[str, float]:
-        """One step; returns the losses of this worker's batch."""
+        """Make one step. Returns the losses of this worker's batch."""
         started, s, (rank, world) = time.perf_counter(), self.settings, ranks()
         torch.manual_seed((s.seed << 40) + self.steps * world + rank)
         warm = min(1.0, (self.steps + 1) / 100)
@@ -114,7 +139,7 @@ class Trainer:
         loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         loss = loss.detach()
-        if world > 1:  # all must agree on what is a burst
+        if world > 1:  # all workers must agree whether it is a burst
             dist.all_reduce(loss)
         if self._bursts(loss.item() / world, norm.item()):
             self._leave_out()
@@ -122,13 +147,13 @@ class Trainer:
             self._learn()
         self.steps += 1
         spent = torch.tensor(time.perf_counter() - started, dtype=torch.float64, device=self.device)
-        if world > 1:  # all must agree on when the time is up
+        if world > 1:  # all workers must agree when the time is up
             dist.all_reduce(spent, dist.ReduceOp.MAX)
         self.seconds += spent.item()
         return {name: loss.item() for name, loss in found.items()}
 
     def _bursts(self, loss: float, norm: float) -> bool:
-        """Whether a step would do harm, by its loss and its gradient's norm."""
+        """Whether a step would do harm, judged by its loss and its gradient's norm."""
         high = self.usual_loss and loss > BURST * self.usual_loss
         if high or not math.isfinite(loss) or not math.isfinite(norm):
             return True
@@ -147,11 +172,12 @@ class Trainer:
             return
         self.in_a_row = 0
         self.model.load_state_dict(self.mean.state_dict())
-        # What the optimiser was heading for is forgotten; how large gradients have been keeps its first steps small.
+        # Forget the gradients' mean. Their mean square stays, so that the next steps are small.
         for moments in self.optimiser.state.values():
             moments["exp_avg"].zero_()
 
     def state(self) -> dict:
+        """All that `restore` needs to go on from here."""
         return {
             "settings": asdict(self.settings),
             "model": self.model.state_dict(),
@@ -163,6 +189,7 @@ class Trainer:
         }
 
     def restore(self, state: dict) -> None:
+        """Go on from a `state`."""
         self.model.load_state_dict(state["model"])
         self.mean.load_state_dict(state["mean"])
         self.optimiser.load_state_dict(state["optimiser"])
@@ -173,7 +200,7 @@ class Trainer:
 
 
 class Log:
-    """Mean losses since the last line, every 20 seconds, to a file of JSON lines and to stderr."""
+    """Writes the mean losses every 20 seconds, to a file of JSON lines and to stderr."""
 
     def __init__(self, path: Path, trainer: Trainer, samples: int) -> None:
         self._path, self._trainer, self._samples = path, trainer, samples
@@ -202,10 +229,35 @@ class Log:
         self._sums, self._count, self._shown = {}, 0, time.monotonic()
 
 
+def check_start(
+    out: Path, settings: TrainingSettings, start: Path | None, device: torch.device | str = "cpu"
+) -> dict | None:
+    """The state in `out`/checkpoint.pt, None where there is none.
+
+    Raises UserError where a run cannot begin or go on: the checkpoint is damaged or of other settings, there is no
+    `start` to average with, or the package of the ImageNet weights is missing.
+    """
+    if settings.averaged and start is None:
+        raise UserError("only a run that starts from given weights can be averaged with them; give --start.")
+    path = out / CHECKPOINT
+    if not path.exists():
+        if start is None:
+            check_package()
+        return None
+    try:
+        saved = torch.load(path, map_location=device, weights_only=True)
+        begun = {k: v for k, v in saved["settings"].items() if v != getattr(settings, k) and k not in ENDS}
+    except Exception as error:  # torch, pickle and zip raise their own; other content lacks the settings
+        raise UserError(f"{path} is damaged; delete it to begin anew, or give another --out.") from error
+    if begun:
+        raise UserError(f"{path} is of a run with {begun}; give another --out.")
+    return saved
+
+
 def train(
     data: list[Path],
     out: Path,
-    settings: Settings,
+    settings: TrainingSettings,
     device: torch.device | str,
     test: list[str],
     start: Path | None = None,
@@ -213,21 +265,15 @@ def train(
 ) -> None:
     """Train, evaluate on the test splits of `test`, and write weights, log and sheet into `out`.
 
-    Goes on from `out`/checkpoint.pt where there is one. Raises ValueError where that is of other settings, or where
-    there is no `start` to be averaged with.
+    Goes on from `out`/checkpoint.pt where there is one. Raises UserError as `check_start` does, and DataError.
     """
-    if settings.averaged and start is None:
-        raise ValueError("only what was begun from given weights can be averaged with them")
+    saved = check_start(out, settings, start, device)
     rank, world = ranks()
     device = torch.device(device)
     out.mkdir(parents=True, exist_ok=True)
-    folder, checkpoint = DataFolder(data), out / "checkpoint.pt"
+    folder, checkpoint = DataFolder(data), out / CHECKPOINT
     photos = folder.photos("train")
-    if checkpoint.exists():
-        saved = torch.load(checkpoint, map_location=device, weights_only=True)
-        begun = {k: v for k, v in saved["settings"].items() if v != getattr(settings, k) and k not in ENDS}
-        if begun:
-            raise ValueError(f"{checkpoint} is of a run with {begun}; give another --out")
+    if saved:
         trainer = Trainer(settings, device, Colorizer(), wrap=wrap)
         trainer.restore(saved)
     else:
@@ -260,16 +306,13 @@ def train(
         _finish(trainer, folder, len(photos), out, test, start)
 
 
-ENDS = ("minutes", "steps")  # a run may be given more time
-
-
 def _finish(trainer: Trainer, folder: DataFolder, photos: int, out: Path, test: list[str], start: Path | None) -> None:
-    """Evaluate and write weights with recipe and figures, and a sheet."""
+    """Evaluate, and write the weights with recipe and figures, and a contact sheet."""
     _, world = ranks()
-    model = copy.deepcopy(trainer.mean).eval()  # itself it stays as it is: a finished run may be called again
+    model = copy.deepcopy(trainer.mean).eval()  # a copy: a finished run may be called again
     if trainer.settings.averaged and start:
-        # One trained on from the other, they lie in one basin, and their mean is often better than either (Wortsman et
-        # al., "Model soups", ICML 2022).
+        # The mean of a model and the one that it was fine-tuned from is often better than either (Wortsman et al.,
+        # "Model soups", ICML 2022).
         blend(model, weights.load(start).to(trainer.device), 0.5)
     vividness = choose_vividness(model, folder, test)
     with torch.no_grad():
@@ -293,5 +336,5 @@ def _finish(trainer: Trainer, folder: DataFolder, photos: int, out: Path, test: 
     weights.save(model, out / "semcolor.safetensors", {"recipe": recipe, "figures": figures})
     pictures = [p for s in test for p in folder.photos("test", [s])[:6]]
     if pictures:
-        sheet(model, pictures, out / "sheet.jpg")
+        write_contact_sheet(model, pictures, out / "sheet.jpg")
     print(json.dumps(figures, indent=1))

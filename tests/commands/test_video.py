@@ -26,7 +26,7 @@ from semcolor.jobs.film.workdir import work_folder
 from semcolor.models import checkpoint as weights
 from semcolor.models.colorizer import Colorizer
 from semcolor.models.training.lab import lab_from_rgb
-from semcolor.models.training.metrics import ciede2000, colourfulness
+from semcolor.models.training.metrics import ciede2000, colorfulness
 from support.files import write
 from support.films import PHOTOS, luma_planes, make_film, make_sound, packets, pictures_of, samples, shot, shots
 from support.processes import process_name, run_python, start_module, wait_until, without_agents
@@ -204,7 +204,7 @@ def test_colours_are_nearer_to_the_truth_than_grey(tmp_path, ray_running):
     lab, ab = lab_from_rgb(real), lab_from_rgb(ours)[:, 1:]
     painted, grey = (torch.cat([lab[:, :1], c], 1) for c in (ab, torch.zeros_like(ab)))
     ratio = ciede2000(painted, lab).reshape(4, -1).mean(1) / ciede2000(grey, lab).reshape(4, -1).mean(1)
-    colour = colourfulness(ours).reshape(4, -1).mean(1) / colourfulness(real).reshape(4, -1).mean(1)
+    colour = colorfulness(ours).reshape(4, -1).mean(1) / colorfulness(real).reshape(4, -1).mean(1)
     assert ratio.mean() < 1, dict(zip(PHOTOS, ratio.tolist(), strict=True))
     assert colour.mean() > 0.3, dict(zip(PHOTOS, colour.tolist(), strict=True))
 

@@ -11,7 +11,7 @@ from semcolor.models.training.lab import (
     rgb_from_lab,
     srgb_from_linear,
 )
-from semcolor.models.training.metrics import ciede2000, colourfulness
+from semcolor.models.training.metrics import ciede2000, colorfulness
 from skimage import color, data
 
 
@@ -64,6 +64,6 @@ def test_ciede2000_agrees_with_scikit_image():
 def test_colourfulness_is_none_of_grey_and_grows_with_chroma():
     rgb = _photo()
     grey = luma_from_rgb(rgb)
-    assert colourfulness(grey.expand(3, -1, -1)) < 1e-3
+    assert colorfulness(grey.expand(3, -1, -1)) < 1e-3
     paler = grey + 0.5 * (rgb - grey)
-    assert torch.allclose(colourfulness(paler), colourfulness(rgb) / 2, rtol=1e-3)
+    assert torch.allclose(colorfulness(paler), colorfulness(rgb) / 2, rtol=1e-3)

@@ -1,5 +1,6 @@
-"""Shapes, and the contract of the two flows: the picture is normalised, the labels are not."""
+"""The networks: shapes, the two flows (the picture is normalised, the labels are not), backends, weights files."""
 
+import hashlib
 import shutil
 import subprocess
 import sys
@@ -10,7 +11,7 @@ import pytest
 import skimage.data
 import torch
 from safetensors.torch import load_file, save_file
-from semcolor.models import WEIGHTS
+from semcolor.models import WEIGHTS, WeightsError
 from semcolor.models import checkpoint as weights
 from semcolor.models.backends import openvino_cpu as cpu
 from semcolor.models.backends import torch_gpu as gpu
@@ -41,6 +42,10 @@ def _labels(name: str, height: int = 16, width: int = 24) -> torch.Tensor:
 def test_labels_are_the_62_of_the_seed():
     assert len(NAMES) == len(set(NAMES)) == len(PALETTE) == 62
     assert NAMES[0] == "background" and NAMES[-2:] == ("skin", "hair")
+    # Label maps and weights hold the labels' numbers: their order is part of both formats.
+    assert hashlib.sha256(" ".join(NAMES).encode()).hexdigest().startswith("ce1ac919f2023ea4")
+    assert [INDEX[name] for name in ("person", "clothes", "grass", "sky", "tree", "wood")] == [15, 28, 36, 50, 54, 59]
+    assert len(set(PALETTE)) == 62 and all(0 <= part <= 255 for color in PALETTE for part in color)
 
 
 def test_encoder_gives_five_scales():
@@ -116,7 +121,7 @@ def _photo(height: int = 128, width: int = 192) -> np.ndarray:
 
 def test_a_cpu_paints_what_torch_paints(trained):
     """OpenVINO's graphs are the same networks, at any size, one size after the other."""
-    networks = cpu.Networks(WEIGHTS, "float32")
+    networks = cpu.Networks(WEIGHTS.read_bytes(), "float32")
     for thumbs in (_photo(), _photo(96, 64)):
         ab, labels = networks.paint(thumbs, None)
         with torch.inference_mode():
@@ -130,7 +135,7 @@ def test_amended_labels_are_painted_and_told_on_either_kind_of_device():
     grass[INDEX["grass"]] = 1
     thumbs = np.repeat(_photo(), 8, 0)
     given = {0: grass}
-    one = cpu.Networks(WEIGHTS, "float32")
+    one = cpu.Networks(WEIGHTS.read_bytes(), "float32")
     many = gpu.Networks(WEIGHTS, "float32", device="cpu")
     ab, labels = many.paint(thumbs, lambda n, read: given.get(n, read))
     for n in (0, 1):
@@ -150,8 +155,8 @@ def test_a_cpu_needs_no_torch(tmp_path):
 def test_weights_without_graphs_get_them_when_loaded(tmp_path):
     tensors = {n: t for n, t in load_file(WEIGHTS).items() if not n.startswith("openvino.")}
     save_file(tensors, tmp_path / "plain.safetensors")
-    plain, shipped = (cpu.Networks(path, "float32") for path in (tmp_path / "plain.safetensors", WEIGHTS))
-    assert plain.paint(_photo(), None)[0].tobytes() == shipped.paint(_photo(), None)[0].tobytes()
+    plain, shipped = (Painter(weights=path, precision="float32") for path in (tmp_path / "plain.safetensors", WEIGHTS))
+    assert plain.paint(_photo())[0].tobytes() == shipped.paint(_photo())[0].tobytes()
 
 
 def test_no_chroma_beyond_what_colours_have(trained):
@@ -183,7 +188,7 @@ def test_the_card_is_what_the_weights_say_of_themselves(tmp_path):
     write_card(tmp_path / WEIGHTS.name)
     assert (tmp_path / "README.md").read_text() == WEIGHTS.with_name("README.md").read_text()
     (tmp_path / "README.md").unlink()
-    write_card(tmp_path / WEIGHTS.name)  # without one before, people's sections wait for people
+    write_card(tmp_path / WEIGHTS.name)  # no card before: the sections that people write are missing
     assert "Nobody has written this yet." in (tmp_path / "README.md").read_text()
 
 
@@ -196,7 +201,7 @@ def test_weights_are_loaded_strictly(tmp_path, trained):
     tensors = load_file(path)
     tensors.pop(next(iter(tensors)))
     save_file(tensors, path)
-    with pytest.raises(weights.WeightsError, match="cannot be used"):
+    with pytest.raises(WeightsError, match="cannot be used"):
         weights.load(path)
-    with pytest.raises(weights.WeightsError, match="cannot be used"):
+    with pytest.raises(WeightsError, match="cannot be used"):
         weights.load(tmp_path / "absent.safetensors")

@@ -1,4 +1,4 @@
-"""Training data that several tests use, made here: a bright blue sky over dark green grass, at random horizons."""
+"""Makes training data for tests: a bright blue sky over dark green grass, at random horizons."""
 
 import json
 import zipfile
@@ -30,10 +30,12 @@ def photo(seed: int, size: tuple[int, int] = (80, 96), suffix: str = ".jpg") -> 
 
 
 def png(values: np.ndarray) -> bytes:
+    """The content of a PNG file."""
     return cv2.imencode(".png", values)[1].tobytes()
 
 
 def put(root: Path, files: dict[str, bytes]) -> Path:
+    """Write files by name below `root`, which is returned."""
     for name, content in files.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_bytes(content)
@@ -49,6 +51,7 @@ def zipped(root: Path) -> Path:
 
 
 def make_hills(root: Path, train: int = 24, test: int = 4, size: tuple[int, int] = (80, 96)) -> Path:
+    """A data set in our layout: photos of size (h, w) of the source `hills`, and their label maps. Returns `root`."""
     put(root, {"labels.json": json.dumps(RULES).encode()})
     for split, count in (("train", train), ("test", test)):
         for i in range(count):
@@ -58,14 +61,16 @@ def make_hills(root: Path, train: int = 24, test: int = 4, size: tuple[int, int]
 
 
 def names(data: DataFolder, split: str) -> list[tuple[str, str]]:
+    """Source and name of each photo."""
     return [(p.source, p.name) for p in data.photos(split)]
 
 
 def known(data: DataFolder, split: str = "train") -> list[list[str]]:
-    """What the pixel in the upper left corner of each photo may be, where that is known."""
+    """The allowed labels of the upper left pixel of each photo, [] where all are allowed."""
     corners = [data.allowed(p, p.size)[0, 0] for p in data.photos(split)]
     return [[] if c.all() else [NAMES[i] for i in c.nonzero()[0]] for c in corners]
 
 
 def same(a: Batch, b: Batch) -> bool:
+    """Whether two batches are equal."""
     return torch.equal(a.grey, b.grey) and torch.equal(a.lab, b.lab) and torch.equal(a.allowed, b.allowed)

@@ -1,4 +1,4 @@
-"""Training data in every layout: what is read of them, what is refused, and the samples drawn from them."""
+"""Training data in every layout: which photos and labels are read, which data are refused, which samples are drawn."""
 
 import io
 import json
@@ -12,8 +12,9 @@ import torch
 from PIL import Image
 from semcolor.models.labels import INDEX, NAMES
 from semcolor.models.training import cocostuff
+from semcolor.models.training.archive import DataError
 from semcolor.models.training.dataset import Batch, DataFolder, batches
-from semcolor.models.training.weak_labels import tell_by_colour
+from semcolor.models.training.weak_labels import narrow_by_color
 from support.photos import BLUE, RULES, horizon, known, make_hills, names, photo, png, put, same, zipped
 
 
@@ -45,7 +46,7 @@ def test_what_a_pixel_may_be(folder):
 
 
 def test_scene_own_map_and_voc_map_narrow_one_another(tmp_path):
-    """What all say counts; what contradicts an earlier one does not."""
+    """Labels are those that all of them allow; a map that contradicts an earlier one is ignored."""
     values = np.array([[0, 1, 2, 3]], np.uint8).repeat(8, 0).repeat(2, 1)
     voc = np.array([[15], [1]], np.uint8).repeat(4, 0).repeat(8, 1)
     put(tmp_path, {"photos/crowd/train/0.jpg": photo(0, (8, 8)), "labels/crowd/train/0.png": png(values)})
@@ -54,13 +55,13 @@ def test_scene_own_map_and_voc_map_narrow_one_another(tmp_path):
     rules = RULES | {"sources": sources, "scenes": {"crowd": ["person", "sky", "tree"]}}
     data = DataFolder(put(tmp_path, {"labels.json": json.dumps(rules).encode()}))
     allowed = data.allowed(data.photos("train")[0], (8, 8))
-    told = [[{NAMES[i] for i in allowed[y, x].nonzero()[0]} for x in (0, 2, 4, 6)] for y in (0, 7)]
-    assert told[0] == [{"person"}, {"sky"}, {"person"}, {"person"}]
-    assert told[1] == [{"person", "sky"}, {"sky"}, {"person", "sky", "tree"}, {"person", "sky", "tree"}]
+    narrowed = [[{NAMES[i] for i in allowed[y, x].nonzero()[0]} for x in (0, 2, 4, 6)] for y in (0, 7)]
+    assert narrowed[0] == [{"person"}, {"sky"}, {"person"}, {"person"}]
+    assert narrowed[1] == [{"person", "sky"}, {"sky"}, {"person", "sky", "tree"}, {"person", "sky", "tree"}]
 
 
 def test_cocostuff(tmp_path):
-    """Values are ids − 1; what has no name of ours, and 255, is unknown; val2017 is for reporting."""
+    """Values are ids − 1. Classes without a label of ours, and 255, are unknown. Photos of val2017 are test photos."""
     assert len(cocostuff.CLASSES) == len(set(cocostuff.CLASSES)) == 182 and len(cocostuff.RULES) == 178
     assert {n for ours in cocostuff.RULES.values() for n in ours} == set(NAMES)
     values = {"b": 1 - 1, "c": 157 - 1, "d": 106 - 1, "e": 132 - 1, "f": 255}  # person, sky-other, clouds, metal
@@ -130,14 +131,14 @@ def rules(**changes: object) -> Changed:
     [
         ({"labels.json": b"{"}, r"labels\.json is not JSON"),
         ({"labels.json": b"[]"}, r"labels\.json: is not a JSON object"),
-        (rules(scenes=None), r"labels\.json: lacks `weak_labels`"),
+        (rules(scenes=None), r"labels\.json: lacks `scenes`"),
         (rules(names=["sky"]), r"labels\.json: `names` are not the 62 names"),
         (rules(sources=[]), r"labels\.json: `sources` is not a JSON object"),
         (rules(sources={}), r"labels\.json: `sources` does not say .* `hills`"),
         (rules(sources={"hills": {"0": ["heaven"]}}), r"labels\.json: `sources`, `hills`, '0' names 'heaven'"),
         (rules(sources={"hills": {"0": []}}), r"labels\.json: .* is not a list of label names"),
         (rules(sources={"hills": {"256": ["sky"]}}), r"labels\.json: .* '256' is not a value from 0 to 255"),
-        (rules(scenes={"hills": "sky"}), r"labels\.json: `weak_labels`, `hills` is not a list"),
+        (rules(scenes={"hills": "sky"}), r"labels\.json: `scenes`, `hills` is not a list"),
         ({MAP: b"no picture"}, r"00000\.png is not an index map"),
         ({MAP: png(GREY)[:60]}, r"00000\.png is not an index map"),
         ({MAP: photo(0, suffix=".png")}, r"00000\.png is not an index map"),
@@ -155,7 +156,7 @@ def test_what_is_wrong_with_the_data_is_said(tmp_path, changed, message):
 
 
 def test_what_is_no_data_is_said(tmp_path, root):
-    with pytest.raises(FileNotFoundError, match="gone does not exist"):
+    with pytest.raises(DataError, match="gone does not exist"):
         DataFolder(tmp_path / "gone")
     put(tmp_path, {"a.zip": b"no zip", "empty/notes.txt": b"", "lost/photos/hills/test/a.jpg": photo(0)})
     put(tmp_path, {"coco/images/train2017/a.jpg": photo(0), "deep/data/labels.json": b"", "deep/data/a.jpg": photo(0)})
@@ -246,10 +247,10 @@ def test_scenes_are_told_by_colour():
     rgb[:20], rgb[20:] = BLUE, (40, 90, 140)
     allowed = np.zeros((40, 40, 62), bool)
     allowed[..., [INDEX["sky"], INDEX["water"], INDEX["rock"]]] = True
-    told = tell_by_colour(rgb, allowed, "scenes_sea")
-    assert told[5, 20].sum() == 1 and told[5, 20, INDEX["sky"]]
-    assert told[35, 20].sum() == 1 and told[35, 20, INDEX["water"]]
-    grey = tell_by_colour(np.full_like(rgb, 90), allowed, "scenes_sea")
+    narrowed = narrow_by_color(rgb, allowed, "scenes_sea")
+    assert narrowed[5, 20].sum() == 1 and narrowed[5, 20, INDEX["sky"]]
+    assert narrowed[35, 20].sum() == 1 and narrowed[35, 20, INDEX["water"]]
+    grey = narrow_by_color(np.full_like(rgb, 90), allowed, "scenes_sea")
     assert np.array_equal(grey, allowed)
 
 
@@ -262,11 +263,11 @@ def test_between_houses_the_sky_reaches_the_top_and_walls_are_no_trees():
     allowed[..., [INDEX[name] for name in names]] = True
 
     def at(source: str, y: int, x: int) -> list[str]:
-        told = tell_by_colour(rgb, allowed, source)[y, x]
-        return [name for name in names if told[INDEX[name]]]
+        narrowed = narrow_by_color(rgb, allowed, source)[y, x]
+        return [name for name in names if narrowed[INDEX[name]]]
 
     assert at("scenes_buildings", 3, 30) == at("scenes_street", 3, 30) == ["sky"]
-    assert at("scenes_buildings", 24, 15) == names  # sky or not: nobody knows
+    assert at("scenes_buildings", 24, 15) == names  # sky or not: unknown
     assert at("scenes_buildings", 22, 45) == names
     assert at("scenes_buildings", 25, 30) == ["building"]
     assert at("scenes_street", 25, 30) == ["building", "window", "road"]
@@ -279,9 +280,9 @@ def test_a_name_that_two_values_share_is_taken_from_the_wider_one():
     allowed[0, :, [INDEX["building"], INDEX["wall"], INDEX["tree"]]] = True
     allowed[1, :, [INDEX["wall"], INDEX["fence"]]] = True
     allowed[2:] = True
-    told = tell_by_colour(rgb, allowed, "idd")
-    assert np.array_equal(told[1:], allowed[1:])
-    assert not told[0, :, INDEX["wall"]].any() and told[0].sum() == 8
+    narrowed = narrow_by_color(rgb, allowed, "idd")
+    assert np.array_equal(narrowed[1:], allowed[1:])
+    assert not narrowed[0, :, INDEX["wall"]].any() and narrowed[0].sum() == 8
 
 
 def test_what_is_clearly_of_another_colour_is_no_plant():
@@ -290,23 +291,23 @@ def test_what_is_clearly_of_another_colour_is_no_plant():
     allowed = np.ones((40, 60, 62), bool)
     allowed[20:] = False
     allowed[20:, :, INDEX["tree"]] = True  # a label map says so
-    told = tell_by_colour(rgb, allowed, "holiday")
+    narrowed = narrow_by_color(rgb, allowed, "holiday")
     plants = [INDEX["tree"], INDEX["grass"]]
-    assert told[5, 10].nonzero()[0].tolist() == [INDEX["tree"]]
-    assert not told[5, 30, plants].any() and told[5, 30].sum() == 60
-    assert told[5, 50].all()
-    assert np.array_equal(told[25:], allowed[25:])
+    assert narrowed[5, 10].nonzero()[0].tolist() == [INDEX["tree"]]
+    assert not narrowed[5, 30, plants].any() and narrowed[5, 30].sum() == 60
+    assert narrowed[5, 50].all()
+    assert np.array_equal(narrowed[25:], allowed[25:])
 
 
 def test_columns_are_told_as_in_the_whole(tmp_path):
-    """Also at an edge, beside which nothing is smooth, and so nothing is taken for sky."""
+    """Also at an edge: the pixels beside it are not smooth and so are not labelled sky."""
     scenes = {"scenes_mountain": ["mountain", "rock", "sky"]}
     put(tmp_path, {"photos/scenes_mountain/train/0.jpg": photo(3)} | rules(scenes=scenes))
     data = DataFolder(tmp_path)
     (mountain,) = data.photos("train")
     rgb = np.full((24, 36, 3), BLUE, np.uint8)
     rgb[:, 18:] //= 2
-    whole = data.told(mountain, rgb)
+    whole = data.narrowed_by_color(mountain, rgb)
     assert whole[0, :, INDEX["mountain"]].nonzero()[0].tolist() == [16, 17, *range(18, 36)]
     for left, right in ((0, 16), (0, 18), (1, 17), (10, 26), (18, 34), (20, 36)):
-        assert np.array_equal(data.told(mountain, rgb, slice(left, right)), whole[:, left:right])
+        assert np.array_equal(data.narrowed_by_color(mountain, rgb, slice(left, right)), whole[:, left:right])

@@ -1,11 +1,11 @@
-"""What training asks for: each loss is nothing where it should be, and grows where it should."""
+"""Each loss is 0 where it should be, and grows where it should."""
 
 import pytest
 import torch
 from semcolor.models.labels import INDEX
 from semcolor.models.training.losses import (
     color_difference,
-    colourful_loss,
+    colorful_loss,
     correct,
     gamut_loss,
     label_loss,
@@ -32,7 +32,7 @@ def test_label_loss_is_the_probability_of_the_allowed():
 
 
 def test_one_of_a_few_names_must_win():
-    """All that is allowed at .6 in all, another at .4: told apart, the likelier of the two allowed grows."""
+    """Two allowed labels share .6, another has .4: the likelier of the two allowed ones grows."""
     logits = torch.full((1, 62, 1, 1), -30.0)
     logits[0, :3, 0, 0] = torch.tensor([0.35, 0.25, 0.4]).log()
     allowed = torch.zeros(1, 62, 1, 1, dtype=torch.bool)
@@ -88,8 +88,8 @@ def test_gamut_loss_holds_chroma_where_colours_are():
 def test_colourful_loss_is_the_share_that_is_missing():
     torch.manual_seed(0)
     truth = 20 * torch.randn(3, 2, 16, 16)
-    assert colourful_loss(truth, truth) == 0 and colourful_loss(1.5 * truth, truth) == 0
-    assert colourful_loss(0.5 * truth, truth).item() == pytest.approx(0.5, abs=0.01)
+    assert colorful_loss(truth, truth) == 0 and colorful_loss(1.5 * truth, truth) == 0
+    assert colorful_loss(0.5 * truth, truth).item() == pytest.approx(0.5, abs=0.01)
 
 
 def test_a_few_impossible_pixels_are_not_colourful():
@@ -97,7 +97,7 @@ def test_a_few_impossible_pixels_are_not_colourful():
     truth = 20 * torch.randn(1, 2, 64, 64)
     cheat = torch.zeros_like(truth)
     cheat[..., -2:, -2:] = 2000
-    assert colourful_loss(cheat, truth) > 0.95
+    assert colorful_loss(cheat, truth) > 0.95
 
 
 def test_skin_weighs_more():

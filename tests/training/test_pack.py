@@ -7,6 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from semcolor.errors import UserError
 from semcolor.models.training import pack
 from semcolor.models.training.dataset import DataFolder, batches
 from support.photos import known, make_hills, names, photo, put, same
@@ -106,5 +107,5 @@ def test_a_mistake_ends_in_one_sentence_and_leaves_nothing(root, tmp_path, monke
         code, said, error = run(monkeypatch, capsys, tmp_path / data, "--quiet", "--out", tmp_path / out, *extra)
         assert code == 2 and not said and message in error and error.count("\n") == 1
         assert sorted(tmp_path.iterdir()) == before
-    with pytest.raises(ValueError, match="alone is larger"):
+    with pytest.raises(UserError, match="alone is larger"):
         pack.pack(root, tmp_path / "a.zip", limit=3000)

@@ -1,0 +1,181 @@
+"""The figures of the model card, measured of networks whose answers are known."""
+
+from pathlib import Path
+
+import pytest
+import torch
+import torch.nn.functional as F
+from semcolor.models.labels import INDEX, NAMES
+from semcolor.models.training import figures
+from semcolor.models.training.chroma_prior import BINS, chroma_by_label
+from semcolor.models.training.dataset import DataFolder
+from semcolor.models.training.evaluate import colorized_photos, evaluate, evaluate_tests
+from semcolor.models.training.lab import lab_from_rgb
+from support.photos import BLUE, GREEN, make_hills
+from torch import Tensor, nn
+
+SKY, GRASS = INDEX["sky"], INDEX["grass"]
+SPLIT = 0.5
+"""Luma between the dark grass (0.40) and the bright sky (0.54), after which `Hills` tells them apart."""
+
+
+def _ab(rgb: tuple[int, int, int]) -> Tensor:
+    """(2,) chroma of a colour."""
+    return lab_from_rgb(torch.tensor(rgb).view(3, 1, 1) / 255)[1:, 0, 0]
+
+
+class Hills(nn.Module):
+    """Stands in for a `Colorizer`: labels by luma, and each label's colour from a table (62, 2)."""
+
+    def __init__(self, table: Tensor) -> None:
+        super().__init__()
+        self.table = nn.Parameter(table, requires_grad=False)
+
+    def encoder(self, grey: Tensor) -> list[Tensor]:
+        return [grey]
+
+    def semantic(self, features: list[Tensor]) -> Tensor:
+        bright = F.avg_pool2d(features[0], 4)[:, 0] > SPLIT
+        hot = F.one_hot(torch.where(bright, SKY, GRASS), len(NAMES)).permute(0, 3, 1, 2)
+        return 100.0 * hot
+
+    def color(self, features: list[Tensor], labels: Tensor) -> Tensor:
+        return F.interpolate(torch.einsum("bnhw,nc->bchw", labels, self.table), scale_factor=2.0)
+
+
+def _table(**colors: Tensor) -> Tensor:
+    table = torch.zeros(len(NAMES), 2)
+    for name, ab in colors.items():
+        table[INDEX[name]] = ab
+    return table
+
+
+TRUE = _table(sky=_ab(BLUE), grass=_ab(GREEN))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> DataFolder:
+    return DataFolder(make_hills(tmp_path_factory.mktemp("data"), 4, 3))
+
+
+def _measure(table: Tensor, folder: DataFolder) -> dict:
+    return evaluate_tests(Hills(table), folder, ["hills"])  # type: ignore[arg-type]
+
+
+def test_true_colours_have_ratio_0_and_grey_has_ratio_1(folder):
+    true, grey = _measure(TRUE, folder), _measure(torch.zeros(62, 2), folder)
+    assert true["hills"]["photos"] == 3
+    assert true["hills"]["ratio"] < 0.1 and true["mean"]["ratio"] == true["hills"]["ratio"]
+    assert true["hills"]["colourfulness"] == pytest.approx(1, abs=0.1)
+    assert true["hills"]["label_accuracy"] > 0.97 and true["iou"]["sky"] > 0.95
+    assert grey["hills"]["ratio"] == pytest.approx(1) and grey["hills"]["colourfulness"] < 0.01
+    assert grey["hills"]["ciede2000"] == grey["hills"]["ciede2000_grey"] == true["hills"]["ciede2000_grey"]
+
+
+def test_vivid_is_a_factor_of_the_chroma(folder):
+    photos = folder.photos("test")
+    half, _ = evaluate(colorized_photos(Hills(TRUE), folder, photos), folder, 0.5)  # type: ignore[arg-type]
+    assert half.colourfulness == pytest.approx(0.5, abs=0.07) and 0.3 < half.ratio < 0.6
+
+
+def test_labels_put_in_mend_labels_that_were_read_wrong(folder):
+    """A network that reads every sky as water, whose colour is wrong: with the sky put in, its colour is right."""
+
+    class Confused(Hills):
+        def semantic(self, features: list[Tensor]) -> Tensor:
+            logits = super().semantic(features).clone()
+            logits[:, [SKY, INDEX["water"]]] = logits[:, [INDEX["water"], SKY]]
+            return logits
+
+    table = TRUE.clone()
+    table[INDEX["water"]] = torch.tensor([30.0, 30.0])
+    found = figures.gain(Confused(table), folder, folder.photos("test"))  # type: ignore[arg-type]
+    assert found["photos"] == 3 and found["given"] < 0.2 < 0.5 < found["read"]
+    assert found["sources"]["hills"] == pytest.approx([found["read"], found["given"]])
+
+
+@pytest.fixture
+def usual() -> tuple[Tensor, Tensor]:
+    """A table of usual chroma for sky, grass and road, the same at each lightness, and which labels it has."""
+    colors = _table(sky=_ab(BLUE), grass=_ab(GREEN), road=torch.tensor([40.0, 10.0]))
+    enough = torch.zeros(62, dtype=torch.bool)
+    enough[[SKY, GRASS, INDEX["road"]]] = True
+    return colors[:, None].expand(-1, BINS, -1), enough
+
+
+def test_control_is_1_where_colour_follows_the_table(folder, usual):
+    table, enough = usual
+    found = figures.control(Hills(table[:, 0]), folder.photos("test"), table, enough)  # type: ignore[arg-type]
+    assert 1 <= found["photos"] <= 3 and found["cases"]
+    assert found["way_median"] == found["way_mean"] == pytest.approx(1, abs=0.02)
+    assert found["place_median"] == pytest.approx(1, abs=0.02) and found["way_at_least_half"] == 1
+    assert found["outside_mean"] == found["outside_worst"] == 0
+
+
+def test_control_is_0_where_colour_ignores_labels(folder, usual):
+    class Deaf(Hills):
+        def color(self, features: list[Tensor], labels: Tensor) -> Tensor:
+            return torch.zeros(1, 2, labels.shape[2] * 2, labels.shape[3] * 2)
+
+    found = figures.control(Deaf(TRUE), folder.photos("test"), *usual)  # type: ignore[arg-type]
+    assert found["way_median"] == 0 and found["way_at_least_half"] == 0
+
+
+def test_a_constant_network_is_steady_and_exact(folder):
+    class Constant(Hills):
+        def color(self, features: list[Tensor], labels: Tensor) -> Tensor:
+            ab = torch.tensor([3.0, -5.0]).view(1, 2, 1, 1)
+            return ab.expand(1, 2, labels.shape[2] * 2, labels.shape[3] * 2)
+
+    model, photos = Constant(TRUE), folder.photos("test")
+    assert figures.steadiness(model, photos) == {"shift": 0, "gain": 0, "shift_worst": 0}  # type: ignore[arg-type]
+    assert figures.bars(model, photos) == 5  # type: ignore[arg-type]
+    assert figures.precision(model, photos) == 0  # type: ignore[arg-type]
+
+
+def test_steadiness_is_the_change_of_chroma_with_luma(folder):
+    """Chroma a = b = 100 · luma: a gain of 5 % changes both by 5 % of 100 · luma."""
+
+    class Luma(Hills):
+        def color(self, features: list[Tensor], labels: Tensor) -> Tensor:
+            return 100 * F.avg_pool2d(features[0], 2).expand(-1, 2, -1, -1)
+
+    photos = folder.photos("test")
+    found = figures.steadiness(Luma(TRUE), photos)  # type: ignore[arg-type]
+    assert 2 < found["gain"] < 3.5  # luma is about 0.4 to 0.55
+    assert figures.bars(Luma(TRUE), photos) == pytest.approx(2)  # type: ignore[arg-type]  # bars have luma 0.02
+
+
+def test_the_hue_error_of_skin_is_an_angle(tmp_path: Path):
+    """All sky is called skin: turned by 30 degrees, and with half the chroma, it is 30 degrees and 0.5 off."""
+    import json
+
+    from support.photos import RULES, put
+
+    rules = RULES | {"sources": RULES["sources"] | {"hills": {"0": ["skin"], "1": ["grass"]}}}
+    make_hills(tmp_path, 0, 3)
+    put(tmp_path, {"labels.json": json.dumps(rules).encode()})
+    data = DataFolder(tmp_path)
+    angle = torch.tensor(torch.pi / 6)
+    turn = torch.stack([torch.stack([angle.cos(), -angle.sin()]), torch.stack([angle.sin(), angle.cos()])])
+    table = _table(sky=0.5 * turn @ _ab(BLUE), grass=_ab(GREEN))
+    found = figures.faces(Hills(table), data, ("hills", "absent"))  # type: ignore[arg-type]
+    assert list(found) == ["hills"] and found["hills"]["photos"] == 3
+    assert found["hills"]["hue_error"] == pytest.approx(30, abs=3)
+    assert found["hills"]["chroma"] == pytest.approx(0.5, abs=0.05)
+
+
+def test_all_figures_are_there_and_damage_costs_little_where_labels_follow_luma(folder, monkeypatch):
+    monkeypatch.setattr(figures, "chroma_by_label", lambda *_: (TRUE[:, None].expand(-1, BINS, -1), TRUE.any(1)))
+    monkeypatch.setattr(figures, "DAMAGES", {"nothing": lambda grey, rng, strength: grey})
+    found = figures.measure_all(Hills(TRUE), folder, ("hills",), 2)  # type: ignore[arg-type]
+    expected = {"hills", "mean", "iou", "given", "control", "skin", "bars", "steadiness", "bf16", "vivid", "robustness"}
+    assert set(found) == expected
+    assert found["robustness"]["clean"] == found["robustness"]["nothing"] == found["robustness"]["all"]
+    assert found["vivid"]["1.0"][0] < found["vivid"]["2.0"][0]
+
+
+def test_the_usual_chroma_is_that_of_the_photos(folder):
+    table, _ = chroma_by_label(folder, folder.photos("train"))
+    sky = lab_from_rgb(torch.tensor(BLUE).view(3, 1, 1) / 255)[:, 0, 0]
+    assert torch.dist(table[SKY, round(sky[0].item() / 10)], sky[1:]) < 3
