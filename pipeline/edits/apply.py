@@ -142,7 +142,7 @@ class ResolvedEdits:
         """
         frames = range(start, start + len(ab))
         painting = [*(order for order in self.orders if order.relabel is None), *self.transfers]
-        if not any(what.holds(frame) for what in painting for frame in frames):
+        if not any(change.holds(frame) for change in painting for frame in frames):
             return ab
         return [self._finish(frame, *both) for frame, *both in zip(frames, ab, labels, strict=True)]
 
