@@ -218,7 +218,14 @@ class _Resolver:
         return self.within if edit.action.label else self.shown
 
     def track(self, edit: edits.Edit, extent: _Extent, archive: zipfile.ZipFile, number: int) -> None:
-        """Track a region and store its masks in the archive, as those of order `number`."""
+        """Track the region of an edit through its frames and store its masks. A region `label` has none.
+
+        Args:
+            edit: the edit.
+            extent: its frames, from `locate`.
+            archive: the archive of the result.
+            number: number of the order that owns the masks.
+        """
         order, frame, shot = extent
         if edit.region.label is not None or frame is None:
             return
