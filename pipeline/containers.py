@@ -20,9 +20,8 @@ def output_format(output: str | os.PathLike[str]) -> str:
     """FFmpeg's name of the container for the output's suffix. Raises OutputError if there is none."""
     suffix = Path(output).suffix
     with contextlib.suppress(ValueError, av.error.FFmpegError):
-        name = (
-            av.open(f"film{suffix}", "w").format.name if suffix else ""
-        )  # creates no file before the header is written
+        # No file is created before the header is written.
+        name = av.open(f"film{suffix}", "w").format.name if suffix else ""
         if name and not name.startswith("image2"):
             return name
     raise OutputError(

@@ -29,8 +29,8 @@ PICTURES = Disposition.attached_pic | Disposition.timed_thumbnails
 KEPT_MATRICES = {1: "bt709", 5: "bt601", 6: "bt601", 9: "bt2020"}
 """Matrix coefficients (ITU-T H.273, table 4) that the output keeps."""
 
-TOP_FIRST, BOTTOM_FIRST = (2, 5), (3, 4)
-"""Values of FFmpeg's AVFieldOrder. TT and BT show the top field first, BB and TB the bottom field."""
+BOTTOM_FIRST = (3, 4)
+"""Values of FFmpeg's AVFieldOrder that show the bottom field first: BB and TB. TT (2) and BT (5) show the top first."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ class Film:
             what: the purpose of the moment; error messages begin with it.
 
         Raises:
-            UserError: if the moment cannot be read or lies outside the film.
+            UserError: if the moment cannot be read or is outside of the film.
         """
         try:
             asked = parse_moment(moment)

@@ -306,7 +306,7 @@ def verify(film: Film, pts: np.ndarray, file: File, container: str, encoding: En
     if fields[0] != fields[1]:
         raise AssembleError("the order of interlaced fields is lost")
     if sides[0] != sides[1]:
-        raise AssembleError(f"its pixels are {sides[0]} instead of {sides[1]} wide for their height")
+        raise AssembleError(f"the aspect ratio of its pixels is {sides[0]} instead of {sides[1]}")
     if turned != film.display_matrix:
         raise AssembleError("the rotation at display is lost")
     lost = [name for name, value in encoding.tags.items() if value != 2 and tags[name] != value]

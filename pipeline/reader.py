@@ -239,6 +239,7 @@ class _Filling:
 
     @property
     def full(self) -> bool:
+        """Whether the chunk has as many frames as the chunk size."""
         return len(self.pictures) == self._size
 
     def add(self, picture: Picture) -> None:

@@ -62,7 +62,7 @@ class Pairing(Generic[T]):
 
         Args:
             chunk: the next chunk.
-            item: what is paired for it.
+            item: the data of this chunk, to be paired.
 
         Returns:
             Pairs (item, the following item) of the chunks that can be steadied now. The last chunk of a shot is paired

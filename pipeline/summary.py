@@ -39,7 +39,7 @@ def count(chunk: Chunk, thumbs: np.ndarray, ab: np.ndarray | list[Layered], labe
         luma (0..255), a and b.
     """
     size = labels.shape[:1:-1]
-    sums = np.zeros((5, len(NAMES)))  # pixels, probability, luma, a, b
+    sums = np.zeros((5, len(NAMES)))  # rows: pixels, probability, luma, a, b
     for thumb, chroma, chance in zip(thumbs, ab, labels, strict=True):
         chroma = chroma.flat() if isinstance(chroma, Layered) else chroma.astype(np.float32)
         label, surest = chance.argmax(0).ravel(), chance.max(0).ravel() / 255

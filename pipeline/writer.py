@@ -126,7 +126,9 @@ class PartWriter:
             if ends_part(chunk, self._begin, self.film.frames):
                 return self._close(chunk, b"" if chunk.ends_shot else state, luma_sha256(luma[-1]))
             if first_missing(self.parts, self._next) != self._next:
-                raise WorkError(f"{self.folder} holds a part that begins at a frame where no part can end; start over.")
+                raise WorkError(
+                    f"{self.folder} holds a part that begins where the part before it does not end; start over."
+                )
         except BaseException:
             self.abort()
             raise

@@ -1,6 +1,6 @@
-"""Edits steer the colours.
+"""Edits of labels and colours.
 
-sheet     what people write, read strictly
-resolve   a sheet made ready for a film: moments to frames, regions to masks
-apply     the prepared edits at work on frames
+sheet     the JSON that people write, read strictly
+resolve   a sheet resolved for a film: moments → frames, regions → masks
+apply     resolved edits applied to frames
 """

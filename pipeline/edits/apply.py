@@ -1,11 +1,12 @@
-"""Labels and colours as people want them, applied to frames: what `resolve` has prepared, at work in three places.
+"""Apply resolved edits to frames, at three places of the pipeline.
 
-    amend    between the two networks: label edits, so that the colour is painted from them
-    forget   before steadying: where a label edit begins or ends inside a shot, the past holds no longer
-    finish   after steadying: references, and above them palette and edits of colour, which `compose` paints at full
-             size; they are as steady as masks and labels are
+    amend    between the two networks: apply label edits, so the network paints from the edited labels
+    forget   before steadying: where a label edit begins or ends inside a shot, the frames before and after it do not
+             affect each other
+    finish   after steadying: apply references, and over them palette and colour edits, which `compose` paints at full
+             size; they are as steady as masks and labels
 
-Each depends on the frame alone, so nothing changes with how a film was cut into chunks.
+Each depends only on the frame, so the result does not depend on how a film was divided into chunks.
 """
 
 from __future__ import annotations
@@ -29,46 +30,65 @@ from ..compose import Layer, Layered
 
 @dataclass(frozen=True)
 class ResolvedEdit:
-    """An edit, with all found out that the film must be asked for."""
+    """An edit of the sheet, or one label of its palette, resolved for a film."""
 
     first: int
     stop: int
-    """Frames `first` .. `stop` - 1."""
+    """The edit applies to the frames `first` .. `stop` - 1."""
     label: int | None
-    """Whatever is read as this label; None: a region that has masks."""
+    """It applies to all pixels that are read as this label; None: to a region that has masks."""
     relabel: int | None = None
-    """Read as this label."""
+    """Index of the label that the pixels get, or None."""
     ab: tuple[float, float] | None = None
-    """Painted in this chroma; (0, 0) is neutral. With neither, the region keeps what the network paints."""
+    """Chroma that the pixels get, a and b of CIE Lab, or None; (0, 0) is neutral.
+
+    If both `relabel` and `ab` are None, the pixels keep the colours that the network paints."""
 
     def holds(self, frame: int) -> bool:
+        """Whether the edit applies to a frame."""
         return self.first <= frame < self.stop
 
 
 @dataclass(frozen=True)
 class ColorTransfer:
-    """A reference's colours for a range of frames."""
+    """The colours of a reference, for a range of frames."""
 
     first: int
     stop: int
+    """The transfer applies to the frames `first` .. `stop` - 1."""
     changes: dict[int, tuple[tuple[float, float], tuple[float, float], tuple[float, float]]]
-    """Label → mean a, b of the film, of the reference, and by how much differences from the mean are stretched."""
+    """Label → (mean a, b in the film; mean a, b in the reference; factors that stretch the differences of a, b from the
+    mean)."""
 
     def holds(self, frame: int) -> bool:
+        """Whether the transfer applies to a frame."""
         return self.first <= frame < self.stop
 
 
 @dataclass(frozen=True)
 class ResolvedEdits:
-    """Picklable; the masks are read where it works. Arrays are one frame's: labels (62, h/4, w/4), ab (2, h/2, w/2)."""
+    """All resolved edits of a film. Picklable; each process reads the masks itself.
+
+    Unless stated otherwise, arrays are those of one frame: labels (62, h/4, w/4), ab (2, h/2, w/2) of CIE Lab.
+    """
 
     orders: tuple[ResolvedEdit, ...]
+    """The palette and the edits, in order; a later one wins."""
     transfers: tuple[ColorTransfer, ...]
+    """The references."""
     masks: Path
-    """Zip file: `mask_name` → (h/2, w/2) uint8, 255 inside the order's region; what is missing is empty."""
+    """Zip file: `mask_name` → (h/2, w/2) uint8, 255 inside the region. A mask that is missing is empty."""
 
     def amend(self, frame: int, labels: np.ndarray) -> np.ndarray:
-        """Label probabilities as the label edits want them; float32, read-only or not; the same array if none holds."""
+        """Apply the label edits to the label probabilities of a frame.
+
+        Args:
+            frame: number of the frame.
+            labels: (62, h/4, w/4) float32 probabilities; may be read-only.
+
+        Returns:
+            A new array; `labels` itself if no label edit applies to the frame.
+        """
         given = labels
         for number, order in enumerate(self.orders):
             if not order.holds(frame) or order.ab is not None:
@@ -87,9 +107,13 @@ class ResolvedEdits:
         return labels
 
     def forget(self, start: int, motion: Motion) -> Motion:
-        """Past and future do not see each other where a label edit begins or ends; `start` is the first frame's number.
+        """Motion in which the frames before and after a label edit's begin or end do not see each other in its region.
 
-        (A whole label that becomes another one goes over within a second.)
+        (When a label is replaced everywhere, the colour fades over about a second; the past is not reset.)
+
+        Args:
+            start: number of the first frame of `motion`.
+            motion: motion of neighbouring frames.
         """
         seen = motion.backward_visible, motion.forward_visible
         for number, order in enumerate(self.orders):
@@ -98,21 +122,27 @@ class ResolvedEdits:
                     mask = self._mask(number, frame, motion.backward_visible.shape[1:])
                     if mask.any():
                         if seen[0] is motion.backward_visible:
-                            seen = tuple(array.copy() for array in seen)  # Ray's are read-only
+                            seen = tuple(array.copy() for array in seen)  # arrays from Ray are read-only
                         before = warp(mask, motion.forward[frame - start])  # where the region was one frame ago
                         for array, region in zip(seen, (mask, before), strict=True):
                             array[frame - start] *= cv2.dilate(region, np.ones((5, 5), np.uint8)) < 128
         return replace(motion, backward_visible=seen[0], forward_visible=seen[1])
 
     def finish(self, start: int, ab: np.ndarray, labels: np.ndarray) -> np.ndarray | list[Layered]:
-        """Steady chroma as the references want it, and over it what the palette and the edits ask for.
+        """Apply references, palette and colour edits to the steady chroma of N frames.
 
-        ab (N, 2, h/2, w/2) float16, labels (N, 62, h/4, w/4) uint8, of the frames `start` …. Returns for each frame
-        what `compose.chroma_planes` takes; `ab` itself if nothing holds in any.
+        Args:
+            start: number of the first frame.
+            ab: (N, 2, h/2, w/2) float16: steady chroma, a and b of CIE Lab.
+            labels: (N, 62, h/4, w/4) uint8: steady label probabilities × 255.
+
+        Returns:
+            For each frame its chroma with layers, as `compose.chroma_planes` takes it; `ab` itself if nothing applies
+            to any frame.
         """
         frames = range(start, start + len(ab))
         painting = [*(order for order in self.orders if order.relabel is None), *self.transfers]
-        if not any(what.holds(frame) for what in painting for frame in frames):
+        if not any(change.holds(frame) for change in painting for frame in frames):
             return ab
         return [self._finish(frame, *both) for frame, *both in zip(frames, ab, labels, strict=True)]
 
@@ -136,11 +166,19 @@ class ResolvedEdits:
         return Layered(below.clip(-127, 127).astype(np.float16), tuple(layers))
 
     def digest(self, shot: int, first: int, stop: int, seen: int) -> str:
-        """Of all that steers the colours of frames `first` .. `stop` - 1; "" if nothing does.
+        """Digest of all edits that affect the colours of the frames `first` .. `stop` - 1.
 
-        `shot`: the first frame of the shot that they begin in. `seen`: the frame before which everything lies that has
-        a say in their steadying. A label edit has it from there on and to its shot's end, what comes after steadying
-        concerns its own frames alone.
+        Label edits act before steadying, so all those between `shot` and `seen` count. Colour edits and references act
+        after steadying, so they affect only their own frames.
+
+        Args:
+            shot: number of the first frame of the shot in which the frames begin.
+            first: number of the first frame.
+            stop: number after the last frame.
+            seen: number after the last frame that affects the steadying of these frames; see `flow.horizon`.
+
+        Returns:
+            SHA-256, hexadecimal; "" if no edit affects the frames.
         """
         found: list[Any] = []
         for transfer in self.transfers:
@@ -153,7 +191,7 @@ class ResolvedEdits:
             if span[0] >= span[1]:
                 continue
             masks: list[bytes] = []
-            if order.label is None:  # one frame more: where a label edit's end is forgotten
+            if order.label is None:  # one frame more: `forget` needs the mask where a label edit ends
                 masks = [self._read(number, frame) for frame in range(span[0], min(order.stop + 1, end))]
             if order.label is not None or any(masks):
                 shapes = [hashlib.sha256(mask).hexdigest() for mask in masks]
@@ -161,7 +199,7 @@ class ResolvedEdits:
         return hashlib.sha256(json.dumps(found).encode()).hexdigest() if found else ""
 
     def _share(self, number: int, order: ResolvedEdit, frame: int, labels: np.ndarray) -> np.ndarray:
-        """(h/4, w/4) float32: how much of each pixel of the label map the order holds for."""
+        """(h/4, w/4) float32: share of each pixel of the label map to which the order applies."""
         if order.label is not None:
             return label_shares(labels)[order.label]
         height, width = labels.shape[1:]
@@ -169,14 +207,15 @@ class ResolvedEdits:
         return cv2.resize(mask, (width, height), interpolation=cv2.INTER_AREA)
 
     def _mask(self, number: int, frame: int, shape: tuple[int, ...]) -> np.ndarray:
-        """(h/2, w/2) uint8."""
+        """The mask of an order in a frame, (h/2, w/2) uint8; 255 inside its region."""
         data = self._read(number, frame)
         return np.frombuffer(data, np.uint8).reshape(shape) if data else np.zeros(shape, np.uint8)
 
     def _read(self, number: int, frame: int) -> bytes:
+        """The bytes of a mask; b"" for an empty one."""
         try:
             return self._archive.read(mask_name(number, frame))
-        except KeyError:  # empty ones are not kept
+        except KeyError:  # empty masks are not stored
             return b""
         except (OSError, zipfile.BadZipFile) as error:
             raise WorkError(f"{self.masks} cannot be read: {error}") from error
@@ -198,18 +237,25 @@ def mask_name(order: int, frame: int) -> str:
 
 
 def label_shares(labels: np.ndarray) -> np.ndarray:
-    """Shares of the labels in each pixel, from probabilities (62, h, w) of any scale: squares, so that the likeliest
-    counts for most. (62, h, w) float32, sum 1."""
+    """Shares of the labels in each pixel. They are proportional to squared probabilities, so the likeliest dominates.
+
+    Args:
+        labels: (62, h, w) probabilities of any scale.
+
+    Returns:
+        (62, h, w) float32; the shares of a pixel add up to 1.
+    """
     squares = np.square(labels.astype(np.float32))
     return squares / np.maximum(squares.sum(0), np.float32(1e-6))
 
 
-def chroma_of(colour: str) -> tuple[float, float]:
+def chroma_of(color: str) -> tuple[float, float]:
     """a, b of CIE Lab (D65) of an sRGB colour `#rrggbb`."""
-    rgb = np.array([[[int(colour[n : n + 2], 16) / 255 for n in (1, 3, 5)]]], np.float32)
+    rgb = np.array([[[int(color[n : n + 2], 16) / 255 for n in (1, 3, 5)]]], np.float32)
     _, a, b = cv2.cvtColor(rgb, cv2.COLOR_RGB2Lab)[0, 0]
     return float(a), float(b)
 
 
 def _enlarged(plane: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """A plane enlarged to (rows, columns)."""
     return cv2.resize(plane, (shape[1], shape[0]), interpolation=cv2.INTER_LINEAR)

@@ -1,5 +1,7 @@
-"""From a sheet of edits to what `apply` applies: moments to frames, regions to masks in every frame of their shot,
-photos to colour statistics. Only the shots that edits touch are looked at.
+"""Resolve a sheet of edits for a film, so that `apply` can apply it.
+
+Moments become frames, regions become masks in every frame of their shot, and photos become colour statistics. Only the
+shots that edits touch are read.
 """
 
 from __future__ import annotations
@@ -31,19 +33,19 @@ from . import sheet as edits
 from .apply import ColorTransfer, ResolvedEdit, ResolvedEdits, chroma_of, label_shares, mask_name
 
 Paint = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
-"""`Painter.paint`."""
+"""A function like `Painter.paint`."""
 
 SUPERSAMPLED = 4
-"""Regions are drawn so many times as fine as they are wanted in each direction."""
+"""Factor by which a region is drawn larger in each direction, before it is reduced to the size of its mask."""
 
 SAMPLES = 24
-"""Frames of a range on which the network's own colours are measured, before a reference's are put in their place."""
+"""Number of frames of a range in which the network's own colours are measured, to be replaced by a reference's."""
 
 ENOUGH = 0.003
-"""Share of the pixels that a label must have, in photo and film, for its colours to mean something."""
+"""Least share of the pixels that a label needs, in the photo and in the film, for its colours to be transferred."""
 
 STRETCH = (0.5, 2.0)
-"""Least and most by which colours are drawn away from their mean."""
+"""Least and greatest factor by which the differences of colours from their mean are stretched."""
 
 
 def resolve(
@@ -57,13 +59,25 @@ def resolve(
     within: tuple[int, int] | None = None,
     shown: tuple[int, int] | None = None,
 ) -> ResolvedEdits:
-    """Prepare a sheet for a film at network size `size`; for the frames within[0] .. within[1] - 1 only, if given, of
-    which the frames shown[0] .. shown[1] - 1 are looked at and the others only remembered.
+    """Resolve a sheet for a film.
 
-    The result is kept in `folder` under `key`, which stands for all that it depends on: the second time it is read.
-    From that of another sheet, the places are taken that both have in common; so a folder is for one film, size and
-    weights, and one result stays there. `painter` makes the networks, if a region or reference needs them. Raises
-    UserError for what does not fit the film, with all such mistakes of the edits.
+    The result is kept in a file in `folder`; the next call with the same key reads it. A result of another sheet is
+    replaced, but regions that both sheets contain are not tracked again. So a folder serves one film, one size and one
+    set of weights.
+
+    Args:
+        film: the source.
+        sheet: the sheet.
+        size: short side of the networks' input picture.
+        painter: makes the networks; called only if a region or a reference needs them.
+        folder: where the result is kept.
+        key: identifies all that the result depends on.
+        within: pair (first, stop) of the frames to process; None: the whole film.
+        shown: pair (first, stop) of the frames that will be output; the others of `within` only warm up the steadier.
+            None: all of them.
+
+    Raises:
+        UserError: if edits do not fit the film. The message names all such mistakes.
     """
     path = folder / f"masks-{key}.zip"
     if path.exists():
@@ -93,18 +107,18 @@ def resolve(
                 resolver.track(edit, found, archive, len(orders))
             orders.append(replace(found.order, **_wanted(edit.action)))
         transfers = resolver.transfers(sheet.references)
-        control = ResolvedEdits(tuple(orders), tuple(transfers), path)
+        resolved = ResolvedEdits(tuple(orders), tuple(transfers), path)
         plain = {"orders": list(map(asdict, orders)), "transfers": list(map(asdict, transfers)), "origins": origins}
         archive.writestr("plan.json", json.dumps(plain))
     move_into_place(temporary, path)
     for other in folder.glob("masks-*"):
         if other != path:
             other.unlink()
-    return control
+    return resolved
 
 
 def _wanted(action: edits.Action) -> dict[str, Any]:
-    """What an order is to do, as its fields."""
+    """The action of an edit, as fields of `ResolvedEdit`."""
     return {
         "relabel": None if action.label is None else INDEX[action.label],
         "ab": (0.0, 0.0) if action.neutral else chroma_of(action.colour) if action.colour else None,
@@ -112,7 +126,7 @@ def _wanted(action: edits.Action) -> dict[str, Any]:
 
 
 def _read(path: Path) -> tuple[ResolvedEdits, list[str | None]]:
-    """A result, and for each of its orders the place that was asked for; None for the palette's."""
+    """Read a result, and for each of its orders the place asked for in the sheet (as JSON); None for the palette's."""
     with zipfile.ZipFile(path) as archive:
         kept = json.loads(archive.read("plan.json"))
     orders = [ResolvedEdit(**order | {"ab": order["ab"] and tuple(order["ab"])}) for order in kept["orders"]]
@@ -123,30 +137,36 @@ def _read(path: Path) -> tuple[ResolvedEdits, list[str | None]]:
 
 
 class _Extent(NamedTuple):
-    """Where an edit holds."""
+    """The frames and the region to which an edit applies."""
 
     order: ResolvedEdit
+    """The edit without its action."""
     frame: int | None
-    """In which its region lies; None: everywhere."""
+    """Number of the frame in which its region is described; None for a label in all frames."""
     shot: tuple[int, int]
+    """(first frame, number after the last) of the shot of `frame`; of the whole film if `frame` is None."""
 
 
 class _Known(NamedTuple):
-    """An order of an earlier result, and where its masks are."""
+    """An order of an earlier result."""
 
     order: ResolvedEdit
+    """The order."""
     number: int
+    """Its number in the earlier result; see `mask_name`."""
     path: Path
+    """File of the earlier result, with its masks."""
 
 
 def _taken_over(path: Path) -> dict[str, _Known]:
-    """The place that was asked for → what was found."""
-    control, origins = _read(path)
-    both = enumerate(zip(control.orders, origins, strict=True))
+    """The orders of an earlier result: the place asked for in its sheet (as JSON) → the order."""
+    resolved, origins = _read(path)
+    both = enumerate(zip(resolved.orders, origins, strict=True))
     return {of: _Known(order, number, path) for number, (order, of) in both if of}
 
 
 def _copy(known: _Known, archive: zipfile.ZipFile, number: int) -> None:
+    """Copy the masks of an earlier order into the archive, as those of order `number`."""
     with zipfile.ZipFile(known.path) as source:
         for frame in range(known.order.first, known.order.stop + 1):
             if mask_name(known.number, frame) in source.NameToInfo:
@@ -154,6 +174,8 @@ def _copy(known: _Known, archive: zipfile.ZipFile, number: int) -> None:
 
 
 class _Resolver:
+    """Resolves the edits of one film. See `resolve` for the arguments."""
+
     def __init__(
         self,
         film: Film,
@@ -163,16 +185,17 @@ class _Resolver:
         shown: tuple[int, int],
     ) -> None:
         self.film, self.size, self._painter, self.within, self.shown = film, size, painter, within, shown
-        self._shot = 0, 0  # the last one asked for: edits of one shot often come together
+        self._shot = 0, 0  # the last shot found: edits of one shot often follow one another
         self._paint: Paint | None = None
 
     def paint(self, thumbs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Like `Painter.paint`; the first call makes the networks."""
         if self._paint is None:
             self._paint = self._painter()
         return self._paint(thumbs)
 
     def locate(self, edit: edits.Edit, where: str) -> _Extent:
-        """Where the edit holds. Raises UserError."""
+        """Find the frames to which an edit applies. Raises UserError, which begins with `where`."""
         film, region = self.film, edit.region
         frame = None
         if edit.frame is not None or edit.time is not None:
@@ -191,16 +214,23 @@ class _Resolver:
         return _Extent(ResolvedEdit(first, stop, None if region.label is None else INDEX[region.label]), frame, shot)
 
     def reach(self, edit: edits.Edit) -> tuple[int, int]:
-        """The frames that an edit is needed in: labels are remembered, colours are not."""
+        """(first, stop) of the frames that need an edit; of a label edit, also those that only warm up the steadier."""
         return self.within if edit.action.label else self.shown
 
     def track(self, edit: edits.Edit, extent: _Extent, archive: zipfile.ZipFile, number: int) -> None:
-        """Put the masks of the wanted frames into the archive."""
+        """Track the region of an edit through its frames and store its masks. A region `label` has none.
+
+        Args:
+            edit: the edit.
+            extent: its frames, from `locate`.
+            archive: the archive of the result.
+            number: number of the order that owns the masks.
+        """
         order, frame, shot = extent
         if edit.region.label is not None or frame is None:
             return
         begin, end = self.reach(edit)
-        # One frame more than wanted, where the edit's end must be forgotten.
+        # One frame more: `ResolvedEdits.forget` needs the mask where the edit ends.
         wanted = max(order.first, begin), min(order.stop + 1, shot[1], end)
         if wanted[0] >= wanted[1]:
             return
@@ -212,12 +242,13 @@ class _Resolver:
                     archive.writestr(mask_name(number, first + n), found.tobytes())
 
     def shot(self, frame: int) -> tuple[int, int]:
+        """(first frame, number after the last) of the shot of a frame."""
         if not self._shot[0] <= frame < self._shot[1]:
             self._shot = shot_around(self.film, frame, self.size)
         return self._shot
 
     def span(self, span: edits.Range, where: str) -> tuple[int, int]:
-        """(first frame, number after the last)."""
+        """(first frame, number after the last) of a range. Raises UserError, which begins with `where`."""
         if span.shot is None:
             assert span.from_ is not None and span.to is not None
             return self.film.frames_between(span.from_, span.to, where)
@@ -228,7 +259,7 @@ class _Resolver:
 
     @contextmanager
     def thumbs(self, first: int, stop: int):
-        """(N, h, w) uint8 of these frames, in a file: a shot may be long."""
+        """Thumbs of the frames `first` .. `stop` - 1, (N, h, w) uint8; kept in a file, because a shot may be long."""
         with tempfile.TemporaryFile() as file:
             shape = (stop - first, *thumb_size(self.film, self.size))
             held = np.memmap(file, np.uint8, "w+", shape=shape)
@@ -240,27 +271,26 @@ class _Resolver:
             yield held
 
     def check(self, region: edits.Region, where: str) -> None:
-        """Raise UserError if there is nothing of a region in the picture."""
+        """Raise UserError if a region is outside of the picture or too small."""
         width, height = self.film.width, self.film.height
         if region.point:
             if not (0 <= region.point[0] < width and 0 <= region.point[1] < height):
-                raise UserError(f"{where}.point: lies outside of the picture, {width}x{height} pixels.")
+                raise UserError(f"{where}.point: the point is outside of the picture, {width}x{height} pixels.")
         elif region.label is None and self.drawn(region, self.grid).max() < 128:
-            raise UserError(
-                f"{where}: there is nothing of it in the picture of {width}x{height} pixels, or it is too small."
-            )
+            raise UserError(f"{where}: the region is outside of the picture, {width}x{height} pixels, or too small.")
 
     @property
     def grid(self) -> tuple[int, int]:
-        """(h/2, w/2)"""
+        """(h/2, w/2): the size of a mask."""
         height, width = thumb_size(self.film, self.size)
         return height // 2, width // 2
 
     def mask(self, region: edits.Region, thumb: np.ndarray) -> np.ndarray:
-        """(h/2, w/2) uint8, 255 inside."""
+        """The mask of a region in the frame in which it is described, (h/2, w/2) uint8; 255 inside."""
         return snap(self.under(region.point, thumb) if region.point else self.drawn(region, thumb.shape), thumb)
 
     def drawn(self, region: edits.Region, shape: tuple[int, int]) -> np.ndarray:
+        """A box, polygon or strokes as drawn, (rows, columns) uint8; 255 inside."""
         height, width = (SUPERSAMPLED * side for side in shape)
         scale = np.array([width / self.film.width, height / self.film.height])
         canvas = np.zeros((height, width), np.uint8)
@@ -272,19 +302,19 @@ class _Resolver:
         else:
             x0, y0, x1, y1 = region.box or (0, 0, 0, 0)
             corners = region.polygon or [(x0, y0), (x1, y0), (x1, y1), (x0, y1)]
-            # A pixel is drawn if its middle is inside: corners lie between pixels.
+            # Corners are between pixels, so a pixel is drawn if its middle is inside.
             cv2.fillPoly(canvas, [np.rint((np.array(corners) * scale - 0.5) * 16).astype(np.int32)], 255, shift=4)
         return cv2.resize(canvas, shape[::-1], interpolation=cv2.INTER_AREA)
 
     def under(self, point: tuple[float, float], thumb: np.ndarray) -> np.ndarray:
-        """The connected region of the label that is read at a point, (h, w) uint8."""
+        """The connected area around a point that has the same label, (h, w) uint8; 255 inside."""
         height, width = thumb.shape
         x, y = int(point[0] / self.film.width * width), int(point[1] / self.film.height * height)
         label = likeliest(self.paint(thumb[None])[1][0], (height, width))
         return cv2.floodFill(label, None, (x, y), 255)[1] // 255 * 255
 
     def transfers(self, references: Sequence[edits.Reference]) -> list[ColorTransfer]:
-        """Photos of the same range are taken together."""
+        """The colours of all references. Photos of the same range make one transfer."""
         ranges: dict[tuple[int, int], list[str]] = {}
         for n, reference in enumerate(references):
             span = self.span(reference.range, f"references[{n}].range") if reference.range else (0, self.film.frames)
@@ -292,6 +322,7 @@ class _Resolver:
         return [self.transfer(*span, photos) for span, photos in ranges.items()]
 
     def transfer(self, first: int, stop: int, photos: list[str]) -> ColorTransfer:
+        """The colours of photos, for the frames `first` .. `stop` - 1. Raises UserError."""
         wanted, found = _ColorSums(), _ColorSums()
         for photo in photos:
             thumb, ab = _photo(Path(photo), self.size)
@@ -312,28 +343,29 @@ class _Resolver:
 
 
 class _ColorSums:
-    """Sums of a, b and their squares for each label, weighted by how surely a pixel has it."""
+    """Sums of a, b and their squares for each label, weighted by the label's share in each pixel."""
 
     def __init__(self) -> None:
-        self._sums = np.zeros((len(NAMES), 5))  # weight, a, b, a², b²
+        self._sums = np.zeros((len(NAMES), 5))  # columns: weight, a, b, a², b²
 
     def add(self, ab: np.ndarray, labels: np.ndarray) -> None:
-        """ab (2, h/2, w/2) float32, labels (62, h/4, w/4)."""
+        """Add a picture: ab (2, h/2, w/2) float32 of CIE Lab, labels (62, h/4, w/4) probabilities."""
         small = np.stack([cv2.resize(p, labels.shape[:0:-1], interpolation=cv2.INTER_AREA) for p in ab])
         rows = np.concatenate([np.ones((1, *small.shape[1:])), small, np.square(small)])
         self._sums += np.tensordot(label_shares(labels), rows, ((1, 2), (1, 2)))
 
     def share(self, label: int) -> float:
+        """Share of a label in all pixels, 0..1."""
         return float(self._sums[label, 0] / max(self._sums[:, 0].sum(), 1e-9))
 
     def statistics(self, label: int) -> tuple[np.ndarray, np.ndarray]:
-        """Mean and standard deviation of a and b."""
+        """Mean and standard deviation of a and b of a label, (2,) each."""
         mean, square = (self._sums[label, 1:] / self._sums[label, 0]).reshape(2, 2)
         return mean, np.sqrt(np.maximum(square - mean * mean, 0))
 
 
 def _photo(path: Path, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Luma (h, w) uint8 at network size, and the true a, b (2, h/2, w/2) float32. Raises InputError."""
+    """Read a photo: luma (h, w) uint8 at network size, and a, b of CIE Lab (2, h/2, w/2) float32. Raises InputError."""
     from ...models import network_size
 
     try:

@@ -1,8 +1,8 @@
-"""What people write to steer the colours: a sheet of edits (JSON), a palette. Read strictly, mistakes named by path.
+"""A sheet of edits, and a palette: JSON that people write. It is read strictly; a mistake is named by its JSON path.
 
     {"edits": [{"frame": 5, "region": {"box": [10, 20, 90, 120]}, "action": {"colour": "#8a3324"}}]}
 
-Coordinates are the source's pixels, x to the right and y down. The schema: `Sheet.model_json_schema()`.
+Coordinates are pixels of the source, x to the right and y down. `Sheet.model_json_schema()` returns the JSON Schema.
 """
 
 from __future__ import annotations
@@ -30,21 +30,21 @@ from ..files import file_sha256
 from ..timecode import parse_moment, parse_range
 
 
-def _colour(text: str) -> str:
+def _color(text: str) -> str:
     if not re.fullmatch(r"#[0-9a-fA-F]{6}", text):
-        raise ValueError(f"{text!r} is no colour; write it like #8a3324")
+        raise ValueError(f"{text!r} is not a colour; write it like #8a3324")
     return text.lower()
 
 
 def _label(name: str) -> str:
     if name not in INDEX:
-        raise ValueError(f"{name!r} is no label; semcolor-video --list-labels lists them")
+        raise ValueError(f"{name!r} is not a label; semcolor-video --list-labels lists them")
     return name
 
 
 def _moment(value: Any) -> Any:
     if isinstance(value, bool) or not isinstance(value, int | str):
-        raise ValueError('write a frame\'s number (250) or a time ("12.5s", "0:02:05.4")')
+        raise ValueError('write a frame number (250) or a time ("12.5s", "0:02:05.4")')
     if isinstance(value, int) and value < 0:
         raise ValueError("frames are counted from 0")
     parse_moment(value)
@@ -52,7 +52,7 @@ def _moment(value: Any) -> Any:
 
 
 def _time(value: Any) -> Any:
-    """Bare numbers are seconds here."""
+    """A time as text; a number is seconds."""
     if isinstance(value, int | float) and not isinstance(value, bool) and value >= 0:
         return f"{value:f}s"
     if not isinstance(value, str) or isinstance(parse_moment(value), int):
@@ -60,31 +60,49 @@ def _time(value: Any) -> Any:
     return value
 
 
-Colour = Annotated[str, AfterValidator(_colour), Field(description="sRGB, #rrggbb")]
-Label = Annotated[str, AfterValidator(_label), Field(description="one of semcolor-video --list-labels")]
-Moment = Annotated[int | str, BeforeValidator(_moment), Field(description='frame 250, or "12.5s", "0:02:05.4"')]
+Color = Annotated[str, AfterValidator(_color), Field(description="an sRGB colour, #rrggbb")]
+"""An sRGB colour, `#rrggbb`."""
+
+Label = Annotated[
+    str, AfterValidator(_label), Field(description="name of a label; semcolor-video --list-labels lists them")
+]
+"""The name of a label, one of `models.labels.NAMES`."""
+
+Moment = Annotated[int | str, BeforeValidator(_moment)]
+"""A frame number or a time; see `timecode.Moment`."""
+
 Time = Annotated[str, BeforeValidator(_time, json_schema_input_type=float | str)]
+"""A time: seconds, or a timecode."""
+
 Point = tuple[float, float]
+"""x, y in pixels of the source."""
 
 
 class _Strict(BaseModel):
+    """A record without unknown keys."""
+
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 def _one_of(model: BaseModel, *names: str) -> None:
+    """Raise ValueError unless exactly one of the fields is given."""
     given = [name for name in names if getattr(model, name) not in (None, False)]
     if len(given) != 1:
-        raise ValueError(f"give one of {', '.join(names)}, not {' and '.join(given) or 'none'}")
+        raise ValueError(f"give one of {', '.join(names)}; given: {' and '.join(given) or 'none'}")
 
 
 class Range(_Strict):
-    """Frames `from` … `to`, both included; or a shot, by its number or by any time within. Or "10s-14s"."""
+    """A range of frames: either `from` and `to`, or `shot`. The text "10s-14s" is short for `from` and `to`."""
 
     model_config = ConfigDict(populate_by_name=True)
 
-    from_: Moment | None = Field(None, alias="from")
-    to: Moment | None = None
-    shot: Moment | None = Field(None, description="its number (the first is 0), or a time within it")
+    from_: Moment | None = Field(
+        None, alias="from", description='the first frame: a frame number (250) or a time ("12.5s", "0:02:05.4")'
+    )
+    to: Moment | None = Field(None, description="the last frame, included; written like `from`")
+    shot: Moment | None = Field(
+        None, description='a whole shot: its number (the first is 0), or a time in it ("12.5s")'
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -99,14 +117,26 @@ class Range(_Strict):
 
 
 class Region(_Strict):
-    """One of five; all but `label` are of one frame, and are followed through its shot."""
+    """A region: one of `box`, `polygon`, `strokes`, `point` or `label`.
 
-    box: tuple[float, float, float, float] | None = Field(None, description="x0, y0, x1, y1")
-    polygon: list[Point] | None = Field(None, min_length=3)
-    strokes: list[Annotated[list[Point], Field(min_length=1)]] | None = Field(None, min_length=1)
-    width: Annotated[float, Field(gt=0)] | None = Field(None, description="of the brush of `strokes`, pixels")
-    point: Point | None = Field(None, description="the connected region of the label that is read there")
-    label: Label | None = Field(None, description="whatever is read as this label, in all frames of the range")
+    All but `label` describe the region in one frame; it is tracked through the frame's shot. Coordinates are pixels of
+    the source, x to the right and y down.
+    """
+
+    box: tuple[float, float, float, float] | None = Field(
+        None, description="a rectangle: x0, y0, x1, y1 with x0 < x1 and y0 < y1"
+    )
+    polygon: list[Point] | None = Field(None, min_length=3, description="the corners of a polygon, each x, y")
+    strokes: list[Annotated[list[Point], Field(min_length=1)]] | None = Field(
+        None, min_length=1, description="strokes of a brush, each a list of points x, y; needs `width`"
+    )
+    width: Annotated[float, Field(gt=0)] | None = Field(None, description="width of the brush of `strokes`, in pixels")
+    point: Point | None = Field(
+        None, description="a point x, y: the region is the connected area around it that has the same label"
+    )
+    label: Label | None = Field(
+        None, description="all pixels that the network reads as this label, in every frame of the range"
+    )
 
     @model_validator(mode="after")
     def _one(self) -> Region:
@@ -119,18 +149,25 @@ class Region(_Strict):
 
 
 class Action(_Strict):
-    """One of four; "keep" and "neutral" may stand alone."""
+    """The action on a region: one of `label`, `colour`, `keep` or `neutral`.
 
-    label: Label | None = Field(None, description="read the region as this; its colour follows")
-    colour: Colour | None = Field(None, description="the chroma of this colour; luma stays the source's")
-    keep: bool = Field(False, description="as the network paints it: no reference, palette or earlier edit")
-    neutral: bool = Field(False, description="grey")
+    The texts "keep" and "neutral" are short for {"keep": true} and {"neutral": true}.
+    """
+
+    label: Label | None = Field(None, description="treat the region as this label; the network paints it accordingly")
+    colour: Color | None = Field(
+        None, description="paint the region in the chroma of this colour; luma stays the source's"
+    )
+    keep: bool = Field(
+        False, description="keep the colours that the network paints, without reference, palette or earlier edits"
+    )
+    neutral: bool = Field(False, description="make the region grey")
 
     @model_validator(mode="before")
     @classmethod
     def _word(cls, value: Any) -> Any:
         if isinstance(value, str) and value not in ("keep", "neutral"):
-            raise ValueError(f'{value!r} is no action; write "keep", "neutral", {{"label": …}} or {{"colour": …}}')
+            raise ValueError(f'{value!r} is not an action; write "keep", "neutral", {{"label": …}} or {{"colour": …}}')
         return {value: True} if isinstance(value, str) else value
 
     @model_validator(mode="after")
@@ -140,51 +177,61 @@ class Action(_Strict):
 
 
 class Edit(_Strict):
-    """What to do with a region. Without a range it holds for the shot of its frame (a label without a frame: for the
-    whole film)."""
+    """An action on a region.
 
-    frame: Annotated[int, Field(ge=0)] | None = Field(None, description="counted from 0")
-    time: Time | None = Field(None, description="instead of frame: seconds, or a timecode")
-    range: Range | None = None
+    Without `range`, the edit applies to the shot of its frame. A region `label` needs no frame; without frame and
+    range, the edit applies to the whole film.
+    """
+
+    frame: Annotated[int, Field(ge=0)] | None = Field(
+        None, description="number of the frame in which the region is described, counted from 0"
+    )
+    time: Time | None = Field(
+        None, description='time of this frame, instead of `frame`: seconds (12.5), or a timecode ("0:02:05.4")'
+    )
+    range: Range | None = Field(None, description="the frames to which the edit applies")
     region: Region
     action: Action
-    note: str = ""
+    note: str = Field("", description="a comment, which has no effect")
 
     @model_validator(mode="after")
     def _placed(self) -> Edit:
         if self.frame is not None and self.time is not None:
             raise ValueError("give frame or time, not both")
         if self.region.label is None and self.frame is None and self.time is None:
-            raise ValueError("say in which frame (frame or time) the region lies")
+            raise ValueError("say in which frame the region is (frame or time)")
         return self
 
 
 class Reference(_Strict):
-    """A photo whose colours the same labels shall have, in a range or the whole film."""
+    """A photo. The labels that it shares with the film get its colours, in a range or in the whole film."""
 
-    photo: str = Field(description="path, from the sheet's folder")
-    range: Range | None = None
+    photo: str = Field(description="path of the photo, relative to the sheet's folder")
+    range: Range | None = Field(None, description="the frames to which the reference applies")
 
 
-Palette = dict[Label, Colour]
-"""A colour for each of some labels."""
+Palette = dict[Label, Color]
+"""Label → its colour."""
 
 
 class Sheet(_Strict):
-    """References come first, then the palette, then the edits in their order: the later wins. Label edits are done
-    before colouring and so before all of these."""
+    """A sheet of edits.
 
-    edits: list[Edit] = []
-    palette: Palette = {}
-    references: list[Reference] = []
+    References apply first, then the palette, then the edits in their order; a later one wins. Edits of labels apply
+    before colouring, so before all of these.
+    """
+
+    edits: list[Edit] = Field([], description="edits of regions, in order")
+    palette: Palette = Field({}, description="a colour for each of some labels, in the whole film")
+    references: list[Reference] = Field([], description="photos whose colours the film gets")
 
     def __bool__(self) -> bool:
-        """Whether the sheet asks for anything."""
+        """Whether the sheet contains any edit, palette colour or reference."""
         return self != Sheet()
 
 
 def read_sheet(path: str | PathLike[str]) -> Sheet:
-    """The sheet in a JSON file, with the photos' paths made absolute. Raises InputError."""
+    """Read a sheet from a JSON file; the paths of its photos become absolute. Raises InputError."""
     sheet: Sheet = _read(path, TypeAdapter(Sheet))
     folder = Path(path).absolute().parent
     photos = [r.model_copy(update={"photo": str(folder / r.photo)}) for r in sheet.references]
@@ -192,24 +239,35 @@ def read_sheet(path: str | PathLike[str]) -> Sheet:
 
 
 def read_palette(path: str | PathLike[str]) -> Palette:
-    """The palette in a JSON file: {"label": "#rrggbb"}. Raises InputError."""
+    """Read a palette from a JSON file: {"label": "#rrggbb"}. Raises InputError."""
     return _read(path, TypeAdapter(Palette))
 
 
 def gather(sheet: Path | None, palette: Path | None, photos: list[Path]) -> Sheet:
-    """One sheet of a sheet's file, a palette's, whose colours the sheet's own replace, and photos for the whole film.
-    Raises InputError."""
+    """Combine the files of the command's options into one sheet.
+
+    Args:
+        sheet: JSON file of a sheet, or None.
+        palette: JSON file of a palette, or None. The palette of the sheet takes precedence.
+        photos: references for the whole film.
+
+    Raises:
+        InputError: if a file is missing or holds mistakes.
+    """
     result = read_sheet(sheet) if sheet else Sheet()
     for photo in photos:
         if not photo.is_file():
             raise InputError(f"--reference {photo}: there is no such file.")
     references = [Reference(photo=str(photo.absolute())) for photo in photos] + result.references
-    colours = (read_palette(palette) if palette else {}) | result.palette
-    return result.model_copy(update={"references": references, "palette": colours})
+    colors = (read_palette(palette) if palette else {}) | result.palette
+    return result.model_copy(update={"references": references, "palette": colors})
 
 
 def identity(sheet: Sheet | None) -> dict[str, Any] | None:
-    """What the colours depend on, photos by their content; None for no or an empty sheet. Raises InputError."""
+    """The parts of a sheet that affect the colours, for JSON; photos by their SHA-256. None for no or an empty sheet.
+
+    Raises InputError if a photo cannot be read.
+    """
     if not sheet:
         return None
     photos = []
@@ -223,6 +281,7 @@ def identity(sheet: Sheet | None) -> dict[str, Any] | None:
 
 
 def _read(path: str | PathLike[str], kind: TypeAdapter) -> Any:
+    """Read a JSON file as a value of the given type. Raises InputError, which names all mistakes."""
     try:
         return kind.validate_python(json.loads(Path(path).read_text(encoding="utf-8")))
     except ValidationError as error:
@@ -230,11 +289,11 @@ def _read(path: str | PathLike[str], kind: TypeAdapter) -> Any:
         raise InputError(f"{path}: {mistakes}.") from None
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}.") from error
-    except ValueError as error:  # of JSON and of the text's coding
+    except ValueError as error:  # invalid JSON or UTF-8
         raise InputError(f"{path} is not JSON: {error}.") from error
 
 
 def _place(steps: tuple[int | str, ...]) -> str:
-    """edits[0].region.box"""
+    """The JSON path of a mistake, such as edits[0].region.box."""
     text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps if step != "[key]")
-    return text.removeprefix(".") or "the whole"
+    return text.removeprefix(".") or "the whole file"

@@ -51,7 +51,7 @@ MISTAKES = {
     ),
     "no word": (
         {"edits": [{"frame": 1, "region": BOX, "action": "grey"}]},
-        "edits[0].action: 'grey' is no action; write",
+        "edits[0].action: 'grey' is not an action; write",
     ),
     "no label": (
         {"edits": [{"frame": 1, "region": BOX, "action": {"label": "moon"}}]},
@@ -162,12 +162,15 @@ def test_ranges_and_places_that_do_not_fit_are_said(disc_film, tmp_path):
         ({"frame": 30, "range": "10-40", "region": BOX, "action": "keep"}, "edits[0].range: frames 10 to 40"),
         ({"frame": 70, "region": BOX, "action": "keep"}, "edits[0].frame: there is no frame 70"),
         ({"time": 9, "region": BOX, "action": "keep"}, "edits[0].time: 0:00:09.000 is after"),
-        ({"frame": 1, "region": {"box": [200, 0, 300, 50]}, "action": "keep"}, "edits[0].region: there is nothing"),
+        (
+            {"frame": 1, "region": {"box": [200, 0, 300, 50]}, "action": "keep"},
+            "edits[0].region: the region is outside",
+        ),
         (
             {"range": {"shot": 2}, "region": {"label": "sky"}, "action": "keep"},
             "edits[0].range: there is no shot 2",
         ),
-        ({"frame": 1, "region": {"point": [5, 200]}, "action": "keep"}, "edits[0].region.point: lies outside"),
+        ({"frame": 1, "region": {"point": [5, 200]}, "action": "keep"}, "edits[0].region.point: the point is outside"),
     ]
     for edit, expected in cases:
         with pytest.raises(UserError) as caught:
