@@ -296,7 +296,7 @@ def test_killed_it_goes_on_and_a_second_batch_keeps_away(parts_film, tmp_path, r
     out = tmp_path / "out" / "parts.color.mp4"
     work = work_folder(out)
     command = [parts_film, "-o", out.parent, "--size", "64", "--preset", "ultrafast"]
-    process = start_module("semcolor.jobs.batch", *command)
+    process = start_module("semcolor", "batch", *command)
     wait_until(lambda: any(work.glob("part-*.json")), 120)
     assert _run(*command) == 2
     assert "another semcolor-batch" in capsys.readouterr().err
