@@ -69,6 +69,6 @@ def row_of(source: str, photos: int, curve: np.ndarray) -> Row:
 if __name__ == "__main__":
     parser = options(__doc__)
     parser.add_argument("--sources", nargs="+", default=["bsds", "ccp", "idd", "stock"], help="sources of the photos")
-    parser.add_argument("--photos", type=int, default=25, help="photos of each source")
+    parser.add_argument("--photos", type=int, default=12, help="photos of each source")
     parser.add_argument("--sizes", type=int, nargs="+", default=[256], help="the network's short sides: 256 384 512")
     run(parser, measure)
