@@ -99,6 +99,7 @@ def test_a_film_is_read_where_it_lies(films):
         assert all(a[0] == b[0] and (a[1] == b[1]).all() and (a[2] == b[2]).all() for a, b in chunks)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", [".mkv", ".mp4"])
 def test_a_short_range_fetches_little(suffix, store, tmp_path, monkeypatch):
     import s3fs
