@@ -282,6 +282,7 @@ def test_a_transfer_moves_means_and_spreads(tmp_path):
     assert abs(a.std() - 2) < 0.3 and abs(b.std() - 8) < 0.5
 
 
+@pytest.mark.slow
 def test_the_python_interface_paints_a_span_a_still_and_a_map_as_the_whole_film(disc_film, tmp_path):
     """With an edit that begins inside the shot: all the state there is."""
     path, masks = disc_film

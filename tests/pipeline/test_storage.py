@@ -100,6 +100,7 @@ def test_a_film_is_read_where_it_lies(films):
         assert all((a.thumbs.pictures == b.thumbs.pictures).all() for a, b in chunks)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", [".mkv", ".mp4"])
 def test_a_short_range_fetches_little(suffix, store, tmp_path, monkeypatch):
     import s3fs

@@ -91,6 +91,7 @@ def test_training_learns_and_writes_weights_log_and_sheet(folder, tmp_path, no_d
     assert weights.card(tmp_path / "semcolor.safetensors")["recipe"]["steps"] == card["recipe"]["steps"]
 
 
+@pytest.mark.slow
 def test_a_burst_is_left_out_and_a_burst_model_goes_back(folder, no_download):
     """A batch with a loss of NaN changes no weight; a model that has diverged returns to its moving average."""
     trainer = Trainer(TrainingSettings(steps=20, batch=2, size=64, fixed=0), torch.device("cpu"))
@@ -134,6 +135,7 @@ def test_a_run_may_be_averaged_with_its_start(folder, tmp_path):
         train(folder.roots, tmp_path / "other", settings, torch.device("cpu"), ["hills"])
 
 
+@pytest.mark.slow
 def test_fixed_stages_keep_their_weights(folder, no_download):
     trainer = Trainer(TrainingSettings(steps=10, batch=2, size=64, fixed=3), torch.device("cpu"))
     before = {name: p.clone() for name, p in trainer.model.named_parameters()}
