@@ -104,9 +104,10 @@ def _receipts(folder: Path) -> Iterator[Part | None]:
 def _read_receipt(path: Path) -> Part | None:
     """The receipt in a file; None if it cannot be read as a receipt."""
     try:
-        values = json.loads(path.read_text())
-        known = {name: values[name] for name in Part.__dataclass_fields__ if name in values}
-        return Part(**known | {name: tuple(values[name]) for name in ("pts", "damaged")})
+        values: dict[str, Any] = json.loads(path.read_text())
+        known: dict[str, Any] = {name: value for name, value in values.items() if name in Part.__dataclass_fields__}
+        known["pts"], known["damaged"] = tuple(values["pts"]), tuple(values["damaged"])
+        return Part(**known)
     except (OSError, ValueError, TypeError, KeyError):
         return None
 

@@ -35,13 +35,14 @@ import logging
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
 from ...errors import OutputError, UserError, WorkError
 from ...pipeline.edits.apply import ResolvedEdits
+from ...pipeline.extras import Kind
 from ...pipeline.files import file_sha256, move_into_place
 from ...pipeline.parts import prune
 from ...pipeline.storage import Location, digest, upload
@@ -218,7 +219,7 @@ def belongs(work: Path, identity: dict) -> bool:
     return bool(own) and own == own | _plain(identity)
 
 
-def seal(work: Path, results: dict[str, Path], facts: dict) -> None:
+def seal(work: Path, results: Mapping[Kind, Path], facts: dict) -> None:
     """Record in job.json that the films are finished.
 
     Args:
@@ -230,7 +231,7 @@ def seal(work: Path, results: dict[str, Path], facts: dict) -> None:
     _write_job(work, _job(work) | {"done": done, "facts": facts})
 
 
-def sealed(work: Path, targets: dict[str, Location]) -> dict:
+def sealed(work: Path, targets: Mapping[Kind, Location]) -> dict:
     """The facts that `seal` recorded, or {} if the films are not finished.
 
     They are finished if each of them, with the recorded digest, is still in the folder or already at its target.
@@ -251,7 +252,7 @@ def _sha256(where: Location) -> str:
     return file_sha256(where) if where.is_file() else ""
 
 
-def deliver(work: Path, targets: dict[str, Location]) -> None:
+def deliver(work: Path, targets: Mapping[Kind, Location]) -> None:
     """Move the sealed films that are still in the folder to their targets. Each appears whole and at once.
 
     An uploaded film also stays in the folder until the folder is removed.

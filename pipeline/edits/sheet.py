@@ -99,7 +99,7 @@ class Range(_Strict):
     from_: Moment | None = Field(
         None, alias="from", description='the first frame: a frame number (250) or a time ("12.5s", "0:02:05.4")'
     )
-    to: Moment | None = Field(None, description="the last frame, included; written like `from`")
+    to: Moment | None = Field(default=None, description="the last frame, included; written like `from`")
     shot: Moment | None = Field(
         None, description='a whole shot: its number (the first is 0), or a time in it ("12.5s")'
     )
@@ -126,11 +126,13 @@ class Region(_Strict):
     box: tuple[float, float, float, float] | None = Field(
         None, description="a rectangle: x0, y0, x1, y1 with x0 < x1 and y0 < y1"
     )
-    polygon: list[Point] | None = Field(None, min_length=3, description="the corners of a polygon, each x, y")
+    polygon: list[Point] | None = Field(default=None, min_length=3, description="the corners of a polygon, each x, y")
     strokes: list[Annotated[list[Point], Field(min_length=1)]] | None = Field(
         None, min_length=1, description="strokes of a brush, each a list of points x, y; needs `width`"
     )
-    width: Annotated[float, Field(gt=0)] | None = Field(None, description="width of the brush of `strokes`, in pixels")
+    width: Annotated[float, Field(gt=0)] | None = Field(
+        default=None, description="width of the brush of `strokes`, in pixels"
+    )
     point: Point | None = Field(
         None, description="a point x, y: the region is the connected area around it that has the same label"
     )
@@ -154,14 +156,16 @@ class Action(_Strict):
     The texts "keep" and "neutral" are short for {"keep": true} and {"neutral": true}.
     """
 
-    label: Label | None = Field(None, description="treat the region as this label; the network paints it accordingly")
+    label: Label | None = Field(
+        default=None, description="treat the region as this label; the network paints it accordingly"
+    )
     colour: Color | None = Field(
         None, description="paint the region in the chroma of this colour; luma stays the source's"
     )
     keep: bool = Field(
         False, description="keep the colours that the network paints, without reference, palette or earlier edits"
     )
-    neutral: bool = Field(False, description="make the region grey")
+    neutral: bool = Field(default=False, description="make the region grey")
 
     @model_validator(mode="before")
     @classmethod
@@ -189,10 +193,10 @@ class Edit(_Strict):
     time: Time | None = Field(
         None, description='time of this frame, instead of `frame`: seconds (12.5), or a timecode ("0:02:05.4")'
     )
-    range: Range | None = Field(None, description="the frames to which the edit applies")
+    range: Range | None = Field(default=None, description="the frames to which the edit applies")
     region: Region
     action: Action
-    note: str = Field("", description="a comment, which has no effect")
+    note: str = Field(default="", description="a comment, which has no effect")
 
     @model_validator(mode="after")
     def _placed(self) -> Edit:
@@ -207,7 +211,7 @@ class Reference(_Strict):
     """A photo. The labels that it shares with the film get its colours, in a range or in the whole film."""
 
     photo: str = Field(description="path of the photo, relative to the sheet's folder")
-    range: Range | None = Field(None, description="the frames to which the reference applies")
+    range: Range | None = Field(default=None, description="the frames to which the reference applies")
 
 
 Palette = dict[Label, Color]
@@ -221,9 +225,9 @@ class Sheet(_Strict):
     before colouring, so before all of these.
     """
 
-    edits: list[Edit] = Field([], description="edits of regions, in order")
-    palette: Palette = Field({}, description="a colour for each of some labels, in the whole film")
-    references: list[Reference] = Field([], description="photos whose colours the film gets")
+    edits: list[Edit] = Field(default=[], description="edits of regions, in order")
+    palette: Palette = Field(default={}, description="a colour for each of some labels, in the whole film")
+    references: list[Reference] = Field(default=[], description="photos whose colours the film gets")
 
     def __bool__(self) -> bool:
         """Whether the sheet contains any edit, palette colour or reference."""
