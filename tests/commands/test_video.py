@@ -267,6 +267,7 @@ def test_a_folder_that_may_not_be_written_is_said(short_film, tmp_path, capsys):
     assert "cannot be written" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_help_and_mistakes_import_nothing_heavy():
     code = (
         "import sys; from semcolor.jobs.commands.video import run; run({}); "

@@ -51,6 +51,7 @@ def test_the_steadier_takes_motion_from_raft(weights: Path, pictures: np.ndarray
     assert Steadier().blend(ab, labels, motion, 0, None)[0].shape == ab.shape
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("device", DEVICES)
 def test_motion_does_not_depend_on_batches_and_chunks(weights: Path, pictures: np.ndarray, device: str) -> None:
     raft = Raft(weights, device)
@@ -82,6 +83,7 @@ def test_the_network_always_gets_full_batches_of_one_size() -> None:
     assert seen[-1] == (4, 3, 128, 128)
 
 
+@pytest.mark.slow
 def test_both_networks_and_both_formats(tmp_path: Path, weights: Path, pictures: np.ndarray) -> None:
     small, large = tmp_path / "small.safetensors", tmp_path / "large.pth"
     save_file(torch.load(weights, weights_only=True), small)

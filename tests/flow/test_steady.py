@@ -208,6 +208,7 @@ def test_a_still_scene_on_a_worn_print_holds_still(name):
     assert steady.astype(np.float32).std(0).mean() <= 0.5
 
 
+@pytest.mark.slow
 def test_colour_does_not_breathe_with_the_exposure():
     picture = cv2.cvtColor(cv2.resize(photo("rocket"), (192, 192)), cv2.COLOR_RGB2GRAY)
     thumbs, exposure = worn(picture, 30, grain=0, damage=False)

@@ -30,6 +30,7 @@ def test_a_moving_disc_is_followed_over_forty_frames(at, flat):
     assert _overlaps(thumbs, masks, at).min() >= 0.8
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("at", [0, 40])
 def test_the_border_is_drawn_to_the_luma_edges(at):
     """Little of the background that the disc uncovers is taken for the disc, since there is an edge between them."""
@@ -37,6 +38,7 @@ def test_the_border_is_drawn_to_the_luma_edges(at):
     assert _overlaps(thumbs, masks, at).mean() >= 0.965
 
 
+@pytest.mark.slow
 def test_a_region_of_a_panned_picture_is_followed_and_leaves_the_frame():
     thumbs = pan(41, -2.5, 0.6)
     masks = np.zeros(thumbs.shape, bool)
@@ -49,11 +51,13 @@ def test_a_region_of_a_panned_picture_is_followed_and_leaves_the_frame():
     assert (last >= 128)[:, 25:].mean() < 0.01
 
 
+@pytest.mark.slow
 def test_a_region_is_followed_through_flicker_and_grain():
     thumbs, masks = disc(31, 3, 40, (160, 240))
     assert _overlaps(grainy(thumbs, 5), masks, 10).min() >= 0.8
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("grain", [0, 5])
 def test_the_border_is_as_steady_as_the_true_one(grain):
     """A film painted inside the mask flickers hardly more than one painted where the disc really is."""

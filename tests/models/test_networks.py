@@ -94,6 +94,7 @@ def test_trained_network_colours_by_label(trained):
     assert mean["tree"][0] < mean["skin"][0]
 
 
+@pytest.mark.slow
 def test_painter_gives_the_same_bytes_however_frames_are_grouped():
     thumbs = np.random.default_rng(0).integers(0, 256, (5, 64, 96), np.uint8)
     painter = Painter("cpu")
@@ -107,6 +108,7 @@ def test_painter_gives_the_same_bytes_however_frames_are_grouped():
         assert labels_part.tobytes() == labels[first:last].tobytes()
 
 
+@pytest.mark.slow
 def test_vivid_is_a_factor_of_the_chroma():
     thumbs = np.random.default_rng(0).integers(0, 256, (1, 64, 96), np.uint8)
     once, twice, none = (Painter("cpu", vivid=v).paint(thumbs)[0].astype(np.float32) for v in (1.0, 2.0, 0.0))
@@ -119,6 +121,7 @@ def _photo(height: int = 128, width: int = 192) -> np.ndarray:
     return cv2.resize(cv2.cvtColor(skimage.data.astronaut(), cv2.COLOR_RGB2GRAY), (width, height))[None]
 
 
+@pytest.mark.slow
 def test_a_cpu_paints_what_torch_paints(trained):
     """OpenVINO's graphs are the same networks, at any size, one size after the other."""
     networks = cpu.Networks(WEIGHTS.read_bytes(), "float32")
@@ -130,6 +133,7 @@ def test_a_cpu_paints_what_torch_paints(trained):
         assert np.abs(labels - 255 * chances.numpy()).max() < 1
 
 
+@pytest.mark.slow
 def test_amended_labels_are_painted_and_told_on_either_kind_of_device():
     grass = np.zeros((62, 32, 48), np.float32)
     grass[INDEX["grass"]] = 1
@@ -146,6 +150,7 @@ def test_amended_labels_are_painted_and_told_on_either_kind_of_device():
     assert np.abs(ab[0] - ab[1]).mean() > 1
 
 
+@pytest.mark.slow
 def test_a_cpu_needs_no_torch(tmp_path):
     code = "import sys; from semcolor.models.painter import Painter; Painter('cpu'); assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True)
@@ -167,6 +172,7 @@ def test_no_chroma_beyond_what_colours_have(trained):
         assert ab.abs().max() < 128
 
 
+@pytest.mark.slow
 def test_painter_takes_read_only_frames():
     thumbs = np.zeros((1, 64, 64), np.uint8)
     thumbs.flags.writeable = False
@@ -192,6 +198,7 @@ def test_the_card_is_what_the_weights_say_of_themselves(tmp_path):
     assert "Nobody has written this yet." in (tmp_path / "README.md").read_text()
 
 
+@pytest.mark.slow
 def test_weights_are_loaded_strictly(tmp_path, trained):
     path = tmp_path / "w.safetensors"
     weights.save(trained, path, {"note": "a copy"})

@@ -192,6 +192,7 @@ def test_flicker_grain_and_darkness(edit: tuple[np.ndarray, list[int]]) -> None:
     assert find(np.clip(old, 0, 255).astype(np.uint8)) == cuts
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CLIPS)
 def test_no_cut_on_flicker_flash_or_dirt_in_moving_pictures(name: str) -> None:
     thumbs, rng = clip(name), np.random.default_rng(0)

@@ -99,6 +99,7 @@ def test_moments_and_ranges(vfr_film, short_film):
         film.frames_between(20, 10)
 
 
+@pytest.mark.slow
 def test_shots_are_the_reader_s(cut_film):
     film = open_film(cut_film)
     truth: dict[int, tuple[int, int]] = {}
@@ -141,6 +142,7 @@ def _polygon(masks: np.ndarray, frame: int) -> list[list[float]]:
     ]
 
 
+@pytest.mark.slow
 def test_a_region_is_followed_in_its_shot_alone(disc_film, tmp_path):
     path, masks = disc_film
     film = open_film(path)
@@ -182,6 +184,7 @@ def test_ranges_and_places_that_do_not_fit_are_said(disc_film, tmp_path):
     assert [f"edits[{n}]" in str(caught.value) for n in range(len(cases))] == [True] * len(cases), "all at once"
 
 
+@pytest.mark.slow
 def test_a_colour_is_followed_only_to_the_frames_that_are_looked_at(disc_film, tmp_path):
     path, masks = disc_film
     film = open_film(path)
@@ -316,6 +319,7 @@ def test_the_python_interface_paints_a_span_a_still_and_a_map_as_the_whole_film(
         semcolor.still(film, 0, tmp_path / "still.mp4", look)
 
 
+@pytest.mark.slow
 def test_a_reference_brings_its_colours(tmp_path):
     """The film is grey, the reference the same photo with its colours turned round."""
     truth = shots((12,), (96, 128))

@@ -76,6 +76,7 @@ def test_chunks(cut_film: Path, size: int) -> None:
         assert before is None or (before == frames.thumbs.pictures[-1]).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.ts", "a.avi", "a.mov"])
 def test_goes_on_anywhere(tmp_path: Path, name: str) -> None:
     codec = {"a.avi": "mpeg4", "a.mov": "prores_ks"}.get(name, "libx264")
@@ -94,6 +95,7 @@ def test_goes_on_anywhere(tmp_path: Path, name: str) -> None:
             assert np.array_equal(again.thumbs.before, first.thumbs.before)  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("stop", "beyond"), [(48, 8), (96, 4), (40, 0)])
 def test_it_stops_where_it_is_told(tmp_path: Path, stop: int, beyond: int) -> None:
     """And where the shot goes on there, it shows what follows."""

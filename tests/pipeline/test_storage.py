@@ -243,6 +243,7 @@ def test_a_store_that_does_not_answer_is_no_mistake(films, monkeypatch, capsys):
     assert "s3://reels/in/one.mkv cannot be reached" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_folder_and_a_pattern_are_listed(films, tmp_path):
     target = target_of("s3://reels/color")
     request = read_request(["s3://reels/in/"], {})

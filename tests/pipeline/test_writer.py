@@ -161,6 +161,7 @@ def test_sources_container(tmp_path: Path, source: str, codec: str) -> None:
     assert [p for p, _ in packets(output, "audio")] == [p for p, _ in packets(path, "audio")]
 
 
+@pytest.mark.slow
 def test_parts_do_not_depend_on_chunks(long_film: Path, tmp_path: Path) -> None:
     film = open_film(long_film)
     encoding = choose_encoding(film)
@@ -177,6 +178,7 @@ def test_parts_do_not_depend_on_chunks(long_film: Path, tmp_path: Path) -> None:
     assert results[0]["part-000000000.state"] == b"after 288" and results[0]["part-000000288.state"] == b""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [2, 3])
 def test_several_writers_make_the_same_parts(long_film: Path, tmp_path: Path, count: int) -> None:
     film = open_film(long_film)
@@ -223,6 +225,7 @@ def test_a_part_is_begun_at_its_beginning_and_ended_before_the_next(long_film: P
     assert {path.name.split(".")[0] for path in tmp_path.iterdir()} == {"part-000000288"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stop", [1, 10, 15, 19])
 def test_goes_on_after_a_kill(long_film: Path, tmp_path: Path, stop: int) -> None:
     film = open_film(long_film)
@@ -364,6 +367,7 @@ def test_codecs_that_do_not_fit(tmp_path: Path) -> None:
         choose_encoding(short, preset="nonsense")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("codec", ["libx264", "libx265", "ffv1"])
 def test_encoding_is_repeatable(cut_film: Path, tmp_path: Path, codec: str) -> None:
     film = open_film(cut_film)
@@ -375,6 +379,7 @@ def test_encoding_is_repeatable(cut_film: Path, tmp_path: Path, codec: str) -> N
     assert content(tmp_path / "a") == content(tmp_path / "b")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("missing", [(0,), (1,), (0, 2), (0, 1, 2)])
 def test_missing_parts_are_made_again(long_film: Path, tmp_path: Path, missing: tuple[int, ...]) -> None:
     film = open_film(long_film)
@@ -402,6 +407,7 @@ def test_missing_parts_are_made_again(long_film: Path, tmp_path: Path, missing: 
     assert again.parts == committed(tmp_path) and len(again.parts) == 3
 
 
+@pytest.mark.slow
 def test_parts_that_were_steered_otherwise_go(long_film: Path, tmp_path: Path) -> None:
     film = open_film(long_film)
     encoding = choose_encoding(film, "ffv1")
