@@ -87,10 +87,10 @@ class Raft:
         Returns:
             (batch, 3, H, W) float32, -1 to 1.
         """
-        grey = torch.from_numpy(thumbs.astype(np.float32)).to(self.device)[:, None] / 127.5 - 1
-        grey = torch.cat([grey, grey[-1:].expand(self.batch - len(grey), -1, -1, -1)])
+        gray = torch.from_numpy(thumbs.astype(np.float32)).to(self.device)[:, None] / 127.5 - 1
+        gray = torch.cat([gray, gray[-1:].expand(self.batch - len(gray), -1, -1, -1)])
         height, width = (max(-side % STRIDE, MIN_SIDE - side) for side in thumbs.shape[1:])
-        return F.pad(grey, (0, width, 0, height), "replicate").expand(-1, 3, -1, -1)
+        return F.pad(gray, (0, width, 0, height), "replicate").expand(-1, 3, -1, -1)
 
     def _half(self, flow: torch.Tensor, height: int, width: int) -> np.ndarray:
         """(B, 2, H, W) flow in pixels -> (B, h/2, w/2, 2) float32 flow in pixels of the chroma grid."""

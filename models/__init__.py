@@ -61,7 +61,7 @@ def pick_precision(device: str) -> str:
     return "bfloat16" if {"avx512_bf16", "amx_bf16"} & set(flags) else "float32"
 
 
-def network_size(aspect: float, short: int = 256) -> tuple[int, int]:
+def network_size(aspect: float, short: int) -> tuple[int, int]:
     """The size (h, w) at which the networks see a picture.
 
     Args:

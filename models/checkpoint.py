@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
-from safetensors.torch import save as serialise
+from safetensors.torch import save as serialize
 
 from .colorizer import Colorizer
 from .format import CARD, GRAPHS, WEIGHTS, usable
@@ -25,7 +25,7 @@ def packed(model: Colorizer, metadata: dict[str, str] | None = None) -> bytes:
         from .export import export_graphs
 
         tensors |= export_graphs(tensors)
-    return serialise(tensors, metadata)
+    return serialize(tensors, metadata)
 
 
 def save(model: Colorizer, path: Path, card: dict[str, Any]) -> None:

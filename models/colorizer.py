@@ -19,7 +19,7 @@ class Colorizer(nn.Module):
         self.semantic = SemanticNet()
         self.color = ColorNet()
 
-    def forward(self, grey: Tensor) -> tuple[Tensor, Tensor]:
-        features = self.encoder(grey)
+    def forward(self, gray: Tensor) -> tuple[Tensor, Tensor]:
+        features = self.encoder(gray)
         labels = self.semantic(features).softmax(1)
         return self.color(features, labels), labels

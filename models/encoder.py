@@ -109,10 +109,10 @@ class Encoder(nn.Module):
             c_in = c_out
         self.stages = nn.ModuleList(stages)
 
-    def forward(self, grey: Tensor) -> list[Tensor]:
-        if grey.shape[-1] % STRIDE or grey.shape[-2] % STRIDE or grey.shape[1] != 1:
-            raise ValueError(f"expected (B, 1, H, W) with H and W multiples of {STRIDE}, got {tuple(grey.shape)}")
-        x = self.stem((grey - 0.498) / 0.502)  # the centring of the ImageNet weights
+    def forward(self, gray: Tensor) -> list[Tensor]:
+        if gray.shape[-1] % STRIDE or gray.shape[-2] % STRIDE or gray.shape[1] != 1:
+            raise ValueError(f"expected (B, 1, H, W) with H and W multiples of {STRIDE}, got {tuple(gray.shape)}")
+        x = self.stem((gray - 0.498) / 0.502)  # the centring of the ImageNet weights
         features = []
         for stage, spec in zip(self.stages, STAGES, strict=True):
             x = stage(x)

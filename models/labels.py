@@ -46,11 +46,11 @@ _NATURAL = {
 
 def _palette() -> tuple[tuple[int, int, int], ...]:
     """One sRGB colour per label; those without a natural one step round the hues by the golden angle."""
-    colours = []
+    colors = []
     for i, name in enumerate(NAMES):
         r, g, b = colorsys.hsv_to_rgb(i * 0.618034 % 1.0, 0.55 + 0.4 * (i % 3) / 2, 0.95 - 0.3 * (i % 2))
-        colours.append(_NATURAL.get(name, (round(255 * r), round(255 * g), round(255 * b))))
-    return tuple(colours)
+        colors.append(_NATURAL.get(name, (round(255 * r), round(255 * g), round(255 * b))))
+    return tuple(colors)
 
 
 PALETTE = _palette()

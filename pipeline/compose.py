@@ -52,9 +52,9 @@ _RGB_FROM_XYZ = np.linalg.inv(cielab.XYZ_FROM_RGB)
 _WHITE = np.array(cielab.WHITE)
 """XYZ of the white point D65."""
 
-_GREY = np.linspace(0, 1, 4096)
-_LINEAR = np.where(_GREY > cielab.SRGB_THRESHOLD, ((_GREY + 0.055) / 1.055) ** 2.4, _GREY / 12.92)
-_F_OF_GREY = np.where(_LINEAR > cielab.F_THRESHOLD, np.cbrt(_LINEAR), _LINEAR * cielab.F_SLOPE + cielab.F_OFFSET)
+_GRAY = np.linspace(0, 1, 4096)
+_LINEAR = np.where(_GRAY > cielab.SRGB_THRESHOLD, ((_GRAY + 0.055) / 1.055) ** 2.4, _GRAY / 12.92)
+_F_OF_GRAY = np.where(_LINEAR > cielab.F_THRESHOLD, np.cbrt(_LINEAR), _LINEAR * cielab.F_SLOPE + cielab.F_OFFSET)
 """f(Y/Yn) of CIE Lab for 4096 greys R' = G' = B' from 0 to 1."""
 
 
@@ -152,12 +152,12 @@ def chroma_at_luma(ab: np.ndarray, luma: np.ndarray, matrix: str, steps: int = 1
     kr, kb = _MATRICES[matrix]
     weights = np.array([kr, 1 - kr - kb, kb], np.float32)
     ab = ab.astype(np.float32)
-    grey = luma
+    gray = luma
     for _ in range(1 + steps):
-        f_y = _F_OF_GREY[np.clip(grey * 4095, 0, 4095).astype(np.int32)].astype(np.float32)
+        f_y = _F_OF_GRAY[np.clip(gray * 4095, 0, 4095).astype(np.int32)].astype(np.float32)
         rgb = _rgb_from_lab_at(f_y, ab)
         own = np.tensordot(weights, rgb, 1)
-        grey = grey + luma - own
+        gray = gray + luma - own
     return np.stack([(rgb[2] - own) / (2 - 2 * kb), (rgb[0] - own) / (2 - 2 * kr)])
 
 

@@ -22,12 +22,12 @@ from av.video.reformatter import ColorRange, Colorspace
 from ..errors import OutputError, WorkError
 from .chunk import Chunk
 from .containers import WITHOUT_PTS
+from .defaults import CODEC, CRF, PRESET
 from .film import BOTTOM_FIRST, Film
 
 THREADS = 4
 """Threads of an encoder."""
 
-PRESET = "veryfast"
 """Preset of x264 and x265 if no other is asked for, and always that of the label overlay."""
 
 AVX_512F = 13
@@ -109,7 +109,7 @@ def check_codec(codec: str) -> Any:
 
 
 def choose_encoding(
-    film: Film, codec: str = "libx264", crf: float = 16, preset: str = PRESET, container: str = ""
+    film: Film, codec: str = CODEC, crf: float = CRF, preset: str = PRESET, container: str = ""
 ) -> Encoding:
     """The encoding of the colour film.
 

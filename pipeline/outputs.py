@@ -94,9 +94,9 @@ def _try_container(film: Film, output: str, container: str, encoding: Encoding, 
     pts = film.pts[:frames]
     stamps = tuple(map(int, pts))
     chunk = Chunk(0, 0, 0, True, stamps, durations=(0,) * frames, interlaced=(film.interlaced,) * frames)
-    grey = 1 << (bits - 1)
-    luma = np.full((frames, encoding.height, encoding.width), grey, dtype)
-    encoder.write(chunk, luma, None if encoding.pix_fmt == "gray" else np.full((frames, 2, ch, cw), grey, dtype))
+    gray = 1 << (bits - 1)
+    luma = np.full((frames, encoding.height, encoding.width), gray, dtype)
+    encoder.write(chunk, luma, None if encoding.pix_fmt == "gray" else np.full((frames, 2, ch, cw), gray, dtype))
     encoder.close()
     suffix = Path(output).suffix
     try:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from ..errors import UserError
 from .chunk import Resume
+from .defaults import SIZE
 from .film import Film
 from .reader import FilmReader
 from .timecode import parse_range
@@ -14,7 +15,7 @@ STEP = 96
 """Number of frames of the first step back in search of a shot's start; each further step is twice as long."""
 
 
-def shot_around(film: Film, frame: int, size: int = 256) -> tuple[int, int]:
+def shot_around(film: Film, frame: int, size: int = SIZE) -> tuple[int, int]:
     """The shot that holds a frame. Decodes little more than the shot.
 
     Args:
@@ -43,7 +44,7 @@ def shot_around(film: Film, frame: int, size: int = 256) -> tuple[int, int]:
     return first or 0, stop
 
 
-def numbered_shots(film: Film, numbers: set[int], size: int = 256, where: str = "") -> dict[int, tuple[int, int]]:
+def numbered_shots(film: Film, numbers: set[int], size: int = SIZE, where: str = "") -> dict[int, tuple[int, int]]:
     """The shots with the given numbers. Decodes the film up to the last of them.
 
     Args:
@@ -74,7 +75,7 @@ def numbered_shots(film: Film, numbers: set[int], size: int = 256, where: str = 
     return {number: found[number] for number in numbers}
 
 
-def spans(film: Film, span: str | None, shots: str | None, size: int = 256) -> list[tuple[int, int]]:
+def spans(film: Film, span: str | None, shots: str | None, size: int = SIZE) -> list[tuple[int, int]]:
     """The spans that the options --range or --shots select.
 
     Args:

@@ -49,7 +49,7 @@ def count(chunk: Chunk, thumbs: np.ndarray, ab: np.ndarray | list[Layered], labe
     return {"shot": chunk.shot, "start": chunk.start, "frames": len(chunk), "sums": sums.tolist()}
 
 
-def summarise(film: Film, counts: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def summarize(film: Film, counts: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The records of all shots, for JSON.
 
     Args:
@@ -86,7 +86,7 @@ def summarise(film: Film, counts: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def _color(luma: float, a: float, b: float) -> str:
     """#rrggbb of a, b at the lightness of the neutral grey `luma` (0..255)."""
-    grey = np.full((1, 1, 3), luma / 255, np.float32)
-    lightness = cv2.cvtColor(grey, cv2.COLOR_RGB2Lab)[0, 0, 0]
+    gray = np.full((1, 1, 3), luma / 255, np.float32)
+    lightness = cv2.cvtColor(gray, cv2.COLOR_RGB2Lab)[0, 0, 0]
     rgb = cv2.cvtColor(np.array([[[lightness, a, b]]], np.float32), cv2.COLOR_Lab2RGB)[0, 0]
     return "#" + "".join(f"{round(float(x) * 255):02x}" for x in np.clip(rgb, 0, 1))

@@ -31,7 +31,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small folder like the one beside the checkout: photos with labels, two clips, and the masks of one of them."""
     folder = make_hills(tmp_path_factory.mktemp("data"))
     (folder / "clips").mkdir()
-    make_film(folder / "clips" / "coffee.mp4", shot("coffee", FRAMES), grey=False)
+    make_film(folder / "clips" / "coffee.mp4", shot("coffee", FRAMES), gray=False)
     pictures, masks = disc(FRAMES, 4)
     make_film(folder / "clips" / "disc.mp4", np.repeat(pictures[..., None], 3, -1))
     (folder / "masks" / "disc").mkdir(parents=True)

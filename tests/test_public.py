@@ -56,8 +56,8 @@ def test_the_errors_are_one_tree():
 
 
 def test_an_unknown_name_is_an_attribute_error():
-    with pytest.raises(AttributeError, match="colourise"):
-        semcolor.colourise  # noqa: B018 # pyright: ignore[reportAttributeAccessIssue]
+    with pytest.raises(AttributeError, match="colorize_all"):
+        semcolor.colorize_all  # noqa: B018 # pyright: ignore[reportAttributeAccessIssue]
 
 
 def test_types_are_shipped():

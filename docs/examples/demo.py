@@ -17,7 +17,7 @@ from semcolor.pipeline.reader import FilmReader
 from semcolor.pipeline.writer import PartWriter
 
 
-def remove_colour(source: Path, output: Path) -> None:
+def remove_color(source: Path, output: Path) -> None:
     """The film with its own luma, its sound and no colour."""
     film = open_film(source)
     encoding = choose_encoding(film)
@@ -33,16 +33,16 @@ def remove_colour(source: Path, output: Path) -> None:
 
 def main(source: Path, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    grey, colour, labels = (folder / f"{source.stem}.{kind}{source.suffix}" for kind in ("grey", "color", "labels"))
-    remove_colour(source, grey)
-    command = ["semcolor-video", str(grey), "-o", str(colour), "--labels", str(labels), "--overwrite"]
+    gray, color, labels = (folder / f"{source.stem}.{kind}{source.suffix}" for kind in ("grey", "color", "labels"))
+    remove_color(source, gray)
+    command = ["semcolor-video", str(gray), "-o", str(color), "--labels", str(labels), "--overwrite"]
     print("$", *command, flush=True)
     started = time.monotonic()
     # The command of this very environment, also where another one is on the path.
     subprocess.run([sys.executable, "-m", "semcolor.jobs.commands.video", *command[1:]], check=True)
     sheet = folder / "sheet.jpg"
-    contact_sheet({"grey": grey, "labels": labels, "colour": colour, "truth": source}, sheet)
-    print(f"The film:          {colour}  ({time.monotonic() - started:.0f} s)\nThe labels:        {labels}")
+    contact_sheet({"grey": gray, "labels": labels, "colour": color, "truth": source}, sheet)
+    print(f"The film:          {color}  ({time.monotonic() - started:.0f} s)\nThe labels:        {labels}")
     print(f"The contact sheet: {sheet}  (grey, labels, colour, truth)")
 
 

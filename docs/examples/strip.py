@@ -62,16 +62,16 @@ def colorize(film: Path, output: Path, *options: str) -> None:
 
 def main(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    film, labels, colour, corrected, edits = (
+    film, labels, color, corrected, edits = (
         folder / name for name in ("film.mp4", "labels.mp4", "colour.mp4", "corrected.mp4", "edits.json")
     )
     pictures = np.concatenate([shot(photo, frames, SIZE, *way) for photo, (frames, *way) in CAMERA.items()])
     make_film(film, pictures)
     edits.write_text(json.dumps(EDITS, indent=2))
-    colorize(film, colour, "--labels", str(labels))
+    colorize(film, color, "--labels", str(labels))
     colorize(film, corrected, "--edits", str(edits))
     drawn = folder / "strip.png"
-    columns = {"film": film, "labels": labels, "colour": colour, "colour, corrected": corrected}
+    columns = {"film": film, "labels": labels, "colour": color, "colour, corrected": corrected}
     contact_sheet(columns, drawn, rows=ROWS)
     Image.open(drawn).save(HERE.parent / "strip.jpg", quality=QUALITY)
 

@@ -34,8 +34,8 @@ def _list_labels(wanted: bool) -> None:
     if wanted:
         from ...models.labels import NAMES, PALETTE
 
-        for number, (name, colour) in enumerate(zip(NAMES, PALETTE, strict=True)):
-            print(f"{number:2} {name:12} #{bytes(colour).hex()}")
+        for number, (name, color) in enumerate(zip(NAMES, PALETTE, strict=True)):
+            print(f"{number:2} {name:12} #{bytes(color).hex()}")
         raise typer.Exit
 
 

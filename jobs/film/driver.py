@@ -28,7 +28,7 @@ from ...pipeline.film import Film
 from ...pipeline.mux import assemble
 from ...pipeline.parts import Part, notes, standing
 from ...pipeline.storage import Location
-from ...pipeline.summary import LEGEND, summarise
+from ...pipeline.summary import LEGEND, summarize
 from ..cluster import connected, cores
 from ..devices import choose_workers
 from .events import EventLog, logging_the_end
@@ -163,7 +163,7 @@ def _assemble(job: Job, parts: list[Part], targets: dict[Kind, Location]) -> dic
         )
     if job.summary:
         results[Kind.SUMMARY] = job.work / "summary.json"
-        results[Kind.SUMMARY].write_text(json.dumps(summarise(job.film, notes(job.work, parts)), indent=1))
+        results[Kind.SUMMARY].write_text(json.dumps(summarize(job.film, notes(job.work, parts)), indent=1))
     last = parts[-1]
     facts = {"shots": last.shot + (last.shot_start > 0), "damaged": tuple(n for p in parts for n in p.damaged)}
     seal(job.work, results, facts)

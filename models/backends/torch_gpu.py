@@ -33,9 +33,9 @@ class Networks:
     def paint(self, thumbs: np.ndarray, amend: Amend | None) -> tuple[np.ndarray, np.ndarray]:
         """Chroma and labels of eight thumbs; see `Backend`."""
         # A copy: arrays from Ray's store are read-only.
-        grey = torch.from_numpy(np.array(thumbs)).to(self._device)[:, None].float() / 255
+        gray = torch.from_numpy(np.array(thumbs)).to(self._device)[:, None].float() / 255
         with torch.autocast(self._device, self._dtype, enabled=self._dtype != torch.float32):
-            features = self._model.encoder(grey.contiguous(memory_format=torch.channels_last))
+            features = self._model.encoder(gray.contiguous(memory_format=torch.channels_last))
             labels = self._model.semantic(features).softmax(1)
             if amend:
                 for n in range(len(thumbs)):

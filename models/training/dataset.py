@@ -44,7 +44,7 @@ REACH = 2
 class Batch:
     """Samples with crops of S×S pixels."""
 
-    grey: Tensor
+    gray: Tensor
     """(B, 1, S, S) luma 0..1, aged."""
     lab: Tensor
     """(B, 3, S/2, S/2) CIE Lab, the truth."""
@@ -185,14 +185,14 @@ def sample(folder: DataFolder, photo: Photo, size: int, rng: np.random.Generator
     rgb = rgb[y : y + size, x : x + size].astype(np.float32) / 255
     if rng.random() < 0.5:
         rgb, allowed = cv2.flip(rgb, 1), allowed[:, :, ::-1]
-    grey = age(rgb @ np.array([0.299, 0.587, 0.114], np.float32), rng)  # ITU-R BT.601
+    gray = age(rgb @ np.array([0.299, 0.587, 0.114], np.float32), rng)  # ITU-R BT.601
     half = cv2.resize(rgb, (size // color.STRIDE,) * 2, interpolation=cv2.INTER_AREA)
     assert allowed.shape[1:3] == (size // semantic.STRIDE,) * 2
     if rng.random() < BARRED:  # a bar has no colour and no known label
         bar = bars((size, size), rng)
-        grey = np.where(bar, rng.uniform(0, 0.1) + 0.2 * (grey - cv2.blur(grey, (5, 5))), grey).clip(0, 1)
+        gray = np.where(bar, rng.uniform(0, 0.1) + 0.2 * (gray - cv2.blur(gray, (5, 5))), gray).clip(0, 1)
         half, allowed = half * ~bar[::2, ::2, None], allowed | bar[::4, ::4, None]
-    return grey.astype(np.float32), half, allowed
+    return gray.astype(np.float32), half, allowed
 
 
 def batches(
@@ -242,9 +242,9 @@ def batches(
         for source in rng.choice(len(names), batch, p=share):
             pool = by_source[names[source]]
             drawn.append(sample(folder, pool[rng.integers(len(pool))], size, rng))
-        grey, rgb, allowed = (torch.from_numpy(np.stack(part)) for part in zip(*drawn, strict=True))
+        gray, rgb, allowed = (torch.from_numpy(np.stack(part)) for part in zip(*drawn, strict=True))
         known, allowed = allowed.permute(1, 0, 4, 2, 3)
-        return Batch(grey[:, None], lab_from_rgb(rgb.permute(0, 3, 1, 2)), known, allowed)
+        return Batch(gray[:, None], lab_from_rgb(rgb.permute(0, 3, 1, 2)), known, allowed)
 
     def stream() -> Generator[Batch, None, None]:
         pool = ThreadPoolExecutor(threads)

@@ -12,73 +12,73 @@ Array = np.ndarray
 Damage = Callable[[Array, np.random.Generator, float], Array]
 
 
-def fade(grey: Array, rng: np.random.Generator, strength: float) -> Array:
+def fade(gray: Array, rng: np.random.Generator, strength: float) -> Array:
     """Lost contrast: lifted blacks, lowered whites, a bent tone curve."""
-    grey = np.maximum(grey, 0) ** np.float32(np.exp(rng.normal(0, 0.4 * strength)))
+    gray = np.maximum(gray, 0) ** np.float32(np.exp(rng.normal(0, 0.4 * strength)))
     low, high = rng.uniform(0, 0.25 * strength), 1 + rng.uniform(-0.3, 0.1) * strength
-    return low + (high - low) * grey
+    return low + (high - low) * gray
 
 
-def blur(grey: Array, rng: np.random.Generator, strength: float) -> Array:
+def blur(gray: Array, rng: np.random.Generator, strength: float) -> Array:
     """A soft lens or a copy of a copy."""
-    return cv2.GaussianBlur(grey, (0, 0), 0.3 + rng.uniform(0.2, 2.0) * strength)
+    return cv2.GaussianBlur(gray, (0, 0), 0.3 + rng.uniform(0.2, 2.0) * strength)
 
 
-def vignette(grey: Array, rng: np.random.Generator, strength: float) -> Array:
+def vignette(gray: Array, rng: np.random.Generator, strength: float) -> Array:
     """Darker towards the corners."""
-    h, w = grey.shape
+    h, w = gray.shape
     y, x = np.linspace(-1, 1, h)[:, None], np.linspace(-1, 1, w)[None]
-    return grey * (1 - rng.uniform(0.2, 0.7) * strength * (x * x + y * y) / 2).astype(np.float32)
+    return gray * (1 - rng.uniform(0.2, 0.7) * strength * (x * x + y * y) / 2).astype(np.float32)
 
 
-def grain(grey: Array, rng: np.random.Generator, strength: float) -> Array:
+def grain(gray: Array, rng: np.random.Generator, strength: float) -> Array:
     """Silver grain: noise, fine or clumped."""
-    noise = rng.standard_normal(grey.shape, np.float32) * np.float32(rng.uniform(0.01, 0.09) * strength)
-    return grey + (cv2.GaussianBlur(noise, (0, 0), 0.8) * 1.8 if rng.random() < 0.5 else noise)
+    noise = rng.standard_normal(gray.shape, np.float32) * np.float32(rng.uniform(0.01, 0.09) * strength)
+    return gray + (cv2.GaussianBlur(noise, (0, 0), 0.8) * 1.8 if rng.random() < 0.5 else noise)
 
 
-def scratches(grey: Array, rng: np.random.Generator, strength: float) -> Array:
+def scratches(gray: Array, rng: np.random.Generator, strength: float) -> Array:
     """Vertical lines, white or black, nearly straight, often over the whole height."""
-    grey = grey.copy()
-    h, w = grey.shape
+    gray = gray.copy()
+    h, w = gray.shape
     for _ in range(rng.integers(1, 2 + round(4 * strength))):
         x = rng.uniform(0, w)
         top, bottom = (0, h) if rng.random() < 0.6 else sorted(rng.uniform(0, h, 2))
         ends = [(round(x + rng.normal(0, 1.5)), round(top)), (round(x + rng.normal(0, 1.5)), round(bottom))]
-        layer = cv2.line(np.zeros_like(grey), ends[0], ends[1], rng.uniform(0.3, 0.9), 1, cv2.LINE_AA)
-        grey = grey + layer * (1 - 2 * (rng.random() < 0.5))
-    return grey
+        layer = cv2.line(np.zeros_like(gray), ends[0], ends[1], rng.uniform(0.3, 0.9), 1, cv2.LINE_AA)
+        gray = gray + layer * (1 - 2 * (rng.random() < 0.5))
+    return gray
 
 
-def dust(grey: Array, rng: np.random.Generator, strength: float) -> Array:
+def dust(gray: Array, rng: np.random.Generator, strength: float) -> Array:
     """Specks, blotches and hairs, white (dirt on the negative) or black."""
-    grey = grey.copy()
-    h, w = grey.shape
+    gray = gray.copy()
+    h, w = gray.shape
     for _ in range(rng.integers(1, 3 + round(12 * strength))):
         at = (int(rng.integers(w)), int(rng.integers(h)))
         value = float(rng.random() < 0.6)
         if rng.random() < 0.15:  # a hair
             bend = np.cumsum(rng.normal(0, 2.5, (8, 2)), 0) + at
-            cv2.polylines(grey, [bend.round().astype(np.int32)], False, value, 1, cv2.LINE_AA)
+            cv2.polylines(gray, [bend.round().astype(np.int32)], False, value, 1, cv2.LINE_AA)
         else:
             axes = (int(rng.integers(1, 4)), int(rng.integers(1, 4)))
-            cv2.ellipse(grey, at, axes, float(rng.uniform(0, 180)), 0, 360, value, -1, cv2.LINE_AA)
-    return grey
+            cv2.ellipse(gray, at, axes, float(rng.uniform(0, 180)), 0, 360, value, -1, cv2.LINE_AA)
+    return gray
 
 
-def compression(grey: Array, rng: np.random.Generator, strength: float) -> Array:
+def compression(gray: Array, rng: np.random.Generator, strength: float) -> Array:
     """Blocks and ringing of a low bit rate."""
     quality = int(rng.integers(max(5, round(60 - 50 * strength)), 71))
-    coded = cv2.imencode(".jpg", np.clip(grey * 255, 0, 255).astype(np.uint8), [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
+    coded = cv2.imencode(".jpg", np.clip(gray * 255, 0, 255).astype(np.uint8), [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
     return cv2.imdecode(coded, cv2.IMREAD_GRAYSCALE).astype(np.float32) / 255
 
 
-def flicker(grey: Array, rng: np.random.Generator, strength: float) -> Array:
+def flicker(gray: Array, rng: np.random.Generator, strength: float) -> Array:
     """Uneven exposure: the gain differs from that of neighbouring frames, and over the picture."""
-    h, w = grey.shape
+    h, w = gray.shape
     slope = rng.normal(0, 0.12 * strength, 2)
     plane = slope[0] * np.linspace(-1, 1, h)[:, None] + slope[1] * np.linspace(-1, 1, w)[None]
-    return grey * (1 + rng.normal(0, 0.1 * strength) + plane).astype(np.float32)
+    return gray * (1 + rng.normal(0, 0.1 * strength) + plane).astype(np.float32)
 
 
 DAMAGES: dict[str, Damage] = {
@@ -96,12 +96,12 @@ DAMAGES: dict[str, Damage] = {
 _SHARE = {"fade": 0.8, "grain": 0.5, "flicker": 0.3, "blur": 0.3, "vignette": 0.2, "compression": 0.25}
 
 
-def age(grey: Array, rng: np.random.Generator) -> Array:
+def age(gray: Array, rng: np.random.Generator) -> Array:
     """A random mixture of damages of random strength, as training sees it. (H, W) 0..1, same shape."""
     for name, damage in DAMAGES.items():
         if rng.random() < _SHARE.get(name, 0.12):
-            grey = damage(grey, rng, rng.uniform(0, 1))
-    return np.clip(grey, 0, 1).astype(np.float32)
+            gray = damage(gray, rng, rng.uniform(0, 1))
+    return np.clip(gray, 0, 1).astype(np.float32)
 
 
 def bars(shape: tuple[int, int], rng: np.random.Generator) -> Array:

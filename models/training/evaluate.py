@@ -22,6 +22,9 @@ from .lab import lab_from_rgb, luma_from_rgb, rgb_from_lab
 from .losses import correct
 from .metrics import ciede2000, colorfulness
 
+SHORT_SIDE = 256
+"""Short side, in pixels, of the pictures that the networks see when figures are measured."""
+
 JUDGED = ("sky", "road", "sidewalk", "building", "tree", "car", "skin", "hair", "clothes", "horse")
 """Labels whose intersection over union is measured."""
 
@@ -66,7 +69,7 @@ Allowed = Callable[[tuple[int, int]], np.ndarray]
 
 @torch.no_grad()
 def colorize_photo(
-    model: Colorizer, rgb: Tensor, short: int = 256, damage: Change | None = None, allowed: Allowed | None = None
+    model: Colorizer, rgb: Tensor, short: int = SHORT_SIDE, damage: Change | None = None, allowed: Allowed | None = None
 ) -> ColoredPhoto:
     """Colour the luma of a photo as `semcolor-video --size SHORT` colours a frame.
 
@@ -79,10 +82,10 @@ def colorize_photo(
     """
     size = network_size(rgb.shape[2] / rgb.shape[1], short)
     device = next(model.parameters()).device
-    grey = F.interpolate(luma_from_rgb(rgb)[None], size, mode="bilinear", antialias=True, align_corners=False)
+    gray = F.interpolate(luma_from_rgb(rgb)[None], size, mode="bilinear", antialias=True, align_corners=False)
     if damage:
-        grey = torch.from_numpy(damage(grey[0, 0].numpy()).clip(0, 1).astype(np.float32))[None, None]
-    features = model.encoder(grey.to(device))
+        gray = torch.from_numpy(damage(gray[0, 0].numpy()).clip(0, 1).astype(np.float32))[None, None]
+    features = model.encoder(gray.to(device))
     labels = model.semantic(features).softmax(1)
     if allowed:
         known = torch.from_numpy(allowed((labels.shape[2], labels.shape[3]))).permute(2, 0, 1)[None]
@@ -107,16 +110,16 @@ def evaluate(
         folder: the data that the photos are from.
         vivid: factor of the chroma.
     """
-    ours, grey, colour, hits, known = [], [], [], np.zeros(2), np.zeros(2)
+    ours, gray, color, hits, known = [], [], [], np.zeros(2), np.zeros(2)
     overlap = {name: (0.0, 0.0) for name in JUDGED}
     for photo, seen in colored:
         truth = lab_from_rgb(seen.rgb)
         lab = torch.cat([truth[:1], vivid * seen.lab[1:]])
         neutral = torch.cat([truth[:1], torch.zeros_like(truth[1:])])
         ours.append(ciede2000(lab, truth).mean().item())
-        grey.append(ciede2000(neutral, truth).mean().item())
+        gray.append(ciede2000(neutral, truth).mean().item())
         ratio = colorfulness(rgb_from_lab(lab).clamp(0, 1)) / colorfulness(seen.rgb).clamp(min=1)
-        colour.append(ratio.item())
+        color.append(ratio.item())
         allowed = folder.allowed(photo, (seen.labels.shape[1], seen.labels.shape[2]))
         names = allowed.sum(-1)
         guess = seen.labels.argmax(0).numpy()
@@ -131,13 +134,13 @@ def evaluate(
                 said = single & (guess == INDEX[name])
                 both, either = overlap[name]
                 overlap[name] = (both + float((true & said).sum()), either + float((true | said).sum()))
-    mean = [float(np.mean(x)) for x in (ours, grey, colour)]
+    mean = [float(np.mean(x)) for x in (ours, gray, color)]
     accuracy = [float(h / k) if k else None for h, k in zip(hits, known, strict=True)]
     return Figures(len(ours), mean[0], mean[1], mean[0] / mean[1], mean[2], *accuracy), overlap
 
 
 def colorized_photos(
-    model: Colorizer, folder: DataFolder, photos: list[Photo], short: int = 256, given: bool = False
+    model: Colorizer, folder: DataFolder, photos: list[Photo], short: int = SHORT_SIDE, given: bool = False
 ) -> Iterator[tuple[Photo, ColoredPhoto]]:
     """Colour each photo; with `given`, by labels corrected by the known ones."""
     for photo in photos:

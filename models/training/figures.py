@@ -18,7 +18,7 @@ from ..labels import INDEX, NAMES
 from .chroma_prior import BINS, chroma_by_label
 from .dataset import DataFolder, Photo
 from .degradations import DAMAGES
-from .evaluate import colorize_photo, colorized_photos, evaluate, evaluate_tests, skin_pixels, tensor_of
+from .evaluate import SHORT_SIDE, colorize_photo, colorized_photos, evaluate, evaluate_tests, skin_pixels, tensor_of
 from .lab import lab_from_rgb, luma_from_rgb
 from .metrics import ciede2000
 
@@ -31,15 +31,15 @@ MARGIN = 16
 NEW_NAMES = ("sky", "tree", "grass", "water", "skin", "road", "snow", "horse", "clothes", "rock")
 
 
-def _colour(model: Colorizer, grey: Tensor, labels: Tensor | None = None) -> tuple[Tensor, Tensor]:
+def _color(model: Colorizer, gray: Tensor, labels: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """(1, 1, h, w) → a, b (1, 2, h/2, w/2) and the probabilities (1, 62, h/4, w/4) used."""
-    features = model.encoder(grey)
+    features = model.encoder(gray)
     if labels is None:
         labels = model.semantic(features).softmax(1)
     return model.color(features, labels), labels
 
 
-def _grey(photo: Photo, short: int = 256) -> tuple[Tensor, Tensor]:
+def _gray(photo: Photo, short: int = SHORT_SIDE) -> tuple[Tensor, Tensor]:
     """The network's picture (1, 1, h, w) and the truth's Lab (3, h/2, w/2)."""
     rgb = tensor_of(photo)[None]
     size = network_size(rgb.shape[3] / rgb.shape[2], short)
@@ -77,8 +77,8 @@ def control(model: Colorizer, photos: list[Photo], table: Tensor, enough: Tensor
     for photo in photos:
         if len(ways) == count:
             break
-        grey, truth = _grey(photo)
-        before, labels = _colour(model, grey)
+        gray, truth = _gray(photo)
+        before, labels = _color(model, gray)
         hard = labels[0].argmax(0)
         areas = torch.bincount(hard.flatten(), minlength=len(NAMES)) * enough / hard.numel()
         old = int(areas.argmax())
@@ -94,7 +94,7 @@ def control(model: Colorizer, photos: list[Photo], table: Tensor, enough: Tensor
             continue
         name = far[rng.integers(len(far))]
         hot = F.one_hot(torch.tensor(INDEX[name]), len(NAMES)).float()[None, :, None, None]
-        after, _ = _colour(model, grey, torch.where(region, hot, labels))
+        after, _ = _color(model, gray, torch.where(region, hot, labels))
         moved = (after - before)[0][:, inside].mean(1)
         line = ends[name] - start
         ways.append(float(moved @ line / line.dot(line)))
@@ -130,8 +130,8 @@ def faces(model: Colorizer, folder: DataFolder, sources: tuple[str, ...] = ("fac
                 continue
             truth, ab = lab_from_rgb(seen.rgb)[1:][:, skin], seen.lab[1:][:, skin]
             turn = torch.rad2deg(torch.atan2(ab[1], ab[0]) - torch.atan2(truth[1], truth[0]))
-            coloured = torch.hypot(*truth) > 4
-            errors.append(((turn + 180) % 360 - 180).abs()[coloured])
+            colored = torch.hypot(*truth) > 4
+            errors.append(((turn + 180) % 360 - 180).abs()[colored])
             ours.append(torch.hypot(*ab).mean().item())
             theirs.append(torch.hypot(*truth).mean().item())
         if errors:
@@ -151,8 +151,8 @@ def robustness(model: Colorizer, folder: DataFolder, sources: tuple[str, ...] = 
         for source in sources:
             rng = np.random.default_rng(0)
 
-            def damage(grey: np.ndarray, chosen=chosen, rng=rng, strength=strength) -> np.ndarray:
-                return functools.reduce(lambda g, harm: harm(g, rng, strength).astype(np.float32), chosen, grey)
+            def damage(gray: np.ndarray, chosen=chosen, rng=rng, strength=strength) -> np.ndarray:
+                return functools.reduce(lambda g, harm: harm(g, rng, strength).astype(np.float32), chosen, gray)
 
             seen = ((photo, colorize_photo(model, tensor_of(photo), damage=damage)) for photo in photos[source])
             figures, _ = evaluate(seen, folder)
@@ -179,15 +179,15 @@ def bars(model: Colorizer, photos: list[Photo]) -> float:
     """The larger of mean |a| and mean |b| inside letterbox and pillarbox bars, at least 4 pixels from the picture."""
     found = []
     for i, photo in enumerate(photos):
-        grey, _ = _grey(photo)
-        h, w = grey.shape[2:]
+        gray, _ = _gray(photo)
+        h, w = gray.shape[2:]
         thick = 32
         mask = torch.zeros(h, w, dtype=torch.bool)
         if i % 2:
             mask[:thick] = mask[-thick:] = True
         else:
             mask[:, :thick] = mask[:, -thick:] = True
-        ab, _ = _colour(model, torch.where(mask, 0.02, grey))
+        ab, _ = _color(model, torch.where(mask, 0.02, gray))
         inner = torch.from_numpy(cv2.erode(mask.numpy().astype(np.uint8), np.ones((9, 9), np.uint8)) > 0)[::2, ::2]
         found.append(ab[0].abs()[:, inner].mean(1).max().item())
     return float(np.mean(found))
@@ -199,14 +199,14 @@ def steadiness(model: Colorizer, photos: list[Photo]) -> dict:
     moves: list[float] = []
     gains: list[float] = []
     for photo in photos:
-        grey, _ = _grey(photo)
-        ab, _ = _colour(model, grey)
+        gray, _ = _gray(photo)
+        ab, _ = _color(model, gray)
         for dim in (2, 3):
-            other, _ = _colour(model, grey.roll(1, dim))
+            other, _ = _color(model, gray.roll(1, dim))
             follow = (ab + ab.roll(1, dim)) / 2  # a pixel of the picture is half a pixel of chroma
             moves.append((follow - other)[:, :, 4:-4, 4:-4].abs().mean().item())
         for gain in (0.95, 1.05):
-            gains.append((ab - _colour(model, (grey * gain).clamp(0, 1))[0]).abs().mean().item())
+            gains.append((ab - _color(model, (gray * gain).clamp(0, 1))[0]).abs().mean().item())
     return {"shift": float(np.mean(moves)), "gain": float(np.mean(gains)), "shift_worst": float(np.max(moves))}
 
 
@@ -215,10 +215,10 @@ def precision(model: Colorizer, photos: list[Photo]) -> float:
     """Mean |Δab| of bfloat16 against float32."""
     found = []
     for photo in photos:
-        grey, _ = _grey(photo)
-        exact, _ = _colour(model, grey)
+        gray, _ = _gray(photo)
+        exact, _ = _color(model, gray)
         with torch.autocast("cpu", torch.bfloat16):
-            fast, _ = _colour(model, grey)
+            fast, _ = _color(model, gray)
         found.append((exact - fast.float()).abs().mean().item())
     return float(np.mean(found))
 

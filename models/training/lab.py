@@ -56,9 +56,9 @@ def rgb_from_lab(lab: Tensor) -> Tensor:
     return srgb_from_linear(_mix(_RGB_FROM_XYZ, xyz))
 
 
-def lightness_from_grey(grey: Tensor) -> Tensor:
+def lightness_from_gray(gray: Tensor) -> Tensor:
     """L (0..100) of the neutral R' = G' = B' = grey (0..1), any shape."""
-    return 116 * _f(linear_from_srgb(grey)) - 16
+    return 116 * _f(linear_from_srgb(gray)) - 16
 
 
 def luma_from_rgb(rgb: Tensor) -> Tensor:

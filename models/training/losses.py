@@ -167,17 +167,17 @@ def repaint_loss(painted: Tensor, before: Tensor, lightness: Tensor, done: Repai
     return (error.mean() + 0.5 * leak.mean()) / 10
 
 
-def moved(grey: Tensor) -> tuple[Tensor, tuple[int, int]]:
+def moved(gray: Tensor) -> tuple[Tensor, tuple[int, int]]:
     """Pictures (B, 1, S, S) moved by up to 8 pixels, up to 6 % brighter or darker, with grain of their own.
 
     Returns the pictures and the displacement (down, right) in pixels, the same for all.
     """
     down, right = (int(n) for n in torch.randint(-8, 9, (2,)))
-    size = (len(grey), 1, 1, 1)
-    gain = (1 + 0.06 * (2 * torch.rand(size) - 1)).to(grey)
-    grain = (0.03 * torch.rand(size) * torch.randn(grey.shape)).to(grey)
-    padded = F.pad(grey, (8, 8, 8, 8), mode="replicate")
-    s = grey.shape[-1]
+    size = (len(gray), 1, 1, 1)
+    gain = (1 + 0.06 * (2 * torch.rand(size) - 1)).to(gray)
+    grain = (0.03 * torch.rand(size) * torch.randn(gray.shape)).to(gray)
+    padded = F.pad(gray, (8, 8, 8, 8), mode="replicate")
+    s = gray.shape[-1]
     view = padded[:, :, 8 - down : 8 - down + s, 8 - right : 8 - right + s]
     return (view * gain + grain).clamp(0, 1), (down, right)
 

@@ -134,7 +134,7 @@ def _figures(f: dict[str, Any]) -> str:
         + ".",
         "",
         "`--vivid`, ratio / colourfulness: "
-        + ", ".join(f"{vivid}: {ratio:.3f} / {colour:.2f}" for vivid, (ratio, colour) in f["vivid"].items())
+        + ", ".join(f"{vivid}: {ratio:.3f} / {color:.2f}" for vivid, (ratio, color) in f["vivid"].items())
         + ".",
     ]
     return "\n".join(lines) + "\n\n"

@@ -33,13 +33,13 @@ class Objective(nn.Module):
         self.register_buffer("usual", usual)
         self.register_buffer("names", names)
 
-    def forward(self, grey: Tensor, lab: Tensor, known: Tensor, allowed: Tensor) -> dict[str, Tensor]:
-        s, model, count = self.settings, self.model, len(grey)
+    def forward(self, gray: Tensor, lab: Tensor, known: Tensor, allowed: Tensor) -> dict[str, Tensor]:
+        s, model, count = self.settings, self.model, len(gray)
         again = round(count * s.moved)
         names = self.names.nonzero()[:, 0]
         other = round(count * s.repainted) if len(names) else 0
-        seen, displacement = moved(grey[count - again :])
-        features = model.encoder(torch.cat([grey, seen]))
+        seen, displacement = moved(gray[count - again :])
+        features = model.encoder(torch.cat([gray, seen]))
         logits = model.semantic(features)
         labels = logits.detach().float().softmax(1)
         # Samples that are seen twice are coloured by the labels predicted in each view.

@@ -107,7 +107,7 @@ class Trainer:
         self.run = wrap(self.objective)
         heads = [p for n, p in self.model.named_parameters() if not n.startswith("encoder.")]
         encoder = [p for p in self.model.encoder.parameters() if p.requires_grad]
-        self.optimiser = torch.optim.AdamW(
+        self.optimizer = torch.optim.AdamW(
             [{"params": heads, "share": 1.0}, {"params": encoder, "share": settings.encoder}],
             lr=settings.rate,
             weight_decay=1e-4,
@@ -128,13 +128,13 @@ class Trainer:
         torch.manual_seed((s.seed << 40) + self.steps * world + rank)
         warm = min(1.0, (self.steps + 1) / 100)
         cosine = 0.5 * (1 + math.cos(math.pi * self.progress))
-        for group in self.optimiser.param_groups:
+        for group in self.optimizer.param_groups:
             group["lr"] = s.rate * group["share"] * warm * max(0.01, cosine)
-        grey = batch.grey.to(self.device, memory_format=self.layout)
+        gray = batch.gray.to(self.device, memory_format=self.layout)
         with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
             rest = (part.to(self.device) for part in (batch.lab, batch.known, batch.allowed))
-            found = self.run(grey, *rest)
-        self.optimiser.zero_grad(set_to_none=True)
+            found = self.run(gray, *rest)
+        self.optimizer.zero_grad(set_to_none=True)
         loss = torch.stack(list(found.values())).sum()
         loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
@@ -162,7 +162,7 @@ class Trainer:
 
     def _learn(self) -> None:
         self.in_a_row = 0
-        self.optimiser.step()
+        self.optimizer.step()
         decay = min(self.settings.ema, (self.steps + 1) / (self.steps + 11))
         blend(self.mean, self.model, 1 - decay)
 
@@ -173,7 +173,7 @@ class Trainer:
         self.in_a_row = 0
         self.model.load_state_dict(self.mean.state_dict())
         # Forget the gradients' mean. Their mean square stays, so that the next steps are small.
-        for moments in self.optimiser.state.values():
+        for moments in self.optimizer.state.values():
             moments["exp_avg"].zero_()
 
     def state(self) -> dict:
@@ -182,7 +182,7 @@ class Trainer:
             "settings": asdict(self.settings),
             "model": self.model.state_dict(),
             "mean": self.mean.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
+            "optimiser": self.optimizer.state_dict(),
             "usual": self.objective.usual,
             "names": self.objective.names,
             **{name: getattr(self, name) for name in COUNTS},
@@ -192,7 +192,7 @@ class Trainer:
         """Go on from a `state`."""
         self.model.load_state_dict(state["model"])
         self.mean.load_state_dict(state["mean"])
-        self.optimiser.load_state_dict(state["optimiser"])
+        self.optimizer.load_state_dict(state["optimiser"])
         self.objective.usual.copy_(state["usual"])
         self.objective.names.copy_(state["names"])
         for name in COUNTS:

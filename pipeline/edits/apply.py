@@ -49,6 +49,10 @@ class ResolvedEdit:
         return self.first <= frame < self.stop
 
 
+ColorChange = tuple[tuple[float, float], tuple[float, float], tuple[float, float]]
+"""Mean a, b of the film and of the reference, and the factors by which differences from the mean are stretched."""
+
+
 @dataclass(frozen=True)
 class ColorTransfer:
     """The colours of a reference, for a range of frames."""
@@ -56,9 +60,8 @@ class ColorTransfer:
     first: int
     stop: int
     """The transfer applies to the frames `first` .. `stop` - 1."""
-    changes: dict[int, tuple[tuple[float, float], tuple[float, float], tuple[float, float]]]
-    """Label → (mean a, b in the film; mean a, b in the reference; factors that stretch the differences of a, b from the
-    mean)."""
+    changes: dict[int, ColorChange]
+    """By label."""
 
     def holds(self, frame: int) -> bool:
         """Whether the transfer applies to a frame."""

@@ -18,10 +18,10 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 
-from ...errors import InputError, UserError
+from ...errors import UserError
 from ...flow.snap import snap
 from ...flow.track import follow
-from ...models.labels import INDEX, NAMES
+from ...models.labels import INDEX
 from ..chunk import Resume
 from ..files import move_into_place
 from ..film import Film
@@ -30,7 +30,8 @@ from ..reader import FilmReader, thumb_size
 from ..shots import numbered_shots, shot_around
 from ..timecode import parse_moment
 from . import sheet as edits
-from .apply import ColorTransfer, ResolvedEdit, ResolvedEdits, chroma_of, label_shares, mask_name
+from .apply import ColorTransfer, ResolvedEdit, ResolvedEdits, chroma_of, mask_name
+from .references import ColorSums, color_changes, read_photo
 
 Paint = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 """A function like `Painter.paint`."""
@@ -40,12 +41,6 @@ SUPERSAMPLED = 4
 
 SAMPLES = 24
 """Number of frames of a range in which the network's own colours are measured, to be replaced by a reference's."""
-
-ENOUGH = 0.003
-"""Least share of the pixels that a label needs, in the photo and in the film, for its colours to be transferred."""
-
-STRETCH = (0.5, 2.0)
-"""Least and greatest factor by which the differences of colours from their mean are stretched."""
 
 
 def resolve(
@@ -323,60 +318,15 @@ class _Resolver:
 
     def transfer(self, first: int, stop: int, photos: list[str]) -> ColorTransfer:
         """The colours of photos, for the frames `first` .. `stop` - 1. Raises UserError."""
-        wanted, found = _ColorSums(), _ColorSums()
+        wanted, found = ColorSums(), ColorSums()
         for photo in photos:
-            thumb, ab = _photo(Path(photo), self.size)
+            thumb, ab = read_photo(Path(photo), self.size)
             wanted.add(ab, self.paint(thumb[None])[1][0])
         for n in np.unique(np.linspace(first, stop - 1, SAMPLES).astype(int)):
             with self.thumbs(int(n), int(n) + 1) as thumbs:
                 ab, labels = self.paint(np.array(thumbs))
             found.add(ab[0].astype(np.float32), labels[0])
-        changes = {}
-        for label in range(len(NAMES)):
-            if min(wanted.share(label), found.share(label)) >= ENOUGH:
-                (mean, spread), (new, new_spread) = found.statistics(label), wanted.statistics(label)
-                stretch = np.clip((new_spread + 1) / (spread + 1), *STRETCH)
-                changes[label] = tuple(tuple(map(float, x)) for x in (mean, new, stretch))
+        changes = color_changes(wanted, found)
         if not changes:
             raise UserError(f"{', '.join(photos)}: no label of the photo occurs in the film; give another photo.")
         return ColorTransfer(first, stop, changes)
-
-
-class _ColorSums:
-    """Sums of a, b and their squares for each label, weighted by the label's share in each pixel."""
-
-    def __init__(self) -> None:
-        self._sums = np.zeros((len(NAMES), 5))  # columns: weight, a, b, a², b²
-
-    def add(self, ab: np.ndarray, labels: np.ndarray) -> None:
-        """Add a picture: ab (2, h/2, w/2) float32 of CIE Lab, labels (62, h/4, w/4) probabilities."""
-        small = np.stack([cv2.resize(p, labels.shape[:0:-1], interpolation=cv2.INTER_AREA) for p in ab])
-        rows = np.concatenate([np.ones((1, *small.shape[1:])), small, np.square(small)])
-        self._sums += np.tensordot(label_shares(labels), rows, ((1, 2), (1, 2)))
-
-    def share(self, label: int) -> float:
-        """Share of a label in all pixels, 0..1."""
-        return float(self._sums[label, 0] / max(self._sums[:, 0].sum(), 1e-9))
-
-    def statistics(self, label: int) -> tuple[np.ndarray, np.ndarray]:
-        """Mean and standard deviation of a and b of a label, (2,) each."""
-        mean, square = (self._sums[label, 1:] / self._sums[label, 0]).reshape(2, 2)
-        return mean, np.sqrt(np.maximum(square - mean * mean, 0))
-
-
-def _photo(path: Path, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Read a photo: luma (h, w) uint8 at network size, and a, b of CIE Lab (2, h/2, w/2) float32. Raises InputError."""
-    from ...models import network_size
-
-    try:
-        data = np.fromfile(path, np.uint8)
-    except OSError as error:
-        raise InputError(f"--reference {path} cannot be read: {error.strerror}.") from error
-    picture = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
-    if picture is None:
-        raise InputError(f"--reference {path} is not a photo (JPEG, PNG, …).")
-    height, width = network_size(picture.shape[1] / picture.shape[0], size)
-    picture = cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)
-    half = cv2.resize(picture, (width // 2, height // 2), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
-    lab = cv2.cvtColor(half, cv2.COLOR_BGR2Lab)
-    return cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), np.ascontiguousarray(lab[..., 1:].transpose(2, 0, 1))

@@ -60,7 +60,7 @@ def _chroma(path: Path) -> np.ndarray:
         return np.array([[samples(p) for p in frame.planes[1:3]] for frame in container.decode(video=0)])
 
 
-def test_film_comes_out_in_colour_with_its_sound_timing_and_tags(short_film, colorize, capsys):
+def test_film_comes_out_in_color_with_its_sound_timing_and_tags(short_film, colorize, capsys):
     output = colorize(short_film, name="out.mp4")
     assert _pts(output) == _pts(short_film)
     assert packets(output, "audio") == packets(short_film, "audio")
@@ -137,7 +137,7 @@ def test_pcm_in_mov_and_colons_in_names(tmp_path, colorize):
     assert sound[0] == sound[1] and len(sound[0]) > 10_000
 
 
-def test_steadying_holds_colour_still(tmp_path, colorize):
+def test_steadying_holds_color_still(tmp_path, colorize):
     """A still scene with grain: its colour moves less than half as much as the per-frame network's."""
     rng = np.random.default_rng(0)
     still = np.repeat(shot("astronaut", 1), 32, 0).astype(int) + rng.normal(0, 6, (32, 96, 128, 1)).astype(int)
@@ -173,9 +173,9 @@ def test_strength_and_motion_have_a_say(tmp_path, colorize):
     assert len(set(chroma)) == 4
 
 
-def test_no_vividness_is_grey_and_own_weights_are_used(tmp_path, short_film, colorize):
-    grey = _chroma(colorize(short_film, "--codec", "ffv1", "--vivid", "0", name="grey.mkv"))
-    assert (grey == 128).all()
+def test_no_vividness_is_gray_and_own_weights_are_used(tmp_path, short_film, colorize):
+    gray = _chroma(colorize(short_film, "--codec", "ffv1", "--vivid", "0", name="grey.mkv"))
+    assert (gray == 128).all()
     own = tmp_path / "own.safetensors"
     torch.manual_seed(0)
     weights.save(Colorizer(), own, {"recipe": "none"})
@@ -194,7 +194,7 @@ def test_labels_are_a_film_of_the_same_frames(short_film, colorize, tmp_path):
         assert not container.streams.audio
 
 
-def test_colours_are_nearer_to_the_truth_than_grey(tmp_path, ray_running):
+def test_colors_are_nearer_to_the_truth_than_gray(tmp_path, ray_running):
     """Four public photos, panned over, a shot each: better than no colour, and colourful."""
     truth = np.concatenate([shot(name, 5, (192, 256), start=(0.4, 0.5, 1.0), stop=(0.4, 0.5, 0.9)) for name in PHOTOS])
     source = make_film(tmp_path / "in.mkv", truth, options={"qp": "0"})
@@ -202,8 +202,8 @@ def test_colours_are_nearer_to_the_truth_than_grey(tmp_path, ray_running):
     assert run([str(source), "-o", str(output), "--quiet", "--codec", "ffv1"]) == 0
     ours, real = (torch.from_numpy(x).permute(0, 3, 1, 2).float() / 255 for x in (pictures_of(output), truth))
     lab, ab = lab_from_rgb(real), lab_from_rgb(ours)[:, 1:]
-    painted, grey = (torch.cat([lab[:, :1], c], 1) for c in (ab, torch.zeros_like(ab)))
-    ratio = ciede2000(painted, lab).reshape(4, -1).mean(1) / ciede2000(grey, lab).reshape(4, -1).mean(1)
+    painted, gray = (torch.cat([lab[:, :1], c], 1) for c in (ab, torch.zeros_like(ab)))
+    ratio = ciede2000(painted, lab).reshape(4, -1).mean(1) / ciede2000(gray, lab).reshape(4, -1).mean(1)
     colour = colorfulness(ours).reshape(4, -1).mean(1) / colorfulness(real).reshape(4, -1).mean(1)
     assert ratio.mean() < 1, dict(zip(PHOTOS, ratio.tolist(), strict=True))
     assert colour.mean() > 0.3, dict(zip(PHOTOS, colour.tolist(), strict=True))
@@ -349,14 +349,14 @@ def test_empty_shells_of_killed_runs_go(tmp_path, monkeypatch):
         shutil.rmtree(full)
 
 
-def test_demo_lays_grey_labels_colour_and_truth_side_by_side(tmp_path, ray_running, capfd):
-    source = make_film(tmp_path / "clip.mp4", shot("coffee", 8), grey=False)
+def test_demo_lays_gray_labels_color_and_truth_side_by_side(tmp_path, ray_running, capfd):
+    source = make_film(tmp_path / "clip.mp4", shot("coffee", 8), gray=False)
     demo.main(source, tmp_path / "out")
     names = {"clip.grey.mp4", "clip.color.mp4", "clip.labels.mp4", "sheet.jpg"}
     assert {p.name for p in (tmp_path / "out").iterdir()} == names
     sheet = cv2.imread(str(tmp_path / "out" / "sheet.jpg"))
     assert sheet is not None
-    grey, labels, colour, truth = np.split(sheet.astype(int), 4, axis=1)
-    assert np.ptp(grey, axis=2).mean() < 3 < np.ptp(colour, axis=2).mean()
+    gray, labels, colour, truth = np.split(sheet.astype(int), 4, axis=1)
+    assert np.ptp(gray, axis=2).mean() < 3 < np.ptp(colour, axis=2).mean()
     assert np.ptp(labels, axis=2).mean() > 10 and np.ptp(truth, axis=2).mean() > 10
     assert str(tmp_path / "out" / "sheet.jpg") in capfd.readouterr().out

@@ -26,8 +26,8 @@ def _iou(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def _photo(name: str) -> np.ndarray:
-    grey = cv2.cvtColor(getattr(skimage.data, name)(), cv2.COLOR_RGB2GRAY)
-    return cv2.resize(grey, SIZE[::-1], interpolation=cv2.INTER_AREA).astype(np.float32)
+    gray = cv2.cvtColor(getattr(skimage.data, name)(), cv2.COLOR_RGB2GRAY)
+    return cv2.resize(gray, SIZE[::-1], interpolation=cv2.INTER_AREA).astype(np.float32)
 
 
 def _placed(thing: np.ndarray, ground: np.ndarray) -> np.ndarray:

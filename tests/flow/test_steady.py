@@ -81,7 +81,7 @@ def distance(ab: np.ndarray, truth: np.ndarray) -> np.ndarray:
     return np.abs(ab.astype(np.float32) - truth).mean(1)
 
 
-def test_flicker_goes_and_colour_stays():
+def test_flicker_goes_and_color_stays():
     truth, ab, labels, motion = flickering()
     steady, steady_labels = blend(ab, labels, motion)
     assert steady.dtype == np.float16 and steady_labels.dtype == np.uint8
@@ -209,7 +209,7 @@ def test_a_still_scene_on_a_worn_print_holds_still(name):
 
 
 @pytest.mark.slow
-def test_colour_does_not_breathe_with_the_exposure():
+def test_color_does_not_breathe_with_the_exposure():
     picture = cv2.cvtColor(cv2.resize(photo("rocket"), (192, 192)), cv2.COLOR_RGB2GRAY)
     thumbs, exposure = worn(picture, 30, grain=0, damage=False)
     ab, labels = Painter().paint(thumbs)
@@ -232,7 +232,7 @@ def test_the_first_frame_does_not_decide_alone():
 
 
 @pytest.mark.parametrize("start", [13, 30, 50])
-def test_a_colour_that_lasts_wins_without_a_pop(start):
+def test_a_color_that_lasts_wins_without_a_pop(start):
     """A thing in a static picture is read as grey at first and then in its own colour; its surroundings stay."""
     ab, labels = plain(start + 70, a=-10)
     thing = np.s_[:, 0, 8:24, 12:36]
@@ -246,7 +246,7 @@ def test_a_colour_that_lasts_wins_without_a_pop(start):
     assert np.abs(steady[:, 0, :2] + 10).max() < 1
 
 
-def test_a_colour_of_two_frames_hardly_shows():
+def test_a_color_of_two_frames_hardly_shows():
     ab, labels = plain(60)
     ab[40:42, 0] = 30
     assert blend(ab, labels, still(60))[0].max() <= 1.5

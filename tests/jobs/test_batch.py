@@ -148,7 +148,7 @@ def test_folders_keep_their_tree_and_the_largest_film_goes_first(tmp_path):
     assert not plan.mistakes and len(plan.left_out) == 1 and "1 files" in plan.left_out[0]
 
 
-def test_outputs_among_the_sources_are_not_coloured_again(tmp_path):
+def test_outputs_among_the_sources_are_not_colored_again(tmp_path):
     for name in ("a.mp4", "a.color.mp4", "b.mp4"):
         touch(tmp_path / name)
     plan = make_batch_plan(tmp_path, tmp_path, output="{parent}/{stem}.color{suffix}")

@@ -5,7 +5,7 @@ import numpy as np
 import torch
 from semcolor.models.training.lab import (
     lab_from_rgb,
-    lightness_from_grey,
+    lightness_from_gray,
     linear_from_srgb,
     luma_from_rgb,
     rgb_from_lab,
@@ -39,9 +39,9 @@ def test_linear_light_agrees_with_kornia_and_comes_back():
     assert torch.allclose(srgb_from_linear(linear_from_srgb(rgb)), rgb, atol=1e-5)
 
 
-def test_lightness_of_grey_is_that_of_its_rgb():
-    grey = torch.linspace(0, 1, 256).reshape(1, 16, 16)
-    assert torch.allclose(lightness_from_grey(grey), lab_from_rgb(grey.expand(3, -1, -1))[:1], atol=0.01)
+def test_lightness_of_gray_is_that_of_its_rgb():
+    gray = torch.linspace(0, 1, 256).reshape(1, 16, 16)
+    assert torch.allclose(lightness_from_gray(gray), lab_from_rgb(gray.expand(3, -1, -1))[:1], atol=0.01)
 
 
 def test_luma_is_that_of_bt601():
@@ -61,9 +61,9 @@ def test_ciede2000_agrees_with_scikit_image():
     assert np.abs(ciede2000(*as_tensor).numpy() - color.deltaE_ciede2000(one, two)).max() < 1e-3
 
 
-def test_colourfulness_is_none_of_grey_and_grows_with_chroma():
+def test_colorfulness_is_none_of_gray_and_grows_with_chroma():
     rgb = _photo()
-    grey = luma_from_rgb(rgb)
-    assert colorfulness(grey.expand(3, -1, -1)) < 1e-3
-    paler = grey + 0.5 * (rgb - grey)
+    gray = luma_from_rgb(rgb)
+    assert colorfulness(gray.expand(3, -1, -1)) < 1e-3
+    paler = gray + 0.5 * (rgb - gray)
     assert torch.allclose(colorfulness(paler), colorfulness(rgb) / 2, rtol=1e-3)

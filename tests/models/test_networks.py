@@ -73,19 +73,19 @@ def test_picture_flow_is_blind_to_gain_and_offset_of_its_features():
     assert torch.allclose(net(features, labels), net(changed, labels), atol=1e-2)
 
 
-def test_label_flow_is_not_normalised():
+def test_label_flow_is_not_normalized():
     """A label that covers the whole picture is constant: a norm would erase it, the colour must still follow it."""
     net, features = ColorNet().eval(), _features()
     apart = (net(features, _labels("sky")) - net(features, _labels("grass"))).abs().mean()
     assert apart > 1e-3  # a norm would make it exactly 0
 
 
-def test_trained_network_colours_by_label(trained):
+def test_trained_network_colors_by_label(trained):
     """Repainting everything as sky makes the picture bluer than repainting it as grass, which is greener."""
     torch.manual_seed(0)
-    grey = torch.nn.functional.interpolate(torch.rand(1, 1, 8, 8), (128, 128), mode="bicubic").clamp(0, 1)
+    gray = torch.nn.functional.interpolate(torch.rand(1, 1, 8, 8), (128, 128), mode="bicubic").clamp(0, 1)
     with torch.inference_mode():
-        features = trained.encoder(grey)
+        features = trained.encoder(gray)
         mean = {
             name: trained.color(features, _labels(name, 32, 32)).mean((0, 2, 3)) for name in ("sky", "tree", "skin")
         }
@@ -164,7 +164,7 @@ def test_weights_without_graphs_get_them_when_loaded(tmp_path):
     assert plain.paint(_photo())[0].tobytes() == shipped.paint(_photo())[0].tobytes()
 
 
-def test_no_chroma_beyond_what_colours_have(trained):
+def test_no_chroma_beyond_what_colors_have(trained):
     """In the corners, where the padding of two sides meets, above all."""
     for thumbs in (_photo(), _photo(256, 352), _photo(160, 160) // 4):
         with torch.inference_mode():

@@ -70,7 +70,7 @@ def test_planes_bring_a_photo_back(bits, full_range, sampling):
     assert color.deltaE_ciede2000(color.rgb2lab(back), color.rgb2lab(rgb)).mean() < 2.6
 
 
-def test_bars_and_grey_stay_neutral():
+def test_bars_and_gray_stay_neutral():
     """Black bars take no colour whatever the network says, and no colour gives no colour."""
     luma = np.full((128, 128), 16, np.uint8)
     luma[32:96] = 120
@@ -82,7 +82,7 @@ def test_bars_and_grey_stay_neutral():
     assert (chroma_planes(np.zeros((2, 32, 32), np.float16), thumb, luma, (64, 64), fmt) == 128).all()
 
 
-def test_colour_stops_at_the_edge_that_luma_draws():
+def test_color_stops_at_the_edge_that_luma_draws():
     """A blurred ab map over a sharp luma edge: the chroma plane is about as sharp as luma."""
     luma = np.full((256, 256), 60, np.uint8)
     luma[:, 128:] = 190
@@ -103,7 +103,7 @@ def _lab(luma: np.ndarray, chroma: np.ndarray, matrix: str) -> np.ndarray:
 
 @pytest.mark.parametrize("colour", ["#8a3324", "#6b7a3a", "#2f6fb0", "#e8a020", "#ef1d79", "#0000ff", "#ffff00"])
 @pytest.mark.parametrize("fmt", [PlaneFormat("bt601", 8, True), PlaneFormat("bt709", 10, True)], ids=lambda f: f.matrix)
-def test_an_asked_colour_is_reached_or_come_near_to_at_each_luma(colour, fmt):
+def test_an_asked_color_is_reached_or_come_near_to_at_each_luma(colour, fmt):
     ab = chroma_of(colour)
     luma = fmt.luma(np.arange(1 << fmt.bits))
     chroma = reachable(ab, fmt)
@@ -124,7 +124,7 @@ def test_an_asked_colour_is_reached_or_come_near_to_at_each_luma(colour, fmt):
     assert steps.max() < 8, "a smooth shade shows no contour"
 
 
-def test_a_region_gets_its_colour_to_the_pixel_and_nothing_else_does():
+def test_a_region_gets_its_color_to_the_pixel_and_nothing_else_does():
     """A disc at four times the size of its mask: its edge is the luma's, which the mask does not know so well."""
     y, x = np.mgrid[:256, :256]
     disc = np.hypot(x - 127.5, y - 127.5) < 70

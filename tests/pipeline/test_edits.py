@@ -185,7 +185,7 @@ def test_ranges_and_places_that_do_not_fit_are_said(disc_film, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_colour_is_followed_only_to_the_frames_that_are_looked_at(disc_film, tmp_path):
+def test_a_color_is_followed_only_to_the_frames_that_are_looked_at(disc_film, tmp_path):
     path, masks = disc_film
     film = open_film(path)
     place = {"frame": 40, "region": {"box": _disc_box(masks, 20)}}
@@ -225,7 +225,7 @@ def test_labels_change_inside_the_mask_and_in_the_range_alone(tmp_path):
     assert (whole.argmax(0) == INDEX["water"]).all() and np.allclose(whole.sum(0), 1)
 
 
-def test_colours_change_inside_the_mask_alone_and_the_later_order_wins(tmp_path):
+def test_colors_change_inside_the_mask_alone_and_the_later_order_wins(tmp_path):
     mask = np.zeros((16, 16), np.uint8)
     mask[:, 8:] = 255
     red, blue = chroma_of("#aa3333"), chroma_of("#3333aa")
@@ -320,7 +320,7 @@ def test_the_python_interface_paints_a_span_a_still_and_a_map_as_the_whole_film(
 
 
 @pytest.mark.slow
-def test_a_reference_brings_its_colours(tmp_path):
+def test_a_reference_brings_its_colors(tmp_path):
     """The film is grey, the reference the same photo with its colours turned round."""
     truth = shots((12,), (96, 128))
     film = open_film(make_film(tmp_path / "in.mkv", truth))

@@ -32,7 +32,7 @@ def test_luma_is_the_sources(tmp_path: Path, name: str, settings: dict, size: tu
     assert (luma == luma_planes(path)).all() and luma.dtype == luma_planes(path).dtype
 
 
-def test_grey_rgb_keeps_its_values(tmp_path: Path) -> None:
+def test_gray_rgb_keeps_its_values(tmp_path: Path) -> None:
     ramp = np.broadcast_to(np.arange(256, dtype=np.uint8)[None, None, :, None], (2, 32, 256, 3))
     path = make_film(tmp_path / "a.mkv", ramp, codec="libx264rgb", pix_fmt="rgb24", options={"qp": "0"})
     luma = next(read_chunks(open_film(path))).luma

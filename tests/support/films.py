@@ -64,7 +64,7 @@ def make_film(
     codec: str = "libx264",
     pix_fmt: str = "yuv420p",
     options: dict[str, str] | None = None,
-    grey: bool = True,
+    gray: bool = True,
     full_range: bool = False,
     rate: int = 25,
     time_base: Fraction | None = None,
@@ -131,8 +131,8 @@ def make_film(
             frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), "rgb24")
             if pix_fmt != "rgb24":
                 frame = frame.reformat(format=pix_fmt, dst_colorspace=Colorspace.ITU601, dst_color_range=wide)
-            if grey and frame.format.name.startswith("yuv"):
-                _take_colour_out(frame)
+            if gray and frame.format.name.startswith("yuv"):
+                _take_color_out(frame)
             frame.pts, frame.time_base = stamp, time_base
             for name, value in known.items():
                 setattr(frame, name, value)
@@ -195,7 +195,7 @@ def packets(path: Path, kind: str) -> list[tuple[bytes, Fraction | None]]:
         ]
 
 
-def _take_colour_out(frame: Any) -> None:
+def _take_color_out(frame: Any) -> None:
     dtype = np.uint8 if frame.format.components[0].bits == 8 else np.uint16
     for plane in frame.planes[1:]:
         np.frombuffer(plane, dtype)[:] = 1 << (frame.format.components[0].bits - 1)

@@ -73,4 +73,4 @@ def known(data: DataFolder, split: str = "train") -> list[list[str]]:
 
 def same(a: Batch, b: Batch) -> bool:
     """Whether two batches are equal."""
-    return torch.equal(a.grey, b.grey) and torch.equal(a.lab, b.lab) and torch.equal(a.allowed, b.allowed)
+    return torch.equal(a.gray, b.gray) and torch.equal(a.lab, b.lab) and torch.equal(a.allowed, b.allowed)

@@ -84,7 +84,7 @@ def test_photos_alone(tmp_path):
         assert next(batches(data, data.photos("train"), 2, 64, seed=0)).allowed.any(1).all()
 
 
-def test_the_indices_of_a_palette_count_not_its_colours(tmp_path):
+def test_the_indices_of_a_palette_count_not_its_colors(tmp_path):
     image = Image.fromarray(horizon(0))
     image.putpalette([255, 0, 0, 7, 7, 7])
     file = io.BytesIO()
@@ -118,7 +118,7 @@ def test_a_source_may_be_spread_over_folders_and_zips(tmp_path, root, folder):
 # What is refused
 
 Changed = dict[str, bytes]
-GREY = np.zeros((80, 96), np.uint8)
+GRAY = np.zeros((80, 96), np.uint8)
 MAP = "labels/hills/train/00000.png"
 
 
@@ -140,9 +140,9 @@ def rules(**changes: object) -> Changed:
         (rules(sources={"hills": {"256": ["sky"]}}), r"labels\.json: .* '256' is not a value from 0 to 255"),
         (rules(scenes={"hills": "sky"}), r"labels\.json: `scenes`, `hills` is not a list"),
         ({MAP: b"no picture"}, r"00000\.png is not an index map"),
-        ({MAP: png(GREY)[:60]}, r"00000\.png is not an index map"),
+        ({MAP: png(GRAY)[:60]}, r"00000\.png is not an index map"),
         ({MAP: photo(0, suffix=".png")}, r"00000\.png is not an index map"),
-        ({MAP: png(GREY[:, :90])}, r"00000\.png has \(80, 90\) rows and columns, its photo .*00000\.jpg \(80, 96\)"),
+        ({MAP: png(GRAY[:, :90])}, r"00000\.png has \(80, 90\) rows and columns, its photo .*00000\.jpg \(80, 96\)"),
         ({"photos/hills/train/00000.jpg": b""}, r"00000\.jpg is not a picture"),
         ({"photos/hills/train/00000.png": photo(0)}, r"are both photo 00000 of `hills`"),
     ],
@@ -195,14 +195,14 @@ def test_batches_depend_on_seed_and_number_alone(folder):
     run = batches(folder, photos, 3, 64, seed=5)
     first, second = next(run), next(run)
     assert same(second, next(batches(folder, photos, 3, 64, seed=5, first=1, threads=3)))
-    assert not torch.equal(first.grey, second.grey)
-    assert first.grey.shape == (3, 1, 64, 64) and first.lab.shape == (3, 3, 32, 32)
+    assert not torch.equal(first.gray, second.gray)
+    assert first.gray.shape == (3, 1, 64, 64) and first.lab.shape == (3, 3, 32, 32)
     assert first.allowed.shape == (3, 62, 16, 16) and first.allowed.any(1).all()
     # The truth's colours are those of the photo: bluish above, greenish below.
     assert first.lab[:, 2].min() < -20 and first.lab[:, 2].max() > 20
 
 
-def test_colours_and_labels_lie_on_one_another(folder):
+def test_colors_and_labels_lie_on_one_another(folder):
     batch = next(batches(folder, folder.photos("train"), 32, 64, seed=1))
     sky = batch.allowed[:, INDEX["sky"]] & (batch.allowed.sum(1) == 1)
     blue = torch.nn.functional.avg_pool2d(batch.lab[:, 2:], 2)[:, 0] < -5
@@ -242,7 +242,7 @@ def test_threads_end_with_the_batches(folder):
     assert started and not any(thread.is_alive() for thread in started)
 
 
-def test_scenes_are_told_by_colour():
+def test_scenes_are_told_by_color():
     rgb = np.zeros((40, 40, 3), np.uint8)
     rgb[:20], rgb[20:] = BLUE, (40, 90, 140)
     allowed = np.zeros((40, 40, 62), bool)
@@ -250,8 +250,8 @@ def test_scenes_are_told_by_colour():
     narrowed = narrow_by_color(rgb, allowed, "scenes_sea")
     assert narrowed[5, 20].sum() == 1 and narrowed[5, 20, INDEX["sky"]]
     assert narrowed[35, 20].sum() == 1 and narrowed[35, 20, INDEX["water"]]
-    grey = narrow_by_color(np.full_like(rgb, 90), allowed, "scenes_sea")
-    assert np.array_equal(grey, allowed)
+    gray = narrow_by_color(np.full_like(rgb, 90), allowed, "scenes_sea")
+    assert np.array_equal(gray, allowed)
 
 
 def test_between_houses_the_sky_reaches_the_top_and_walls_are_no_trees():
@@ -285,7 +285,7 @@ def test_a_name_that_two_values_share_is_taken_from_the_wider_one():
     assert not narrowed[0, :, INDEX["wall"]].any() and narrowed[0].sum() == 8
 
 
-def test_what_is_clearly_of_another_colour_is_no_plant():
+def test_what_is_clearly_of_another_color_is_no_plant():
     rgb = np.zeros((40, 60, 3), np.uint8)
     rgb[:, :20], rgb[:, 20:40], rgb[:, 40:] = (60, 140, 50), (170, 90, 70), (120, 120, 120)  # leaves, brick, grey
     allowed = np.ones((40, 60, 62), bool)

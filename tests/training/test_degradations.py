@@ -6,46 +6,46 @@ from semcolor.models.training.degradations import DAMAGES, age, bars
 
 
 @pytest.fixture
-def grey() -> np.ndarray:
+def gray() -> np.ndarray:
     """(48, 64) float32: a ramp from 0.2 to 0.8."""
     return np.tile(np.linspace(0.2, 0.8, 64, dtype=np.float32), (48, 1))
 
 
 @pytest.mark.parametrize("name", DAMAGES)
-def test_a_damage_changes_the_picture_and_depends_on_its_generator_alone(name, grey):
-    before = grey.copy()
-    once, again, other = (DAMAGES[name](grey, np.random.default_rng(seed), 0.7) for seed in (1, 1, 2))
-    assert np.array_equal(grey, before), "the picture itself stays as it is"
-    assert once.shape == grey.shape and np.isfinite(once).all()
+def test_a_damage_changes_the_picture_and_depends_on_its_generator_alone(name, gray):
+    before = gray.copy()
+    once, again, other = (DAMAGES[name](gray, np.random.default_rng(seed), 0.7) for seed in (1, 1, 2))
+    assert np.array_equal(gray, before), "the picture itself stays as it is"
+    assert once.shape == gray.shape and np.isfinite(once).all()
     assert np.array_equal(once, again) and not np.array_equal(once, other)
-    assert not np.allclose(once, grey, atol=1e-3)
+    assert not np.allclose(once, gray, atol=1e-3)
 
 
 @pytest.mark.parametrize("name", ["fade", "grain", "flicker", "vignette"])
-def test_strength_0_is_no_damage(name, grey):
-    damaged = DAMAGES[name](grey, np.random.default_rng(0), 0.0)
-    assert np.allclose(damaged, grey, atol=1e-6)
+def test_strength_0_is_no_damage(name, gray):
+    damaged = DAMAGES[name](gray, np.random.default_rng(0), 0.0)
+    assert np.allclose(damaged, gray, atol=1e-6)
 
 
-def test_what_the_damages_do(grey):
+def test_what_the_damages_do(gray):
     def damaged(name: str, seed: int = 0) -> np.ndarray:
-        return DAMAGES[name](grey, np.random.default_rng(seed), 1.0)
+        return DAMAGES[name](gray, np.random.default_rng(seed), 1.0)
 
     flat = np.full((48, 64), 0.5, np.float32)
     corner, middle = (DAMAGES["vignette"](flat, np.random.default_rng(0), 1.0)[at] for at in ((0, 0), (24, 32)))
     assert corner < middle <= 0.5
-    edge = (grey > 0.5).astype(np.float32)
+    edge = (gray > 0.5).astype(np.float32)
     assert np.abs(np.diff(DAMAGES["blur"](edge, np.random.default_rng(0), 1.0))).max() < 0.7
-    assert abs((damaged("grain") - grey).mean()) < 0.01 < (damaged("grain") - grey).std()
-    touched = np.abs(damaged("scratches") - grey) > 0.05
+    assert abs((damaged("grain") - gray).mean()) < 0.01 < (damaged("grain") - gray).std()
+    touched = np.abs(damaged("scratches") - gray) > 0.05
     assert 0 < touched.any(0).sum() < 40 and touched.sum() > 20
-    assert np.isin(np.round(damaged("dust")[np.abs(damaged("dust") - grey) > 0.3], 1), (0, 0.1, 0.9, 1)).mean() > 0.5
+    assert np.isin(np.round(damaged("dust")[np.abs(damaged("dust") - gray) > 0.3], 1), (0, 0.1, 0.9, 1)).mean() > 0.5
 
 
-def test_aged_pictures_stay_between_black_and_white(grey):
+def test_aged_pictures_stay_between_black_and_white(gray):
     for seed in range(20):
-        aged = age(grey, np.random.default_rng(seed))
-        assert aged.dtype == np.float32 and aged.shape == grey.shape and 0 <= aged.min() <= aged.max() <= 1
+        aged = age(gray, np.random.default_rng(seed))
+        assert aged.dtype == np.float32 and aged.shape == gray.shape and 0 <= aged.min() <= aged.max() <= 1
 
 
 def test_bars_are_at_two_opposite_edges():

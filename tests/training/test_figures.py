@@ -31,8 +31,8 @@ class Hills(nn.Module):
         super().__init__()
         self.table = nn.Parameter(table, requires_grad=False)
 
-    def encoder(self, grey: Tensor) -> list[Tensor]:
-        return [grey]
+    def encoder(self, gray: Tensor) -> list[Tensor]:
+        return [gray]
 
     def semantic(self, features: list[Tensor]) -> Tensor:
         bright = F.avg_pool2d(features[0], 4)[:, 0] > SPLIT
@@ -62,14 +62,14 @@ def _measure(table: Tensor, folder: DataFolder) -> dict:
     return evaluate_tests(Hills(table), folder, ["hills"])  # type: ignore[arg-type]
 
 
-def test_true_colours_have_ratio_0_and_grey_has_ratio_1(folder):
-    true, grey = _measure(TRUE, folder), _measure(torch.zeros(62, 2), folder)
+def test_true_colors_have_ratio_0_and_gray_has_ratio_1(folder):
+    true, gray = _measure(TRUE, folder), _measure(torch.zeros(62, 2), folder)
     assert true["hills"]["photos"] == 3
     assert true["hills"]["ratio"] < 0.1 and true["mean"]["ratio"] == true["hills"]["ratio"]
     assert true["hills"]["colourfulness"] == pytest.approx(1, abs=0.1)
     assert true["hills"]["label_accuracy"] > 0.97 and true["iou"]["sky"] > 0.95
-    assert grey["hills"]["ratio"] == pytest.approx(1) and grey["hills"]["colourfulness"] < 0.01
-    assert grey["hills"]["ciede2000"] == grey["hills"]["ciede2000_grey"] == true["hills"]["ciede2000_grey"]
+    assert gray["hills"]["ratio"] == pytest.approx(1) and gray["hills"]["colourfulness"] < 0.01
+    assert gray["hills"]["ciede2000"] == gray["hills"]["ciede2000_grey"] == true["hills"]["ciede2000_grey"]
 
 
 def test_vivid_is_a_factor_of_the_chroma(folder):
@@ -103,7 +103,7 @@ def usual() -> tuple[Tensor, Tensor]:
     return colors[:, None].expand(-1, BINS, -1), enough
 
 
-def test_control_is_1_where_colour_follows_the_table(folder, usual):
+def test_control_is_1_where_color_follows_the_table(folder, usual):
     table, enough = usual
     found = figures.control(Hills(table[:, 0]), folder.photos("test"), table, enough)  # type: ignore[arg-type]
     assert 1 <= found["photos"] <= 3 and found["cases"]
@@ -112,7 +112,7 @@ def test_control_is_1_where_colour_follows_the_table(folder, usual):
     assert found["outside_mean"] == found["outside_worst"] == 0
 
 
-def test_control_is_0_where_colour_ignores_labels(folder, usual):
+def test_control_is_0_where_color_ignores_labels(folder, usual):
     class Deaf(Hills):
         def color(self, features: list[Tensor], labels: Tensor) -> Tensor:
             return torch.zeros(1, 2, labels.shape[2] * 2, labels.shape[3] * 2)
@@ -167,7 +167,7 @@ def test_the_hue_error_of_skin_is_an_angle(tmp_path: Path):
 
 def test_all_figures_are_there_and_damage_costs_little_where_labels_follow_luma(folder, monkeypatch):
     monkeypatch.setattr(figures, "chroma_by_label", lambda *_: (TRUE[:, None].expand(-1, BINS, -1), TRUE.any(1)))
-    monkeypatch.setattr(figures, "DAMAGES", {"nothing": lambda grey, rng, strength: grey})
+    monkeypatch.setattr(figures, "DAMAGES", {"nothing": lambda gray, rng, strength: gray})
     found = figures.measure_all(Hills(TRUE), folder, ("hills",), 2)  # type: ignore[arg-type]
     expected = {"hills", "mean", "iou", "given", "control", "skin", "bars", "steadiness", "bf16", "vivid", "robustness"}
     assert set(found) == expected

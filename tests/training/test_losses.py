@@ -77,7 +77,7 @@ def test_color_difference_has_a_gradient_everywhere(point):
         assert ab.grad is not None and ab.grad.isfinite().all()
 
 
-def test_gamut_loss_holds_chroma_where_colours_are():
+def test_gamut_loss_holds_chroma_where_colors_are():
     ab = torch.tensor([[100.0, -2000.0], [-109.0, 120.0]]).view(1, 2, 2, 1).requires_grad_()
     loss = gamut_loss(ab)
     assert torch.isclose(loss, torch.tensor((1890 + 10) / 4 / 10))
@@ -85,14 +85,14 @@ def test_gamut_loss_holds_chroma_where_colours_are():
     assert ab.grad is not None and ab.grad.flatten().sign().tolist() == [0, -1, 0, 1]
 
 
-def test_colourful_loss_is_the_share_that_is_missing():
+def test_colorful_loss_is_the_share_that_is_missing():
     torch.manual_seed(0)
     truth = 20 * torch.randn(3, 2, 16, 16)
     assert colorful_loss(truth, truth) == 0 and colorful_loss(1.5 * truth, truth) == 0
     assert colorful_loss(0.5 * truth, truth).item() == pytest.approx(0.5, abs=0.01)
 
 
-def test_a_few_impossible_pixels_are_not_colourful():
+def test_a_few_impossible_pixels_are_not_colorful():
     torch.manual_seed(0)
     truth = 20 * torch.randn(1, 2, 64, 64)
     cheat = torch.zeros_like(truth)
@@ -127,7 +127,7 @@ def test_repainting_changes_one_region_to_an_offered_name():
             assert torch.equal(done.labels[i][:, ~region], _halves()[i][:, ~region])
 
 
-def test_repaint_loss_wants_the_usual_colour_inside_and_no_change_outside():
+def test_repaint_loss_wants_the_usual_color_inside_and_no_change_outside():
     torch.manual_seed(0)
     done = repaint(_halves(), torch.tensor([INDEX["road"]]))
     usual = torch.zeros(62, 11, 2)
@@ -142,16 +142,16 @@ def test_repaint_loss_wants_the_usual_colour_inside_and_no_change_outside():
     assert ignored > 0.01 and leaking > 0.01
 
 
-def test_a_colouring_that_moves_with_the_picture_is_steady():
+def test_a_coloring_that_moves_with_the_picture_is_steady():
     torch.manual_seed(1)
-    grey = avg_pool2d(torch.rand(2, 1, 72, 72), 9, 1, 4).clamp(0.1, 0.9)
+    gray = avg_pool2d(torch.rand(2, 1, 72, 72), 9, 1, 4).clamp(0.1, 0.9)
 
     def paint(picture: Tensor) -> Tensor:
         return 100 * avg_pool2d(picture, 2).expand(-1, 2, -1, -1)
 
     for _ in range(10):
-        view, displacement = moved(grey)
-        assert view.shape == grey.shape
-        follows = steady_loss(paint(grey), paint(view), displacement)
-        stays = steady_loss(paint(grey), paint(grey).flip(3), displacement)
+        view, displacement = moved(gray)
+        assert view.shape == gray.shape
+        follows = steady_loss(paint(gray), paint(view), displacement)
+        stays = steady_loss(paint(gray), paint(gray).flip(3), displacement)
         assert follows < 0.75 * stays

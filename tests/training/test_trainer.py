@@ -100,7 +100,7 @@ def test_a_burst_is_left_out_and_a_burst_model_goes_back(folder, no_download):
         trainer.step(next(source))
     before = [p.clone() for p in trainer.model.parameters()]
     batch = next(source)
-    trainer.step(replace(batch, grey=batch.grey * torch.nan))
+    trainer.step(replace(batch, gray=batch.gray * torch.nan))
     assert trainer.bursts == 1
     assert all(torch.equal(a, b) for a, b in zip(trainer.model.parameters(), before, strict=True))
     trainer.step(next(source))
@@ -199,11 +199,11 @@ def test_two_workers_train_together(folder, tmp_path, one_thread):
     for rank in range(2):
         torch.manual_seed((settings.seed << 40) + rank)
         batch = next(batches(folder, photos, 2, 64, settings.seed, rank=rank, world=2))
-        losses = alone.objective(batch.grey, batch.lab, batch.known, batch.allowed)
+        losses = alone.objective(batch.gray, batch.lab, batch.known, batch.allowed)
         (torch.stack(list(losses.values())).sum() / 2).backward()
     shared = torch.load(out / "checkpoint.pt", weights_only=True)["optimiser"]["state"]
     torch.nn.utils.clip_grad_norm_(alone.model.parameters(), 1.0)
-    learning = [p for group in alone.optimiser.param_groups for p in group["params"]]
+    learning = [p for group in alone.optimizer.param_groups for p in group["params"]]
     for i, parameter in enumerate(learning):  # Adam's first moment after one step is a tenth of the gradient
         assert parameter.grad is not None
         assert torch.allclose(shared[i]["exp_avg"], parameter.grad / 10, rtol=1e-3, atol=1e-7)
