@@ -11,10 +11,9 @@ like no frame, and no shot begins with one. The first picture after three blank 
 does not count as a cut.
 
 Each decision depends only on these six frames, so a reader that starts three frames early at any place finds the same
-cuts. Measured on eighty edits of photos and clips like those that the tests make (fast pans, zooms, dissolves, fades;
-388 cuts, none used for tuning): recall 1.00, precision 0.995. With exposure that flickers by +-20 %, grain, flashes,
-dust, and blotches that cover up to a quarter of a frame: recall 1.00, precision 0.95. (PySceneDetect's
-AdaptiveDetector, luma only, on similar edits: recall 0.69 to 0.74, precision 0.88 to 0.91.)
+cuts. Measured by tests/benchmarks/cuts.py on eighty made edits (fast pans, zooms, dissolves, fades; 377 cuts): recall
+0.997, precision 1.00. With exposure that flickers by +-20 %, grain, flashes, dust, and blotches that cover up to a
+quarter of a frame: recall 0.997, precision 0.935. On colour clips joined at cuts: recall 0.96, precision 1.00.
 """
 
 from __future__ import annotations

@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -123,8 +124,9 @@ def still(
     """
     output, frame = Path(output).absolute(), film.frame_at(moment, "the still")
     check_still(film, output, overwrite)
-    frames, colors, edits = _frame(film, look or Look(), frame, device)
-    chroma = chroma_of_frames(film, frames, finished(frames.chunk, colors, edits), (film.height, film.width))
+    with closing(_colored(film, look or Look(), [(frame, frame + 1)], device)) as painted:
+        frames, colors, edits = next(painted)
+        chroma = chroma_of_frames(film, frames, finished(frames.chunk, colors, edits), (film.height, film.width))
     shown = picture(frames.luma[0], chroma[0], PlaneFormat.of(film))
     if film.sample_aspect != 1:
         size = round(film.width * film.sample_aspect), film.height
@@ -155,7 +157,9 @@ def label_map(
     Raises:
         SemcolorError: one sentence.
     """
-    frames, colors, _ = _frame(film, look or Look(), film.frame_at(moment, "the label map"), device)
+    frame = film.frame_at(moment, "the label map")
+    with closing(_colored(film, look or Look(), [(frame, frame + 1)], device)) as painted:
+        frames, colors, _ = next(painted)
     size = (film.height, film.width) if full else frames.thumbs.pictures.shape[1:]
     return likeliest(colors.labels[0], size)
 
@@ -168,14 +172,11 @@ def check_still(film: Film, output: Path, overwrite: bool) -> None:
     check_place(film.path, output, overwrite, film_format=False)
 
 
-def _frame(film: Film, look: Look, frame: int, device: str) -> Painted:
-    """One frame, painted."""
-    *_, last = _colored(film, look, [(frame, frame + 1)], device)
-    return last
+def _colored(film: Film, look: Look, spans: Sequence[tuple[int, int]], device: str) -> Generator[Painted, None, None]:
+    """Yield the painted frames of the spans in order, at most a chunk at a time.
 
-
-def _colored(film: Film, look: Look, spans: Sequence[tuple[int, int]], device: str) -> Iterator[Painted]:
-    """Yield the painted frames of the spans in order, at most a chunk at a time."""
+    The masks of their edits are there only until the next frames are asked for, or the generator is closed.
+    """
     from ..models.painter import Painter
 
     painter = Painter(pick_device(device), weights=look.weights, vivid=look.vivid)

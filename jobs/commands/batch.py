@@ -213,17 +213,12 @@ def run(arguments: list[str] | None = None) -> int:
     """Run the command. Returns its exit code: 0 all films done, 1 some failed; for errors see `options.ended`."""
     arguments = sys.argv[1:] if arguments is None else arguments
     if arguments[:1] == ["status"]:
-        code, message = options.ended(status_app, arguments[1:], f"{NAME} status")
-    else:
-        code, message = options.ended(app, arguments, NAME)
-    for line in message.splitlines():
-        print(f"{NAME}: {line}", file=sys.stderr)
-    return code
+        return options.run_command(status_app, arguments[1:], f"{NAME} status")
+    return options.run_command(app, arguments, NAME)
 
 
 def main() -> None:
-    with suppress(BrokenPipeError):  # the reader of our output has ended
-        sys.exit(run())
+    options.exit_with(run)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, Literal
@@ -85,6 +88,20 @@ def ended(app: typer.Typer, arguments: list[str] | None, name: str) -> tuple[int
         return 2 if isinstance(error, UserError) else 1, str(error)
     # Typer's code for Ctrl-C is 130.
     return code, "stopped; the same command continues from here." if code == 130 else ""
+
+
+def run_command(app: typer.Typer, arguments: list[str] | None, name: str) -> int:
+    """Run a command and print its message on stderr, each line after the command's name. Returns the exit code."""
+    code, message = ended(app, arguments, name)
+    for line in message.splitlines():
+        print(f"{name}: {line}", file=sys.stderr)
+    return code
+
+
+def exit_with(run: Callable[[], int]) -> None:
+    """End the process with the exit code of `run`."""
+    with suppress(BrokenPipeError):  # the reader of our output has ended
+        sys.exit(run())
 
 
 def _terminate(signum: int, frame: FrameType | None) -> None:

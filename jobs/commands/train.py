@@ -1,7 +1,6 @@
 """`semcolor-train`: the training command; with --workers, several processes or machines through Ray Train."""
 
 import sys
-from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -10,7 +9,7 @@ import typer
 from ...errors import SemcolorError, UserError
 from ...models import has_cuda
 from ...models.training.config import TrainingSettings
-from . import options as command
+from . import options
 
 NAME = "semcolor-train"
 TRIES = 3
@@ -83,7 +82,7 @@ def _command(
     ] = 1,
     address: Annotated[str | None, typer.Option(metavar="HOST:PORT", help="A Ray cluster for --workers.")] = None,
     test: Annotated[list[str] | None, typer.Option(help="Sources whose test photos are reported.  [all]")] = None,
-    version: command.Version = False,
+    version: options.Version = False,
 ) -> None:
     """Train semcolor's networks. Run again with the same --out to go on after an interruption.
 
@@ -133,15 +132,11 @@ def _command(
 
 def run(arguments: list[str] | None = None) -> int:
     """The command's exit code; see `options.ended`."""
-    code, message = command.ended(app, arguments, NAME)
-    if message:
-        print(f"{NAME}: {message}", file=sys.stderr)
-    return code
+    return options.run_command(app, arguments, NAME)
 
 
 def main() -> None:
-    with suppress(BrokenPipeError):  # the reader of our output has left
-        sys.exit(run())
+    options.exit_with(run)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import time
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -343,15 +342,11 @@ def _raft_weights(motion: str, weights: Path | None) -> Path | None:
 
 def run(arguments: list[str] | None = None) -> int:
     """Run the command. Returns its exit code; see `options.ended`."""
-    code, message = options.ended(app, arguments, NAME)
-    if message:
-        print(f"{NAME}: {message}", file=sys.stderr)
-    return code
+    return options.run_command(app, arguments, NAME)
 
 
 def main() -> None:
-    with suppress(BrokenPipeError):  # the reader of our output has ended
-        sys.exit(run())
+    options.exit_with(run)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ import skimage.io
 from common import DATA, Results, Row, mean_row, options, run
 from semcolor.models.checkpoint import load
 from semcolor.models.training.dataset import DataFolder
-from semcolor.models.training.evaluate import evaluate, looks
+from semcolor.models.training.evaluate import colorized_photos, evaluate
 from support.films import PHOTOS, photo
 
 COLORFULNESS = 0.5, 0.7, 0.9
@@ -48,7 +48,7 @@ def measure_photos(
         rows = []
         for source in sources:
             photos = folder.photos(split, [source])[: given.photos]
-            seen = list(looks(model, folder, photos, size))
+            seen = list(colorized_photos(model, folder, photos, size))
             figures = [evaluate(seen, folder, float(vivid))[0] for vivid in VIVID]
             curve = np.array([(figure.colourfulness, figure.ratio) for figure in figures])
             rows.append(row_of(source, len(photos), curve))

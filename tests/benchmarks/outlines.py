@@ -18,8 +18,8 @@ import cv2
 import numpy as np
 from common import Results, Row, options, run
 from footage import Clip, filled, marked, masks, overlap, read, resized
+from semcolor.flow.planes import halve
 from semcolor.flow.snap import REACH, snap
-from semcolor.flow.warp import halve
 from support.films import photo
 from support.motions import texture
 

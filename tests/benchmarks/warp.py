@@ -21,7 +21,8 @@ import torch.nn.functional as F
 from common import Results, Row, options, run
 from footage import all_clips, lab, read
 from semcolor.flow.motion import Dis
-from semcolor.flow.warp import halve, remap, sources
+from semcolor.flow.planes import halve
+from semcolor.flow.warp import remap, sources
 
 PICTURES = ((2, 128, 224), (62, 64, 112))
 """Channels, height, width of what is warped: chroma, and the labels' probabilities, of a network size of 256x448."""

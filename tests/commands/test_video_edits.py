@@ -53,7 +53,7 @@ def test_edits_give_the_same_bytes_however_it_is_cut(film, tmp_path, ray_running
         results.append((packets(output, "video"), packets(maps, "video"), summary.read_text()))
     assert results[0] == results[1]
     whole, alone = open_film(film), tmp_path / "alone.mkv"
-    look = Look(size=64, sheet=read_sheet(sheet), device="cpu")
+    look = Look(size=64, sheet=read_sheet(sheet))
     colorize(whole, alone, look, encoding=choose_encoding(whole, "ffv1"))
     assert packets(alone, "video") == results[0][0]
 

@@ -319,6 +319,20 @@ def test_the_python_interface_paints_a_span_a_still_and_a_map_as_the_whole_film(
         semcolor.still(film, 0, tmp_path / "still.mp4", look)
 
 
+def test_a_still_shows_an_edit_of_color_alone(disc_film, tmp_path):
+    """Its masks are read only when the picture is composed."""
+    path, masks = disc_film
+    film = semcolor.open_film(path)
+    edit = {"frame": 40, "region": {"box": _disc_box(masks, 20)}, "action": {"colour": "#aa2222"}}
+    look = semcolor.Look(size=64, sheet=Sheet.model_validate({"edits": [edit]}))
+    before, after = (
+        semcolor.still(film, 40, tmp_path / f"{name}.png", one).astype(int)
+        for name, one in (("before", semcolor.Look(size=64)), ("after", look))
+    )
+    redder = (after - before)[..., 0] - (after - before)[..., 2]
+    assert redder[masks[20]].mean() > 20 and np.median(abs(redder[~masks[20]])) == 0
+
+
 @pytest.mark.slow
 def test_a_reference_brings_its_colors(tmp_path):
     """The film is grey, the reference the same photo with its colours turned round."""
