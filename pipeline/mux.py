@@ -166,6 +166,8 @@ def _add_picture(out: Any, template: Any, source: Any, film: Film, encoding: Enc
     stream.time_base = film.time_base
     for name, value in encoding.tags.items():
         setattr(stream.codec_context, name, value)
+    if encoding.part_format == "mov":  # the tag of ProRes names its profile
+        stream.codec_context.codec_tag = template.codec_context.codec_tag
     stream.codec_context.field_order = encoding.field_order
     stream.codec_context.sample_aspect_ratio = encoding.sample_aspect
     stream.codec_context.framerate = encoding.rate

@@ -1,7 +1,7 @@
 """Edits of labels and colours.
 
-    sheet        the JSON that people write, read strictly
-    resolve      a sheet resolved for a film: moments → frames, regions → masks
-    references   the colours of photos, label by label
-    apply        resolved edits applied to frames
+sheet        the JSON that people write, read strictly
+resolve      a sheet resolved for a film: moments → frames, regions → masks
+references   the colours of photos, label by label
+apply        resolved edits applied to frames
 """
