@@ -35,6 +35,9 @@ KEPT_MATRICES = {1: "bt709", 5: "bt601", 6: "bt601", 9: "bt2020"}
 MOST_ASPECT = 16
 """Greatest ratio between the sides of a frame at display, because the networks see the whole frame."""
 
+TOO_LARGE = f"frames of at most {MOST_PIXELS} pixels (8192x8192) can be colorized."
+"""End of the sentence that refuses larger frames."""
+
 BOTTOM_FIRST = (3, 4)
 """Values of FFmpeg's AVFieldOrder that show the bottom field first: BB and TB. TT (2) and BT (5) show the top first."""
 
@@ -217,7 +220,13 @@ def _look(path: str, container: Any) -> Film:
         raise InputError(f"{path}: there is no decoder for its pictures; convert it to another codec first.")
     _check_extent(path, stream)
 
-    frame = next(iter(container.decode(stream)), None)
+    try:
+        frame = next(iter(container.decode(stream)), None)
+    except av.error.FFmpegError as error:
+        if stream.codec_context.width and stream.codec_context.height:
+            raise
+        # FFmpeg forgets a size beyond the limit that `open_container` sets.
+        raise InputError(f"{path}: its header states no size of its frames that can be used; {TOO_LARGE}") from error
     if frame is None:
         raise InputError(f"{path} holds no frames.")
     luma_fmt, bits, range_of_format = luma_format(path, frame.format)
@@ -264,10 +273,7 @@ def _check_extent(path: str, stream: Any) -> None:
     """Raise InputError if a stream's header states pictures or a table of frames beyond the limits."""
     width, height = stream.codec_context.width, stream.codec_context.height
     if width * height > MOST_PIXELS:
-        raise InputError(
-            f"{path}: its frames have {width}x{height} pixels, and at most {MOST_PIXELS} (8192x8192) can be "
-            f"colorized; make the film smaller first."
-        )
+        raise InputError(f"{path}: its frames have {width}x{height} pixels; {TOO_LARGE}")
     aspect = Fraction(width, height or 1) * Fraction(stream.sample_aspect_ratio or 1)
     if height and not Fraction(1, MOST_ASPECT) <= aspect <= MOST_ASPECT:
         raise InputError(

@@ -155,6 +155,10 @@ def _system(url: str) -> tuple[Any, str]:
         ) from error
     except ValueError as error:
         raise UserError(f"{url}: {error}.") from error
+    except OSError as error:
+        raise SemcolorError(f"{url} cannot be reached: {error}") from error
+    except Exception as error:  # fsspec's file systems check their URLs each in their own way
+        raise UserError(f"{url} is not a URL that can be read ({type(error).__name__}: {error}).") from error
 
 
 def _stat(info: dict[str, Any]) -> tuple[int, int]:
