@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
+from io import TextIOWrapper
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, Literal
@@ -75,6 +77,8 @@ def ended(app: typer.Typer, arguments: list[str] | None, name: str) -> tuple[int
     that the command returns. With SEMCOLOR_DEBUG=1, errors are raised as tracebacks instead.
     """
     signal.signal(signal.SIGTERM, _terminate)
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # names of files need not be text; stderr does it by itself
     try:
         code = typer.main.get_command(app).main(arguments, prog_name=name, standalone_mode=False) or 0
     except TyperException as error:
