@@ -83,7 +83,7 @@ def connected(address: str | None, cpus: int, store_bytes: int, spill: Path) -> 
     quiet = {"log_to_driver": False, "logging_level": "ERROR", "configure_logging": True}
     with _session(spill) if address is None else nullcontext() as session:
         with _keeping_handlers(), _in_plain_folder():
-            if address is None:
+            if session:
                 low, high = (mb << 20 for mb in STORE_MB)
                 try:
                     ray.init(

@@ -281,7 +281,8 @@ class PartEncoder:
         """
         e = self.encoding
         ch, cw = chroma_size(e.width, e.height, e.pix_fmt)
-        given, dtype = (np.uint8 if bits == 8 else np.uint16 for bits in (e.bits - e.shift, e.bits))
+        given = np.uint8 if e.bits - e.shift == 8 else np.uint16
+        dtype = np.uint8 if e.bits == 8 else np.uint16
         _expect("luma", luma, (len(chunk), e.height, e.width), given)
         if e.pix_fmt != "gray":
             _expect("chroma", chroma, (len(chunk), 2, ch, cw), given)
