@@ -41,6 +41,8 @@ PRESETS = Literal[
 
 def _file_name(value: Any, check: ValidatorFunctionWrapHandler) -> str:
     """A name that is not UTF-8 as it is, which pydantic would refuse; any other value as pydantic takes it."""
+    if isinstance(value, str) and "\0" in value:
+        raise ValueError("a name of a file cannot have a byte of value 0")
     return value if isinstance(value, str) and not is_utf8(value) else check(value)
 
 
@@ -224,7 +226,7 @@ def _json_lines(lines: Iterable[str]) -> Rows:
             continue
         try:
             row = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             yield number, f"this is not JSON ({error})."
             continue
         yield number, row if isinstance(row, dict) else 'this is not an object; write {"source": "film.mp4"}.'

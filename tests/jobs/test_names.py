@@ -9,12 +9,14 @@ import sys
 from pathlib import Path
 
 import pytest
+from semcolor.errors import UserError
 from semcolor.jobs.batch.manifest import Wish, read_request
 from semcolor.jobs.batch.plan import make_plan, target_of
 from semcolor.jobs.batch.report import write_summary
 from semcolor.jobs.batch.state import Record, Records, Try
 from semcolor.jobs.commands import batch, video
 from semcolor.jobs.film.workdir import work_folder
+from semcolor.pipeline.edits.sheet import read_sheet
 from semcolor.pipeline.files import is_utf8
 from semcolor.pipeline.film import open_film
 from support.films import make_film, shot
@@ -92,6 +94,19 @@ def test_a_wish_still_refuses_what_is_no_name() -> None:
         Wish.model_validate({"source": 3})
     with pytest.raises(ValueError, match="at least 1 character"):
         Wish.model_validate({"source": ""})
+
+
+def test_a_manifest_of_nonsense_is_a_list_of_mistakes(tmp_path: Path) -> None:
+    manifest = tmp_path / "films.jsonl"
+    manifest.write_text('{"source": "a\\u0000b.mkv"}\n{"source": ' + "[" * 100_000 + "\n")
+    first, second = read_request([str(manifest)], {}).asked
+    assert "cannot have a byte of value 0" in str(first) and "this is not JSON (maximum recursion" in str(second)
+
+
+def test_edits_of_nonsense_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "deep.json").write_text("[" * 100_000)
+    with pytest.raises(UserError, match="is not JSON"):
+        read_sheet(tmp_path / "deep.json")
 
 
 @pytest.mark.ray
