@@ -18,7 +18,7 @@ from semcolor.errors import InputError
 from semcolor.jobs.commands import video
 from semcolor.pipeline.encode import choose_encoding
 from semcolor.pipeline.film import open_film
-from semcolor.pipeline.opening import open_container
+from semcolor.pipeline.opening import ALLOWED, open_container
 from semcolor.pipeline.outputs import check_output
 from semcolor.pipeline.reader import FilmReader
 from support.films import make_film, photo, shot
@@ -299,3 +299,10 @@ def test_pictures_with_exif_data(codec: str, suffix: str, tmp_path: Path) -> Non
     assert film.frames == 4 and film.display_matrix == (() if codec == "tiff" else turned)
     assert sum(len(frames.chunk) for frames in FilmReader(film)) == 4
     check_output(film, tmp_path / "out.mkv", choose_encoding(film))
+
+
+def test_the_allowed_formats_are_those_of_ffmpeg() -> None:
+    names = {name for known in av.formats_available for name in known.split(",")}
+    assert names >= ALLOWED
+    followers = {"concat", "hls", "dash", "sdp", "rtsp", "imf", "image2", "lavfi", "mlv", "vobsub", "avisynth", "tty"}
+    assert not followers & ALLOWED and not [name for name in ALLOWED if name.endswith("_pipe")]
