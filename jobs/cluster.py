@@ -12,6 +12,7 @@ from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 
 from ..errors import SemcolorError, UserError
+from ..pipeline.files import is_utf8
 
 PREFIX = "semcolor-"
 """Prefix of the name of the folder with Ray's own files."""
@@ -74,12 +75,15 @@ def connected(address: str | None, cpus: int, store_bytes: int, spill: Path) -> 
         return
     # Ray prints a page for every worker that dies, whatever its log settings. `film.recovery` reports it in one line.
     ray._private.worker.listen_error_messages = lambda *_: None
+    # Ray records the command with its arguments, and fails if a name in them is not UTF-8.
+    command = ray._private.utils.get_entrypoint_name().encode(errors="replace").decode()
+    ray._private.utils.get_entrypoint_name = lambda: command
     if address:
         _check_address(address)
     quiet = {"log_to_driver": False, "logging_level": "ERROR", "configure_logging": True}
     with _session(spill) if address is None else nullcontext() as session:
-        with _keeping_handlers():
-            if address is None:
+        with _keeping_handlers(), _in_plain_folder():
+            if session:
                 low, high = (mb << 20 for mb in STORE_MB)
                 try:
                     ray.init(
@@ -88,7 +92,7 @@ def connected(address: str | None, cpus: int, store_bytes: int, spill: Path) -> 
                         num_cpus=cpus,
                         include_dashboard=False,
                         object_store_memory=min(max(store_bytes, low), high),
-                        object_spilling_directory=str(spill),
+                        object_spilling_directory=_spill_folder(spill, session),
                         _temp_dir=str(session),
                         **quiet,
                     )
@@ -105,6 +109,30 @@ def connected(address: str | None, cpus: int, store_bytes: int, spill: Path) -> 
             yield
         finally:
             ray.shutdown()
+
+
+@contextmanager
+def _in_plain_folder() -> Iterator[None]:
+    """Leave the current folder while Ray starts if its name is not UTF-8, since Ray tells its workers that name."""
+    here = os.getcwd()
+    if is_utf8(here):
+        yield
+        return
+    os.chdir("/")
+    try:
+        yield
+    finally:
+        os.chdir(here)
+
+
+def _spill_folder(spill: Path, session: Path) -> str:
+    """The path of `spill` as Ray can take it: Ray takes only UTF-8, so another name is reached by a link."""
+    if is_utf8(str(spill)):
+        return str(spill)
+    spill.mkdir(exist_ok=True)
+    link = session / "spill"
+    link.symlink_to(spill)
+    return str(link)
 
 
 @contextmanager

@@ -9,6 +9,7 @@ Records that all stages share:
 
 Opening the film:
     storage       films at URLs, read and uploaded through fsspec
+    opening       opens containers of films, and nothing else
     probe         the table of time stamps, read from the container
     film          open_film: the film's properties, and when each frame is shown
     timecode      moments and ranges as people write them

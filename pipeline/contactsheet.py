@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
-import av
 import cv2
 import numpy as np
+
+from .opening import open_container
 
 HEIGHT = 200
 """Height of a tile in pixels."""
@@ -28,7 +29,7 @@ def contact_sheet(films: dict[str, Path], output: Path, rows: int = 6) -> None:
 
 def _frames(path: Path, count: int) -> list[np.ndarray]:
     """`count` frames (H, W, 3) uint8 R'G'B': the middle frame of each of `count` equal stretches of the film."""
-    with av.open(str(path)) as container:
+    with open_container(path) as container:
         total = sum(1 for packet in container.demux(video=0) if packet.size)
         wanted = {(2 * i + 1) * total // (2 * count) for i in range(count)}
         container.seek(0)

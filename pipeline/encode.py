@@ -8,8 +8,10 @@ The number of threads is fixed: the bytes of x264, x265 and ffv1 depend on it, a
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
+import io
+from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import cache
 from pathlib import Path
 from typing import IO, Any
 
@@ -41,8 +43,8 @@ all machines with SSSE3 or better, at the same speed."""
 INTERLACED_DCT, INTERLACED_ME, GLOBAL_HEADER = 1 << 18, 1 << 29, 1 << 22
 """FFmpeg's AV_CODEC_FLAG_INTERLACED_DCT, …_INTERLACED_ME and …_GLOBAL_HEADER."""
 
-NUT_OPTIONS = {"fflags": "+bitexact", "avoid_negative_ts": "disabled"}
-"""Options of the NUT muxer: the same bytes every time, and time stamps that are not moved."""
+PART_OPTIONS = {"fflags": "+bitexact", "avoid_negative_ts": "disabled"}
+"""Options of a part's muxer: the same bytes every time, and time stamps that are not moved."""
 
 OWN_OPTIONS = {
     "libx265": {"x265-params": "log-level=error:frame-threads=2:pools=4"},
@@ -50,6 +52,12 @@ OWN_OPTIONS = {
     "ffv1": {"level": "3", "g": "1", "slices": "4", "slicecrc": "1"},
 }
 """Codec → the options that it always gets."""
+
+DNXHR = {8: {"profile": "dnxhr_hq"}, 10: {"profile": "dnxhr_hqx"}, 12: {"profile": "dnxhr_hqx"}}
+"""Bits of a sample → options of dnxhd. These profiles take any size of picture; DNxHD itself takes a few sizes."""
+
+DEPTHS = (8, 9, 10, 12, 14, 16)
+"""Bits of a sample in the pixel formats of FFmpeg's encoders."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +87,21 @@ class Encoding:
     """Colour tags (ITU-T H.273): primaries, transfer characteristics, matrix; 2 for unknown."""
     full_range: bool = False
     """Whether luma uses the full range (0..255 at 8 bits) instead of the limited one (16..235)."""
+    shift: int = field(default=0, repr=False)
+    """Bits by which luma and chroma are shifted to the left, for a codec that has only more bits than the film.
+
+    It follows from the film and the codec, so it is no part of the digest of a job's settings.
+    """
+
+    @property
+    def bits(self) -> int:
+        """Bits of a sample in the coded film."""
+        return av.VideoFormat(self.pix_fmt).components[0].bits
+
+    @property
+    def part_format(self) -> str:
+        """FFmpeg's name of the container in which the parts of a film are kept."""
+        return _part_format(self.codec)
 
     @property
     def tags(self) -> dict[str, int]:
@@ -89,6 +112,15 @@ class Encoding:
             "colorspace": self.colorspace,
             "color_range": int(ColorRange.JPEG if self.full_range else ColorRange.MPEG),
         }
+
+
+@cache
+def _part_format(codec: str) -> str:
+    """``nut`` where NUT can hold the codec, else ``mov``."""
+    with contextlib.suppress(ValueError):
+        av.open(io.BytesIO(), "w", format="nut").add_stream(codec)
+        return "nut"
+    return "mov"
 
 
 def chroma_size(width: int, height: int, pix_fmt: str) -> tuple[int, int]:
@@ -126,15 +158,15 @@ def choose_encoding(
     """
     encoder = check_codec(codec)
     known = {f.name for f in encoder.video_formats or ()}
-    depth = "" if film.bits == 8 else f"{film.bits}le"
     sampling = ("444",) if film.width % 2 or film.height % 2 else ("420", "422", "444")
-    pix_fmt = next((f for s in sampling if (f := f"yuv{s}p{depth}") in known), None)
-    if pix_fmt is None:
+    formats = [(d, f"yuv{s}p" if d == 8 else f"yuv{s}p{d}le") for d in DEPTHS if d >= film.bits for s in sampling]
+    depth, pix_fmt = next((entry for entry in formats if entry[1] in known), (0, ""))
+    if not pix_fmt:
         able = "libx264, libx265 or ffv1" if film.bits in (8, 10) else "ffv1"
         raise OutputError(
             f"--codec {codec} cannot keep {film.bits}-bit luma of {film.width}x{film.height} pixels; use {able}."
         )
-    options = dict(OWN_OPTIONS.get(codec, {}))
+    options = dict(DNXHR.get(depth, {}) if codec == "dnxhd" else OWN_OPTIONS.get(codec, {}))
     names = {option.name for option in av.CodecContext.create(codec, "w").supported_options.private}
     if "crf" in names:
         options["crf"] = f"{crf:g}"
@@ -156,6 +188,7 @@ def choose_encoding(
         trc=film.trc,
         colorspace=film.colorspace,
         full_range=film.full_range,
+        shift=depth - film.bits,
     )
     try:
         _open(encoding, av.CodecContext.create(codec, "w"))
@@ -206,7 +239,7 @@ def _open(encoding: Encoding, context: Any) -> None:
 
 
 class PartEncoder:
-    """Encodes the frames of one part into a NUT file. End with `close` or `abort`.
+    """Encodes the frames of one part into a NUT or MOV file. End with `close` or `abort`.
 
     NUT has no negative time stamps, so in the file they are counted from the film's first time stamp.
     """
@@ -214,7 +247,7 @@ class PartEncoder:
     def __init__(self, target: Path | IO[bytes], encoding: Encoding, origin: int) -> None:
         """
         Args:
-            target: path of the NUT file, or an open file.
+            target: path of the file, or an open file.
             encoding: encoding of the frames.
             origin: the film's first time stamp, in units of `Film.time_base`.
         """
@@ -222,7 +255,10 @@ class PartEncoder:
         self.origin = origin
         self.target = target
         file = str(target) if isinstance(target, Path) else target
-        self._container = av.open(file, "w", format="nut", container_options=NUT_OPTIONS)
+        options = dict(PART_OPTIONS)
+        if encoding.part_format == "mov":  # the delay of a late first frame is stored in the movie's own time scale
+            options["movie_timescale"] = str(encoding.time_base.denominator)
+        self._container = av.open(file, "w", format=encoding.part_format, container_options=options)
         try:
             self._stream: Any = self._container.add_stream(encoding.codec, rate=encoding.rate)
             self._stream.time_base = encoding.time_base
@@ -237,7 +273,7 @@ class PartEncoder:
 
         Args:
             chunk: the frames' time stamps and fields.
-            luma: (N, H, W) uint8, or uint16 for formats above 8 bits.
+            luma: (N, H, W) uint8, or uint16 above 8 bits, with `Encoding.shift` bits fewer than the coded film has.
             chroma: (N, 2, ch, cw) of luma's type: Cb and Cr; None for the pixel format `gray`.
 
         Raises:
@@ -245,15 +281,18 @@ class PartEncoder:
         """
         e = self.encoding
         ch, cw = chroma_size(e.width, e.height, e.pix_fmt)
-        dtype = np.uint8 if av.VideoFormat(e.pix_fmt).components[0].bits == 8 else np.uint16
-        _expect("luma", luma, (len(chunk), e.height, e.width), dtype)
+        given = np.uint8 if e.bits - e.shift == 8 else np.uint16
+        dtype = np.uint8 if e.bits == 8 else np.uint16
+        _expect("luma", luma, (len(chunk), e.height, e.width), given)
         if e.pix_fmt != "gray":
-            _expect("chroma", chroma, (len(chunk), 2, ch, cw), dtype)
+            _expect("chroma", chroma, (len(chunk), 2, ch, cw), given)
         for n, pts in enumerate(chunk.pts):
             frame = av.VideoFrame(e.width, e.height, e.pix_fmt)
             for plane, samples in zip(frame.planes, (luma[n], *(() if chroma is None else chroma[n])), strict=True):
-                rows = np.frombuffer(plane, dtype).reshape(-1, plane.line_size // samples.itemsize)
+                rows = np.frombuffer(plane, dtype).reshape(-1, plane.line_size // np.dtype(dtype).itemsize)
                 rows[: samples.shape[0], : samples.shape[1]] = samples
+                if e.shift:
+                    rows <<= e.shift
             self._encode(frame, pts, chunk.interlaced[n])
 
     def write_rgb(self, chunk: Chunk, pictures: np.ndarray) -> None:

@@ -7,6 +7,15 @@ import os
 from pathlib import Path
 
 
+def is_utf8(name: str) -> bool:
+    """Whether a file's name is UTF-8. Python keeps other bytes of a name as surrogate escapes."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def commit(temporary: Path, path: Path) -> str:
     """Move a finished file to its path, durably and atomically. Returns its SHA-256, hexadecimal."""
     digest = file_sha256(temporary)

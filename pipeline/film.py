@@ -10,17 +10,20 @@ import hashlib
 import os
 import struct
 from dataclasses import dataclass, field
+from enum import Enum
 from fractions import Fraction
 from typing import Any
 
 import av
 import numpy as np
+from av.sidedata.sidedata import Type as SideDataType
 from av.stream import Disposition
 from av.video.reformatter import ColorRange
 
 from ..errors import InputError, UserError
-from .probe import frame_table
-from .storage import is_url, open_container, open_file, size_of
+from .opening import MOST_PIXELS, open_container
+from .probe import MOST_FRAMES, TOO_LONG, frame_table
+from .storage import is_url, open_file, size_of
 from .timecode import Moment, parse_moment, timecode
 
 PICTURES = Disposition.attached_pic | Disposition.timed_thumbnails
@@ -28,6 +31,12 @@ PICTURES = Disposition.attached_pic | Disposition.timed_thumbnails
 
 KEPT_MATRICES = {1: "bt709", 5: "bt601", 6: "bt601", 9: "bt2020"}
 """Matrix coefficients (ITU-T H.273, table 4) that the output keeps."""
+
+MOST_ASPECT = 16
+"""Greatest ratio between the sides of a frame at display, because the networks see the whole frame."""
+
+TOO_LARGE = f"frames of at most {MOST_PIXELS} pixels (8192x8192) can be colorized."
+"""End of the sentence that refuses larger frames."""
 
 BOTTOM_FIRST = (3, 4)
 """Values of FFmpeg's AVFieldOrder that show the bottom field first: BB and TB. TT (2) and BT (5) show the top first."""
@@ -183,6 +192,8 @@ def open_film(path: str | os.PathLike[str]) -> Film:
             raise InputError(f"{path}: no such file.")
         if os.path.isdir(path):
             raise InputError(f"{path} is a folder; give one film (a video file).")
+        if not os.path.isfile(path):
+            raise InputError(f"{path} is a pipe or a device; give one film (a video file).")
         if not os.access(path, os.R_OK):
             raise InputError(f"{path} cannot be read: permission denied.")
     if size_of(path) == 0:
@@ -201,16 +212,21 @@ def open_film(path: str | os.PathLike[str]) -> Film:
 def _look(path: str, container: Any) -> Film:
     names = container.format.name
     stream = next((s for s in container.streams.video if not s.disposition & PICTURES), None)
-    if names == "tty" or (stream is None and not container.streams.audio):
+    if stream is None and not container.streams.audio:
         raise InputError(f"{path} is not a video.")
     if stream is None:
         raise InputError(f"{path} has sound but no pictures; give a film.")
-    if names == "image2" or names.endswith("_pipe"):
-        raise InputError(f"{path} is a still picture; give a film (a video file).")
     if stream.codec_context is None:
         raise InputError(f"{path}: there is no decoder for its pictures; convert it to another codec first.")
+    _check_extent(path, stream)
 
-    frame = next(iter(container.decode(stream)), None)
+    try:
+        frame = next(iter(container.decode(stream)), None)
+    except av.error.FFmpegError as error:
+        if stream.codec_context.width and stream.codec_context.height:
+            raise
+        # FFmpeg forgets a size beyond the limit that `open_container` sets.
+        raise InputError(f"{path}: its header states no size of its frames that can be used; {TOO_LARGE}") from error
     if frame is None:
         raise InputError(f"{path} holds no frames.")
     luma_fmt, bits, range_of_format = luma_format(path, frame.format)
@@ -253,6 +269,21 @@ def _look(path: str, container: Any) -> Film:
     )
 
 
+def _check_extent(path: str, stream: Any) -> None:
+    """Raise InputError if a stream's header states pictures or a table of frames beyond the limits."""
+    width, height = stream.codec_context.width, stream.codec_context.height
+    if width * height > MOST_PIXELS:
+        raise InputError(f"{path}: its frames have {width}x{height} pixels; {TOO_LARGE}")
+    aspect = Fraction(width, height or 1) * Fraction(stream.sample_aspect_ratio or 1)
+    if height and not Fraction(1, MOST_ASPECT) <= aspect <= MOST_ASPECT:
+        raise InputError(
+            f"{path}: one side of its frames is shown more than {MOST_ASPECT} times as long as the other; crop the "
+            f"film, or correct the shape of its pixels."
+        )
+    if stream.frames > MOST_FRAMES:
+        raise InputError(f"{path}: it states {stream.frames} frames; {TOO_LONG}")
+
+
 def matrix_tag(frame: Any) -> int:
     """The matrix tag of a frame, one of `KEPT_MATRICES`. Without a usable tag, the height decides, as in players.
 
@@ -264,10 +295,18 @@ def matrix_tag(frame: Any) -> int:
 
 def display_matrix(frame: Any) -> tuple[int, ...]:
     """FFmpeg's nine numbers for rotation and mirroring of a frame at display; () for none."""
+    SideDataType._missing_ = classmethod(_unknown_side_data)  # type: ignore[assignment]
     for side in frame.side_data:
-        if side.type.name == "DISPLAYMATRIX":
+        if side.type.name == "DISPLAYMATRIX" and side.buffer_size == 36:
             return struct.unpack("=9i", bytes(side))
     return ()
+
+
+def _unknown_side_data(kind: type[Enum], value: object) -> Enum:
+    """A type of side data that FFmpeg has and PyAV lacks, such as EXIF. PyAV would read none of a frame's side data."""
+    member = object.__new__(kind)
+    member._name_, member._value_ = f"UNKNOWN_{value}", value
+    return member
 
 
 def luma_format(path: str, fmt: Any) -> tuple[str, int, bool]:

@@ -31,8 +31,8 @@ from ..errors import AssembleError
 from .containers import WITHOUT_PTS, muxer_options, output_format
 from .encode import Encoding
 from .film import KEPT_MATRICES, Film, display_matrix, matrix_tag
+from .opening import open_container
 from .parts import Part
-from .storage import open_container
 
 CONTAINER_TAGS = {"major_brand", "minor_version", "compatible_brands", "encoder", "duration"}
 """Metadata of a container that describe the source's file, not the film. Not copied: the muxer writes its own."""
@@ -105,7 +105,7 @@ def join_parts(
 
     Args:
         film: the source.
-        files: the NUT files of all parts, in order.
+        files: the files of all parts, in order.
         target: the file to write.
         container: FFmpeg's name of the container.
         copy_streams: whether the source's other streams, chapters and metadata are copied.
@@ -118,7 +118,7 @@ def join_parts(
     """
     with contextlib.ExitStack() as stack:
         source = stack.enter_context(open_container(film.path))
-        first = stack.enter_context(_open_part(files[0]))
+        first = stack.enter_context(open_container(files[0]))
         out: Any = av.open(
             str(target) if isinstance(target, Path) else target,
             "w",
@@ -166,6 +166,8 @@ def _add_picture(out: Any, template: Any, source: Any, film: Film, encoding: Enc
     stream.time_base = film.time_base
     for name, value in encoding.tags.items():
         setattr(stream.codec_context, name, value)
+    if encoding.part_format == "mov":  # the tag of ProRes names its profile
+        stream.codec_context.codec_tag = template.codec_context.codec_tag
     stream.codec_context.field_order = encoding.field_order
     stream.codec_context.sample_aspect_ratio = encoding.sample_aspect
     stream.codec_context.framerate = encoding.rate
@@ -194,12 +196,6 @@ def _is_chapter_track(source: Any, stream: Any) -> bool:
     return stream.type == "data" and bool(source.chapters()) and source.format.name.startswith("mov")
 
 
-def _open_part(file: File) -> Any:
-    if not isinstance(file, Path):
-        file.seek(0)
-    return av.open(str(file) if isinstance(file, Path) else file, format="nut")
-
-
 def _picture_packets(film: Film, files: Sequence[File], stream: Any, shift: int) -> Iterator[Any]:
     """Yield the parts' packets in coded order, with the decoding time stamps (dts) of one continuous stream.
 
@@ -209,7 +205,7 @@ def _picture_packets(film: Film, files: Sequence[File], stream: Any, shift: int)
 
     Args:
         film: the source.
-        files: the NUT files of all parts, in order.
+        files: the files of all parts, in order.
         stream: the output's stream of pictures.
         shift: added to all time stamps, in units of `Film.time_base`.
     """
@@ -217,7 +213,7 @@ def _picture_packets(film: Film, files: Sequence[File], stream: Any, shift: int)
     coded: list[int] = []
     extradata: set[bytes] = set()
     for file in files:
-        with _open_part(file) as part:
+        with open_container(file) as part:
             extradata.add(bytes(part.streams.video[0].codec_context.extradata or b""))
             coded += [origin + round(p.pts * p.time_base / film.time_base) for p in part.demux() if p.size]
     if len(extradata) > 1:
@@ -229,7 +225,7 @@ def _picture_packets(film: Film, files: Sequence[File], stream: Any, shift: int)
     lasts = {pts: d for pts, d in zip(shown, film.durations(0, len(shown)), strict=True)}
     n = 0
     for file in files:
-        with _open_part(file) as part:
+        with open_container(file) as part:
             for packet in part.demux():
                 if not packet.size:
                     continue
@@ -322,6 +318,4 @@ def _reopen(file: File, container: str) -> Any:
     """Open the output for reading."""
     # FFmpeg does not recognise a transport stream of only two frames.
     known = "mpegts" if container == "mpegts" else None
-    if not isinstance(file, Path):
-        file.seek(0)
-    return av.open(str(file) if isinstance(file, Path) else file, format=known)
+    return open_container(file, known)

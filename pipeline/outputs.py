@@ -87,19 +87,19 @@ def _try_container(film: Film, output: str, container: str, encoding: Encoding, 
     """Write two grey frames in memory with the source's other streams, and read them back. Raises OutputError."""
     frames = min(2, film.frames)
     part, result = io.BytesIO(), io.BytesIO()
-    encoder = PartEncoder(part, encoding, int(film.pts[0]))
     ch, cw = chroma_size(encoding.width, encoding.height, encoding.pix_fmt)
-    bits = av.VideoFormat(encoding.pix_fmt).components[0].bits
+    bits = encoding.bits - encoding.shift
     dtype = np.uint8 if bits == 8 else np.uint16
     pts = film.pts[:frames]
     stamps = tuple(map(int, pts))
     chunk = Chunk(0, 0, 0, True, stamps, durations=(0,) * frames, interlaced=(film.interlaced,) * frames)
     gray = 1 << (bits - 1)
     luma = np.full((frames, encoding.height, encoding.width), gray, dtype)
-    encoder.write(chunk, luma, None if encoding.pix_fmt == "gray" else np.full((frames, 2, ch, cw), gray, dtype))
-    encoder.close()
     suffix = Path(output).suffix
     try:
+        encoder = PartEncoder(part, encoding, int(film.pts[0]))
+        encoder.write(chunk, luma, None if encoding.pix_fmt == "gray" else np.full((frames, 2, ch, cw), gray, dtype))
+        encoder.close()
         copied = join_parts(film, [part], result, container, copy_streams, encoding, limit=64)
         verify(film, pts, result, container, encoding, copied)
     except (av.error.FFmpegError, ValueError, SemcolorError) as error:

@@ -11,7 +11,14 @@ import av
 import numpy as np
 
 from ..errors import InputError
-from .storage import open_container, open_file, size_of
+from .opening import open_container
+from .storage import open_file, size_of
+
+MOST_FRAMES = 10_000_000
+"""Greatest number of frames of a film: more than four days at 25 frames per second."""
+
+TOO_LONG = f"at most {MOST_FRAMES} frames can be colorized at once; cut the film into pieces."
+"""End of the sentence that refuses a longer film."""
 
 
 def frame_table(path: str, index: int) -> tuple[np.ndarray, int]:
@@ -45,6 +52,8 @@ def frame_table(path: str, index: int) -> tuple[np.ndarray, int]:
                     end = max(end, float((packet.pts + (packet.duration or 0)) * packet.time_base))
                 if packet.stream_index == index:
                     packets += 1
+                    if packets > MOST_FRAMES:
+                        raise InputError(f"{path}: {TOO_LONG}")
                     if not packet.is_discard:
                         found.append((packet.pts, packet.duration or 0))
         except av.error.FFmpegError as error:

@@ -28,8 +28,8 @@ from .cuts import BEHIND, CutFinder
 from .defaults import CHUNK, SIZE
 from .film import Film
 from .frames import Frames, Thumbs
+from .opening import open_container
 from .probe import stamped
-from .storage import open_container
 
 LUMA_BYTES = 128 << 20
 """Upper bound of a chunk's luma, in bytes. Larger frames get smaller chunks, down to the smallest permitted size."""

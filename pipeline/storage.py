@@ -13,7 +13,7 @@ import hashlib
 import os
 import re
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
@@ -55,16 +55,6 @@ def join(folder: Location, name: str) -> Location:
         return Path(os.path.normpath(folder / name))
     scheme, _, rest = folder.partition("://")
     return f"{scheme}://{os.path.normpath(PurePosixPath(rest, name.lstrip('/')))}"
-
-
-@contextmanager
-def open_container(path: str) -> Iterator[Any]:
-    """Open the film at a path or URL with PyAV for reading."""
-    import av
-
-    with ExitStack() as stack:
-        file = stack.enter_context(open_file(path)) if is_url(path) else path
-        yield stack.enter_context(av.open(file, metadata_errors="replace"))
 
 
 def open_file(path: str) -> IO[bytes]:
@@ -165,6 +155,10 @@ def _system(url: str) -> tuple[Any, str]:
         ) from error
     except ValueError as error:
         raise UserError(f"{url}: {error}.") from error
+    except OSError as error:
+        raise SemcolorError(f"{url} cannot be reached: {error}") from error
+    except Exception as error:  # fsspec's file systems check their URLs each in their own way
+        raise UserError(f"{url} is not a URL that can be read ({type(error).__name__}: {error}).") from error
 
 
 def _stat(info: dict[str, Any]) -> tuple[int, int]:

@@ -1,8 +1,9 @@
 """Encode a film in parts and commit each part durably, so that a run can resume after the last part.
 
-A part is a NUT file (exact time stamps). It ends where a shot ends or, in a long shot, at a multiple of `PART_STEP`
-frames of the shot. Part boundaries depend only on the film's cuts (`chunk.ends_part`), so a missing part can be made
-again between others, and several writers can make different parts at the same time.
+A part is a NUT file (exact time stamps), or a MOV file for the few codecs that NUT cannot hold, such as ProRes. It
+ends where a shot ends or, in a long shot, at a multiple of `PART_STEP` frames of the shot. Part boundaries depend only
+on the film's cuts (`chunk.ends_part`), so a missing part can be made again between others, and several writers can make
+different parts at the same time.
 
 Two more files belong to a part: the steadier's state at its end, and a receipt (JSON) with the digests of all its
 files. The receipt is written last: a part without a valid receipt does not exist. Every file is written under a
@@ -183,6 +184,7 @@ class PartWriter:
 
     def _path(self, kind: str, ending: str = "") -> Path:
         """Path of a file of the open part."""
-        plain = {"film": ".nut", "state": ".state", "notes": ".notes", "receipt": ".json"}
-        suffix = plain.get(kind, f".{kind}.nut")
+        suffix = {"state": ".state", "notes": ".notes", "receipt": ".json"}.get(kind)
+        if suffix is None:  # a film
+            suffix = f"{'' if kind == Kind.FILM else f'.{kind}'}.{self.encodings[Kind(kind)].part_format}"
         return self.folder / f"part-{self._begin:09}{suffix}{ending}"

@@ -14,12 +14,13 @@ import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePath
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
 
 from ...errors import UserError
 from ...pipeline.defaults import CODEC, CRF, PRESET, SIZE, STEADY, VIVID
+from ...pipeline.files import is_utf8
 from ...pipeline.look import Look
 from ...pipeline.storage import Location, is_url, join, listing, location_of
 
@@ -38,15 +39,26 @@ PRESETS = Literal[
 """Values of `--preset`."""
 
 
+def _file_name(value: Any, check: ValidatorFunctionWrapHandler) -> str:
+    """A name that is not UTF-8 as it is, which pydantic would refuse; any other value as pydantic takes it."""
+    if isinstance(value, str) and "\0" in value:
+        raise ValueError("a name of a file cannot have a byte of value 0")
+    return value if isinstance(value, str) and not is_utf8(value) else check(value)
+
+
+FileName = Annotated[str, WrapValidator(_file_name)]
+"""Name of a file, or template of one. Bytes that are not UTF-8 are kept as Python's surrogate escapes."""
+
+
 class Wish(BaseModel):
     """The settings of one film: a line of a manifest. The fields are named after the command's options."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    source: str = Field(min_length=1)
-    output: str | None = None
+    source: FileName = Field(min_length=1)
+    output: FileName | None = None
     """Template of the output's path; None: that of the command."""
-    labels: str | None = None
+    labels: FileName | None = None
     """Template of the label film's path; None: no label film."""
     size: int = Field(SIZE, ge=64, le=1024, multiple_of=32)
     codec: str = CODEC
@@ -54,7 +66,7 @@ class Wish(BaseModel):
     preset: PRESETS = PRESET
     steady: float = Field(STEADY, ge=0, le=1, allow_inf_nan=False)
     vivid: float = Field(VIVID, ge=0, le=2, allow_inf_nan=False)
-    weights: str | None = None
+    weights: FileName | None = None
     workers: int | None = Field(None, ge=1)
     """Number of artists; None: the scheduler decides. It does not change the output's bytes."""
 
@@ -214,7 +226,7 @@ def _json_lines(lines: Iterable[str]) -> Rows:
             continue
         try:
             row = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             yield number, f"this is not JSON ({error})."
             continue
         yield number, row if isinstance(row, dict) else 'this is not an object; write {"source": "film.mp4"}.'

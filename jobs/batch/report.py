@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from html import escape
+from pathlib import Path
 from typing import Any
 
 from ...pipeline.storage import is_url
@@ -127,7 +128,7 @@ def _row(film: dict[str, Any]) -> Iterator[str]:
         yield f"<td>{escape(film.get('error') or 'not begun, or stopped')}"
         return
     damaged = film.get("damaged") or []
-    link = film["output"] if is_url(film["output"]) else f"file://{film['output']}"
+    link = film["output"] if is_url(film["output"]) else Path(film["output"]).as_uri()
     yield f'<td><a href="{escape(link, quote=True)}">{escape(os.path.basename(film["output"]))}</a>'
     if damaged:
         yield f" ({len(damaged)} damaged frames were concealed by the decoder)"

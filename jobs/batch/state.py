@@ -28,14 +28,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from ... import __version__
 from ...errors import OutputError, UserError
 from ...pipeline import storage as remote
 from ...pipeline.files import move_into_place
 from ...pipeline.storage import is_url
-from .manifest import Wish
+from .manifest import FileName, Wish
 
 FOLDER = ".semcolor-batch"
 """Name of the folder with the state files."""
@@ -59,7 +59,8 @@ class Try(_Model):
 
     ended: float
     seconds: float
-    error: str
+    error: FileName
+    """A sentence, which may contain the names of files."""
 
 
 class Record(_Model):
@@ -67,19 +68,19 @@ class Record(_Model):
 
     batch: str = ""
     """`Batch.id` of the run of the batch that wrote this record."""
-    source: str
-    output: str
+    source: FileName
+    output: FileName
     state: Literal["running", "waiting", "failed", "done"]
     """``waiting``: until its next try, or until the batch is started again."""
     wish: dict[str, Any]
     """Settings that decide the output's bytes: `Wish.decisive`, with a digest in place of the path of the weights."""
-    labels: str | None = None
+    labels: FileName | None = None
     """Path of the label film."""
     source_stat: Stat
     """Size and time of the source."""
-    before: dict[str, Stat | None] = {}
+    before: dict[FileName, Stat | None] = {}
     """Output → its size and time before the work began. A different file that is there later is ours."""
-    outputs: dict[str, Stat] = {}
+    outputs: dict[FileName, Stat] = {}
     """Output → its size and time when the film was done."""
     fingerprint: str = ""
     """`Film.fingerprint` of the source."""
@@ -282,7 +283,7 @@ class Records:
     def write_batch(self, batch: Batch, state: Literal["running", "stopped", "finished"] | None = None) -> None:
         """Write the record of the batch, with the present time and, if given, a new state."""
         batch.state, batch.updated = state or batch.state, time.time()
-        write_whole(self.folder / "batch.json", [batch.model_dump_json()])
+        write_whole(self.folder / "batch.json", [json.dumps(batch.model_dump())])
 
     def plan(self) -> list[dict[str, Any]]:
         """The films to make when the batch was last started: key, source, output and bytes of each."""
@@ -303,20 +304,22 @@ class Records:
         """Write the record of a film, with the present time."""
         record.updated = time.time()
         # The record of a finished film must survive a power cut. For other films, the work folder has the same content.
-        write_whole(self.folder / "films" / f"{key}.json", [record.model_dump_json()], durably=record.state == "done")
+        write_whole(
+            self.folder / "films" / f"{key}.json", [json.dumps(record.model_dump())], durably=record.state == "done"
+        )
 
 
 def _read(path: Path, model: type[M]) -> M | None:
     """The content of a state file; None if the file is missing, damaged or not understood."""
     try:
-        return model.model_validate_json(path.read_bytes())
-    except (OSError, ValidationError):
+        return model.model_validate(json.loads(path.read_bytes()))
+    except (OSError, ValueError):
         return None
 
 
 def write_whole(path: Path, content: Iterable[str], durably: bool = False) -> None:
     """Replace a file as a whole, so that no reader sees half of it. `durably`: it also survives a power cut."""
     temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    with temporary.open("w", encoding="utf-8") as file:
+    with temporary.open("w", encoding="utf-8", errors="backslashreplace") as file:
         file.writelines(content)
     (move_into_place if durably else os.replace)(temporary, path)

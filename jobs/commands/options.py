@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from io import TextIOWrapper
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, Literal
@@ -78,6 +79,9 @@ def ended(app: typer.Typer, arguments: list[str] | None, name: str) -> tuple[int
     that the command returns. With SEMCOLOR_DEBUG=1, errors are raised as tracebacks instead.
     """
     signal.signal(signal.SIGTERM, _terminate)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # names of files need not be text
     try:
         code = typer.main.get_command(app).main(arguments, prog_name=name, standalone_mode=False) or 0
     except TyperException as error:

@@ -80,8 +80,8 @@ def work_folder(output: Location, base: Path | None = None) -> Path:
         name = f"{hashlib.sha256(os.fsencode(output)).hexdigest()[:8]}-{name}"
     elif isinstance(output, str):
         raise UserError(f"{output}: give --work FOLDER as well; the film is made there and then uploaded.")
-    if len(name.encode()) > LONGEST_NAME:
-        name = hashlib.sha256(name.encode()).hexdigest()
+    if len(os.fsencode(name)) > LONGEST_NAME:
+        name = hashlib.sha256(os.fsencode(name)).hexdigest()
     return (base or Path(output).parent) / f".semcolor-{name}"
 
 

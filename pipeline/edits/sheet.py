@@ -293,7 +293,7 @@ def _read(path: str | PathLike[str], kind: TypeAdapter) -> Any:
         raise InputError(f"{path}: {mistakes}.") from None
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}.") from error
-    except ValueError as error:  # invalid JSON or UTF-8
+    except (ValueError, RecursionError) as error:  # invalid JSON or UTF-8, or lists in lists without end
         raise InputError(f"{path} is not JSON: {error}.") from error
 
 
