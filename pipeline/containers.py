@@ -33,8 +33,11 @@ from ..errors import OutputError, StampError
 WITHOUT_PTS = ("avi", "asf")
 """Containers (FFmpeg's names) that keep only decoding time stamps."""
 
-WITHOUT_NEGATIVES = ("flv", "nut")
-"""Containers that store no negative time stamps. They take the same decoding time stamp for several packets."""
+WITHOUT_NEGATIVE_PTS = ("flv", "nut")
+"""Containers that store no negative presentation time stamps, not even of sound."""
+
+WITHOUT_NEGATIVE_DTS = ("flv",)
+"""Containers that store no negative decoding time stamps, but the same one for several packets."""
 
 PROGRAM_STREAMS = ("mpeg", "vob", "svcd", "dvd", "vcd")
 """FFmpeg's names of MPEG program streams."""
@@ -110,7 +113,7 @@ def stored(pts: np.ndarray, time_base: Fraction, unit: Fraction) -> np.ndarray:
     """
     times, by = (time_base / unit).as_integer_ratio()
     # Python's integers: the products may need more than 64 bits.
-    near = (int((2 * abs(p) * times + by) // (2 * by)) * (-1 if p < 0 else 1) for p in pts.tolist())
+    near = (((2 * abs(p) * times + by) // (2 * by)) * (-1 if p < 0 else 1) for p in pts.tolist())
     return np.fromiter(near, np.int64, len(pts))
 
 

@@ -30,7 +30,16 @@ import av
 import numpy as np
 
 from ..errors import AssembleError, StampError
-from .containers import WITHOUT_NEGATIVES, WITHOUT_PTS, asked_base, check_stamps, muxer_options, output_format, stored
+from .containers import (
+    WITHOUT_NEGATIVE_DTS,
+    WITHOUT_NEGATIVE_PTS,
+    WITHOUT_PTS,
+    asked_base,
+    check_stamps,
+    muxer_options,
+    output_format,
+    stored,
+)
 from .encode import Encoding
 from .film import Film
 from .parts import Part
@@ -135,7 +144,7 @@ def join_parts(
         stack.enter_context(out)
         picture: Any = None
         streams: dict[int, Any] = {}
-        # AVI drops the time before the first frame.
+        # Without presentation time stamps, a film begins at 0.
         shift = int(film.pts[0]) if container in WITHOUT_PTS and film.container in WITHOUT_PTS else 0
         pts = film.pts - shift
         for stream in source.streams:
@@ -156,12 +165,12 @@ def join_parts(
         unit = Fraction(picture.time_base)
         check_stamps(container, pts, film.time_base, unit)
         pts = pts[: trial.frames] if trial else pts
-        pictures = _picture_packets(film, files, picture, pts, container in WITHOUT_NEGATIVES, trial is not None)
+        pictures = _picture_packets(film, files, picture, pts, container in WITHOUT_NEGATIVE_DTS, trial is not None)
         for packet in _by_time(pictures, islice(others, trial and trial.packets)):
             if packet.stream is not picture:
                 packet.stream = streams[packet.stream_index]
                 copied.add(packet)
-            if container in WITHOUT_NEGATIVES and packet.pts is not None and packet.pts < 0:
+            if container in WITHOUT_NEGATIVE_PTS and packet.pts is not None and packet.pts < 0:
                 raise StampError(
                     f"its {packet.stream.type} begins at {float(packet.pts * packet.time_base):.3f} s, "
                     f"and time stamps before 0 s cannot be stored"
