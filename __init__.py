@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from .pipeline.inprocess import colorize, label_map, still
     from .pipeline.look import Look
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "AssembleError",

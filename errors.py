@@ -7,6 +7,7 @@
     ├── FilmError          the film proved to be broken while it was read
     ├── WorkError          the work folder and the incoming chunks do not agree
     └── AssembleError      the finished output failed its check
+        └── StampError     its container cannot store the film's time stamps
 
 ``str(error)`` of a `UserError` is one whole sentence. It says what is wrong, where, and what to do.
 """
@@ -40,3 +41,7 @@ class WorkError(SemcolorError):
 
 class AssembleError(SemcolorError):
     """The assembled film failed its check. Nothing was written to the output's path."""
+
+
+class StampError(AssembleError):
+    """The output's container cannot store the film's time stamps, or did not store them as expected."""

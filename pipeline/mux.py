@@ -4,9 +4,12 @@ Sound, subtitles, data, attachments and other pictures are copied packet for pac
 are copied, too. Nothing is dropped: if a container cannot carry a stream, `check_output` raises an `OutputError` before
 any work is done.
 
-Every frame keeps its time stamp. Matroska counts in milliseconds, so there it is the nearest millisecond. AVI and ASF
-keep no presentation time stamps, and FFmpeg reads H.264 from them a constant frame or two late. So in these containers
-only the distances between time stamps are compared, and if the source is one of them, too, the output begins at 0.
+Every frame keeps its time stamp: exactly in MP4, MOV, NUT and AVI. Matroska, WebM, FLV and ASF count in milliseconds,
+MPEG-TS in 1/90000 s; there the time stamp is the nearest unit, and halves are rounded up. `verify` compares with the
+rounded value exactly. `containers` holds the rules. AVI and ASF keep no presentation time stamps, and FFmpeg reads
+H.264 from them a constant frame or two late. So in these containers only the distances between time stamps are
+compared, and if the source is one of them, too, the output begins at 0. Copied packets keep their time stamps, too,
+rounded in the same way.
 
 The output appears whole or not at all: it is written under a temporary name beside its final path, read back and
 compared with the source, synced, and only then renamed.
@@ -16,23 +19,32 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import av
 import numpy as np
-from av.video.reformatter import ColorRange
 
-from ..errors import AssembleError
-from .containers import WITHOUT_PTS, muxer_options, output_format
+from ..errors import AssembleError, StampError
+from .containers import (
+    WITHOUT_NEGATIVE_DTS,
+    WITHOUT_NEGATIVE_PTS,
+    WITHOUT_PTS,
+    asked_base,
+    check_stamps,
+    muxer_options,
+    output_format,
+    stored,
+)
 from .encode import Encoding
-from .film import KEPT_MATRICES, Film, display_matrix, matrix_tag
+from .film import Film
 from .opening import open_container
 from .parts import Part
+from .verify import Copied, File, Written, verify
 
 CONTAINER_TAGS = {"major_brand", "minor_version", "compatible_brands", "encoder", "duration"}
 """Metadata of a container that describe the source's file, not the film. Not copied: the muxer writes its own."""
@@ -40,11 +52,15 @@ CONTAINER_TAGS = {"major_brand", "minor_version", "compatible_brands", "encoder"
 STATISTICS = ("BPS", "NUMBER_OF_", "_STATISTICS", "DURATION", "ENCODER")
 """The same for metadata of streams: how their names begin."""
 
-File = Path | IO[bytes]
-"""A path, or an open file in memory."""
 
-Copied = dict[int, list[int]]
-"""Index of a stream → [number of packets, number of bytes]."""
+@dataclass(frozen=True)
+class Trial:
+    """The extent of a film that is written as a trial."""
+
+    frames: int
+    """Number of frames."""
+    packets: int
+    """Greatest number of packets that are copied from the source's other streams."""
 
 
 def assemble(
@@ -84,8 +100,8 @@ def assemble(
     result = Path(folder) / f"{kind}{Path(output).suffix}"
     try:
         container = output_format(output)
-        copied = join_parts(film, files, result, container, copy_streams, encoding, metadata)
-        verify(film, film.pts, result, container, encoding, copied)
+        written = join_parts(film, files, result, container, copy_streams, encoding, metadata)
+        verify(film, written, result, container, encoding)
     except av.error.FFmpegError as error:
         raise AssembleError(f"{output} could not be assembled: {error}.") from error
     return result
@@ -99,8 +115,8 @@ def join_parts(
     copy_streams: bool,
     encoding: Encoding,
     metadata: dict[str, str] | None = None,
-    limit: int | None = None,
-) -> Copied:
+    trial: Trial | None = None,
+) -> Written:
     """Write the output.
 
     Args:
@@ -111,10 +127,10 @@ def join_parts(
         copy_streams: whether the source's other streams, chapters and metadata are copied.
         encoding: encoding of the pictures.
         metadata: metadata of the whole file besides the source's.
-        limit: greatest number of packets copied from the source's other streams, for a trial; None: all.
+        trial: the extent of a trial; None: the whole film is written.
 
-    Returns:
-        The packets copied, by stream of the output.
+    Raises:
+        StampError: if the container cannot store the time stamps of the film or of a copied stream.
     """
     with contextlib.ExitStack() as stack:
         source = stack.enter_context(open_container(film.path))
@@ -123,14 +139,18 @@ def join_parts(
             str(target) if isinstance(target, Path) else target,
             "w",
             format=container,
-            container_options=muxer_options(container, source),
+            container_options=muxer_options(container, source, film.time_base),
         )
         stack.enter_context(out)
         picture: Any = None
         streams: dict[int, Any] = {}
+        # Without presentation time stamps, a film begins at 0.
+        shift = int(film.pts[0]) if container in WITHOUT_PTS and film.container in WITHOUT_PTS else 0
+        pts = film.pts - shift
         for stream in source.streams:
             if stream.index == film.stream:
                 picture = _add_picture(out, first.streams.video[0], stream, film, encoding)
+                picture.time_base = asked_base(container, film.time_base, pts)
             elif copy_streams and not _is_chapter_track(source, stream):
                 streams[stream.index] = _add_copy(out, stream)
         if copy_streams:
@@ -139,31 +159,29 @@ def join_parts(
         else:
             streams = {}
         out.metadata.update(metadata or {})
-        copied = _count()
+        copied = Copied()
         others = (p for p in source.demux() if p.size and p.stream_index in streams) if streams else iter(())
         out.start_encoding()
-        shift = -int(film.pts[0]) if container in WITHOUT_PTS and film.container in WITHOUT_PTS else 0
-        for packet in _by_time(_picture_packets(film, files, picture, shift), islice(others, limit)):
+        unit = Fraction(picture.time_base)
+        check_stamps(container, pts, film.time_base, unit)
+        pts = pts[: trial.frames] if trial else pts
+        pictures = _picture_packets(film, files, picture, pts, container in WITHOUT_NEGATIVE_DTS, trial is not None)
+        for packet in _by_time(pictures, islice(others, trial and trial.packets)):
             if packet.stream is not picture:
                 packet.stream = streams[packet.stream_index]
-                _add(copied, packet.stream.index, packet.size)
+                copied.add(packet)
+            if container in WITHOUT_NEGATIVE_PTS and packet.pts is not None and packet.pts < 0:
+                raise StampError(
+                    f"its {packet.stream.type} begins at {float(packet.pts * packet.time_base):.3f} s, "
+                    f"and time stamps before 0 s cannot be stored"
+                )
             out.mux_one(packet)
-    return dict(copied)
-
-
-def _count() -> Copied:
-    return defaultdict(lambda: [0, 0])
-
-
-def _add(counted: Copied, stream: int, size: int) -> None:
-    counted[stream][0] += 1
-    counted[stream][1] += size
+    return Written(stored(pts, film.time_base, unit), unit, copied)
 
 
 def _add_picture(out: Any, template: Any, source: Any, film: Film, encoding: Encoding) -> Any:
     """Add the stream of the film's pictures to the output, coded as in the part's stream `template`."""
     stream = out.add_stream_from_template(template, opaque=True)
-    stream.time_base = film.time_base
     for name, value in encoding.tags.items():
         setattr(stream.codec_context, name, value)
     if encoding.part_format == "mov":  # the tag of ProRes names its profile
@@ -196,7 +214,9 @@ def _is_chapter_track(source: Any, stream: Any) -> bool:
     return stream.type == "data" and bool(source.chapters()) and source.format.name.startswith("mov")
 
 
-def _picture_packets(film: Film, files: Sequence[File], stream: Any, shift: int) -> Iterator[Any]:
+def _picture_packets(
+    film: Film, files: Sequence[File], stream: Any, pts: np.ndarray, clamped: bool, repeat: bool
+) -> Iterator[Any]:
     """Yield the parts' packets in coded order, with the decoding time stamps (dts) of one continuous stream.
 
     `delay` is the greatest number of places by which a packet's index in coded order exceeds its rank among the sorted
@@ -207,34 +227,53 @@ def _picture_packets(film: Film, files: Sequence[File], stream: Any, shift: int)
         film: the source.
         files: the files of all parts, in order.
         stream: the output's stream of pictures.
-        shift: added to all time stamps, in units of `Film.time_base`.
+        pts: (frames,) int64: the time stamps to write, in units of `Film.time_base`, in display order.
+        clamped: whether negative dts become 0.
+        repeat: whether the smallest packet is repeated until there is one for each of `pts`.
     """
-    origin = int(film.pts[0])
-    coded: list[int] = []
+    numbers: list[int] = []
     extradata: set[bytes] = set()
+    origin = int(film.pts[0])
+    places = {stamp - origin: n for n, stamp in enumerate(film.pts.tolist())}
     for file in files:
         with open_container(file) as part:
             extradata.add(bytes(part.streams.video[0].codec_context.extradata or b""))
-            coded += [origin + round(p.pts * p.time_base / film.time_base) for p in part.demux() if p.size]
+            numbers += [places.get(p.pts * p.time_base / film.time_base, -1) for p in part.demux() if p.size]
     if len(extradata) > 1:
         raise AssembleError("the parts were not encoded with the same settings; start over.")
-    shown = sorted(coded)
-    rank = {pts: n for n, pts in enumerate(shown)}
-    delay = max((n - rank[pts] for n, pts in enumerate(coded)), default=0)
+    if repeat:
+        numbers += range(len(numbers), len(pts))
+    if sorted(numbers) != list(range(len(pts))):
+        raise AssembleError("the parts do not hold the film's frames; start over.")
+    delay = max(n - number for n, number in enumerate(numbers))
+    shown = pts.tolist()
     pace = shown[1] - shown[0] if len(shown) > 1 else 1
-    lasts = {pts: d for pts, d in zip(shown, film.durations(0, len(shown)), strict=True)}
-    n = 0
+    lasts = film.durations(0, len(shown))
+    for n, packet in enumerate(_coded_packets(files, len(pts))):
+        packet.stream, packet.time_base = stream, film.time_base
+        packet.pts = shown[numbers[n]]
+        dts = shown[n - delay] if n >= delay else shown[0] - (delay - n) * pace
+        packet.dts = max(dts, 0) if clamped else dts
+        packet.duration = lasts[numbers[n]]
+        yield packet
+
+
+def _coded_packets(files: Sequence[File], count: int) -> Iterator[Any]:
+    """Yield the packets of the parts, and then their smallest one again, until there are `count` packets."""
+    smallest: Any = None
+    done = 0
     for file in files:
         with open_container(file) as part:
             for packet in part.demux():
-                if not packet.size:
-                    continue
-                packet.stream, packet.time_base = stream, film.time_base
-                packet.pts = shift + coded[n]
-                packet.dts = shift + (shown[n - delay] if n >= delay else shown[0] - (delay - n) * pace)
-                packet.duration = lasts[coded[n]]
-                n += 1
-                yield packet
+                if packet.size:
+                    if smallest is None or packet.size < smallest[0]:
+                        smallest = packet.size, bytes(packet), packet.is_keyframe
+                    done += 1
+                    yield packet
+    for _ in range(done, count):
+        packet = av.Packet(smallest[1])
+        packet.is_keyframe = smallest[2]
+        yield packet
 
 
 def _by_time(pictures: Iterator[Any], others: Iterable[Any]) -> Iterator[Any]:
@@ -249,73 +288,3 @@ def _by_time(pictures: Iterator[Any], others: Iterable[Any]) -> Iterator[Any]:
     if picture is not None:
         yield picture
         yield from pictures
-
-
-def verify(film: Film, pts: np.ndarray, file: File, container: str, encoding: Encoding, copied: Copied) -> None:
-    """Read the output back and compare it with the source.
-
-    Args:
-        film: the source.
-        pts: (frames,) int64: the expected time stamps, in units of `Film.time_base`.
-        file: the output.
-        container: FFmpeg's name of its container.
-        encoding: the expected encoding.
-        copied: the packets that were copied.
-
-    Raises:
-        AssembleError: names the first difference.
-    """
-    stamps: list[int | None] = []
-    found = _count()
-    with _reopen(file, container) as result:
-        sizes = encoding.width, encoding.height
-        stream = next((s for s in result.streams.video if (s.width, s.height) == sizes), None)
-        if stream is None:
-            raise AssembleError("its pictures cannot be read back")
-        base, index = Fraction(stream.time_base), stream.index
-        for packet in result.demux():
-            if packet.size == 0:
-                continue
-            if packet.stream_index == index:
-                stamps.append(packet.pts)
-            else:
-                _add(found, packet.stream_index, packet.size)
-        sides = Fraction(stream.sample_aspect_ratio or 1), encoding.sample_aspect
-    with _reopen(file, container) as result:
-        frame = next(result.decode(result.streams[index]))
-        tags = {name: int(getattr(frame, name)) for name in encoding.tags}
-        # A missing tag is fine if the value that players assume without it is right.
-        if KEPT_MATRICES[matrix_tag(frame)] == KEPT_MATRICES[encoding.colorspace]:
-            tags["colorspace"] = encoding.colorspace
-        tags["color_range"] = tags["color_range"] or int(ColorRange.MPEG)
-        turned = display_matrix(frame)
-        fields = bool(frame.interlaced_frame), encoding.field_order > 1
-    read = np.array(sorted(s for s in stamps if s is not None), np.int64)
-    if not len(read) == len(stamps) == len(pts):
-        raise AssembleError(f"it holds {len(read)} frames with time stamps instead of {len(pts)}")
-    wanted = np.array([round(int(p) * film.time_base / base) for p in pts], np.int64)
-    if container in WITHOUT_PTS:
-        read, wanted = read - read[0], wanted - wanted[0]
-    wrong = np.flatnonzero(read != wanted)
-    if len(wrong):
-        raise AssembleError(f"{film.when(int(wrong[0]))} has another time stamp than in the source")
-    if fields[0] != fields[1]:
-        raise AssembleError("the order of interlaced fields is lost")
-    if sides[0] != sides[1]:
-        raise AssembleError(f"the aspect ratio of its pixels is {sides[0]} instead of {sides[1]}")
-    if turned != film.display_matrix:
-        raise AssembleError("the rotation at display is lost")
-    lost = [name for name, value in encoding.tags.items() if value != 2 and tags[name] != value]
-    if lost:
-        raise AssembleError(f"{' and '.join(lost).replace('_', ' ')} cannot be kept")
-    # Some containers cut PCM into other packets, others drop a header from each packet of AAC. So either the numbers of
-    # packets or the numbers of bytes must agree.
-    if not any(sorted(n[i] for n in found.values()) == sorted(n[i] for n in copied.values()) for i in (0, 1)):
-        raise AssembleError("packets of the sound or another copied stream are missing")
-
-
-def _reopen(file: File, container: str) -> Any:
-    """Open the output for reading."""
-    # FFmpeg does not recognise a transport stream of only two frames.
-    known = "mpegts" if container == "mpegts" else None
-    return open_container(file, known)

@@ -10,13 +10,26 @@ from pathlib import Path
 import av
 import numpy as np
 
-from ..errors import OutputError, SemcolorError
+from ..errors import OutputError, SemcolorError, StampError
 from .chunk import Chunk
-from .containers import output_format
+from .containers import PROGRAM_STREAMS, output_format
 from .encode import Encoding, PartEncoder, chroma_size
 from .film import Film
-from .mux import join_parts, verify
+from .mux import Trial, join_parts
 from .storage import check_target, is_url
+from .verify import verify
+
+TRIAL_FRAMES = 12
+"""Frames that the trial encodes: enough for the encoder to reorder them."""
+
+TRIAL_STAMPS = 1000
+"""Time stamps that the trial writes. The rounding of a constant rate repeats within fewer."""
+
+TRIAL_BYTES = 32 << 20
+"""Bytes that the trial may write, about."""
+
+TRIAL_PACKETS = 64
+"""Packets that the trial copies from the source's other streams, at most."""
 
 
 def check_output(
@@ -28,8 +41,9 @@ def check_output(
 ) -> None:
     """Check whether the output can be written as asked.
 
-    With an encoding, a film of two grey frames is written in memory with the source's other streams and read back. This
-    trial finds codecs, streams, pixel shapes and colour tags that the container cannot carry.
+    With an encoding, some grey frames are written in memory with the source's other streams and read back. This trial
+    finds codecs, streams, pixel shapes and colour tags that the container cannot carry. Its time stamps are the first
+    ones of the film. Whether the container can store the others is computed.
 
     Args:
         film: the source.
@@ -84,27 +98,50 @@ def check_place(
 
 
 def _try_container(film: Film, output: str, container: str, encoding: Encoding, copy_streams: bool) -> None:
-    """Write two grey frames in memory with the source's other streams, and read them back. Raises OutputError."""
-    frames = min(2, film.frames)
-    part, result = io.BytesIO(), io.BytesIO()
-    ch, cw = chroma_size(encoding.width, encoding.height, encoding.pix_fmt)
-    bits = encoding.bits - encoding.shift
-    dtype = np.uint8 if bits == 8 else np.uint16
-    pts = film.pts[:frames]
-    stamps = tuple(map(int, pts))
-    chunk = Chunk(0, 0, 0, True, stamps, durations=(0,) * frames, interlaced=(film.interlaced,) * frames)
-    gray = 1 << (bits - 1)
-    luma = np.full((frames, encoding.height, encoding.width), gray, dtype)
+    """Write grey frames in memory with the source's other streams, and read them back. Raises OutputError."""
     suffix = Path(output).suffix
+    result = io.BytesIO()
     try:
-        encoder = PartEncoder(part, encoding, int(film.pts[0]))
-        encoder.write(chunk, luma, None if encoding.pix_fmt == "gray" else np.full((frames, 2, ch, cw), gray, dtype))
-        encoder.close()
-        copied = join_parts(film, [part], result, container, copy_streams, encoding, limit=64)
-        verify(film, pts, result, container, encoding, copied)
+        if container in PROGRAM_STREAMS:
+            raise StampError("it has none for a frame that begins in the same packet as another")
+        part = _gray_part(film, encoding)
+        size = len(part.getvalue()) // TRIAL_FRAMES + 1
+        extent = Trial(min(film.frames, TRIAL_STAMPS, max(TRIAL_FRAMES, TRIAL_BYTES // size)), TRIAL_PACKETS)
+        written = join_parts(film, [part], result, container, copy_streams, encoding, trial=extent)
+        verify(film, written, result, container, encoding)
+    except StampError as error:
+        raise OutputError(
+            f"{output}: {suffix} cannot keep the time stamps of this film: {error}; "
+            f"choose {_with_all_stamps(film, container)}."
+        ) from error
     except (av.error.FFmpegError, ValueError, SemcolorError) as error:
         kept = ", ".join([encoding.codec, *(film.others if copy_streams else ())])
+        reason = getattr(error, "strerror", None) or str(error).rstrip(".")
         raise OutputError(
-            f"{output}: {suffix} cannot carry this film ({kept}) whole: {str(error).rstrip('.')}; "
+            f"{output}: {suffix} cannot carry this film ({kept}) whole: {reason}; "
             f"choose another container (.mkv holds nearly everything) or another --codec."
         ) from error
+
+
+def _with_all_stamps(film: Film, container: str) -> str:
+    """Suffixes of containers that keep the film's time stamps if `container` (FFmpeg's name) does not."""
+    if film.pts[0] < 0:
+        return ".ts"
+    return ".mp4 or .mov" if container in ("matroska", "webm") else ".mkv, .mp4 or .mov"
+
+
+def _gray_part(film: Film, encoding: Encoding) -> io.BytesIO:
+    """The first frames of the film in grey, encoded as a part."""
+    frames = min(TRIAL_FRAMES, film.frames)
+    part = io.BytesIO()
+    encoder = PartEncoder(part, encoding, int(film.pts[0]))
+    ch, cw = chroma_size(encoding.width, encoding.height, encoding.pix_fmt)
+    bits = encoding.bits - encoding.shift
+    gray = np.array(1 << (bits - 1), np.uint8 if bits == 8 else np.uint16)
+    stamps = tuple(map(int, film.pts[:frames]))
+    chunk = Chunk(0, 0, 0, True, stamps, durations=(0,) * frames, interlaced=(film.interlaced,) * frames)
+    luma = np.broadcast_to(gray, (frames, encoding.height, encoding.width))
+    chroma = None if encoding.pix_fmt == "gray" else np.broadcast_to(gray, (frames, 2, ch, cw))
+    encoder.write(chunk, luma, chroma)
+    encoder.close()
+    return part

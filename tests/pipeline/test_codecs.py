@@ -103,6 +103,8 @@ def test_a_codec_keeps_time_and_luma(name: str, bits: int, films: dict[int, Film
 def test_a_codec_is_refused_before_the_work(name: str, bits: int, films: dict[int, Film], tmp_path: Path) -> None:
     codec, suffix = name.split()
     film, output = films[bits], tmp_path / f"out{suffix}"
+    if suffix == ".avi":  # it holds only even time stamps from 0 on
+        film = replace(film, pts=np.arange(film.frames) * film.last_duration)
     with pytest.raises(OutputError) as caught:
         check_output(film, output, choose_encoding(film, codec, container=output_format(output)))
     assert codec in str(caught.value) and str(caught.value).endswith(".") and "\n" not in str(caught.value)

@@ -66,7 +66,7 @@ def make_film(
     options: dict[str, str] | None = None,
     gray: bool = True,
     full_range: bool = False,
-    rate: int = 25,
+    rate: int | Fraction = 25,
     time_base: Fraction | None = None,
     pts: list[int] | None = None,
     sample_aspect: Fraction | None = None,
@@ -75,6 +75,7 @@ def make_film(
     tags: dict[str, int] | None = None,
     audio: str = "",
     audio_frame: int = 1024,
+    audio_delay: int = 0,
     subtitles: bool = False,
     attachment: bool = False,
     chapters: bool = False,
@@ -84,8 +85,9 @@ def make_film(
     """Encode (N, h, w, 3) uint8 R'G'B'; `grey` takes the colour out (luma stays). Returns `path`.
 
     `interlaced`: "tff" or "bff". `pts` in `time_base` (1/`rate`). `tags`: color_primaries, color_trc, colorspace.
+    `audio_delay`: samples (1/48000 s) by which the sound begins after 0 s.
     """
-    time_base = time_base or Fraction(1, rate)
+    time_base = time_base or 1 / Fraction(rate)
     pts = pts or list(range(len(pictures)))
     height, width = pictures.shape[1:3]
     with av.open(str(path), "w", format=container) as out:
@@ -111,7 +113,7 @@ def make_film(
             out.add_attachment("note.txt", "text/plain", b"found in the can")
         if metadata:
             out.metadata.update(metadata)
-        seconds = float((pts[-1] - pts[0]) * time_base) + 1 / rate
+        seconds = float((pts[-1] - pts[0]) * time_base) + float(1 / rate)
         if chapters:
             middle = round(seconds * 500)
             out.set_chapters(
@@ -142,7 +144,7 @@ def make_film(
             out.mux(stream.encode(frame))
         out.mux(stream.encode(None))
         if sound:
-            _sing(out, sound, seconds, audio_frame)
+            _sing(out, sound, seconds, audio_frame, audio_delay)
         if words:
             packet = av.Packet(b"A line of words.")
             packet.stream, packet.time_base = words, Fraction(1, 1000)
@@ -213,13 +215,13 @@ def _field_marker(stream: Any, order: str) -> Any:
     return graph
 
 
-def _sing(out: Any, stream: Any, seconds: float, step: int) -> None:
+def _sing(out: Any, stream: Any, seconds: float, step: int, delay: int) -> None:
     """A sine of 440 Hz, as long as the film."""
     samples = (np.sin(np.arange(int(48000 * seconds)) * (2 * np.pi * 440 / 48000)) * 12000).astype(np.int16)
     resampler = av.AudioResampler(format=stream.codec_context.format, layout="mono", rate=48000)
     for start in range(0, len(samples), step):
         frame = av.AudioFrame.from_ndarray(samples[None, start : start + step], format="s16", layout="mono")
-        frame.sample_rate, frame.pts, frame.time_base = 48000, start, Fraction(1, 48000)
+        frame.sample_rate, frame.pts, frame.time_base = 48000, start + delay, Fraction(1, 48000)
         for resampled in resampler.resample(frame):
             out.mux(stream.encode(resampled))
     out.mux(stream.encode(None))

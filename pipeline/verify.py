@@ -1,0 +1,141 @@
+"""Read a written film back and compare it with its source."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from av.video.reformatter import ColorRange
+
+from ..errors import AssembleError, StampError
+from .containers import WITHOUT_PTS
+from .encode import Encoding
+from .film import KEPT_MATRICES, Film, display_matrix, matrix_tag
+from .opening import open_container
+
+File = Path | IO[bytes]
+"""A path, or an open file in memory."""
+
+SOUND_STEP = Fraction(1, 20)
+"""Seconds by which the sound may begin earlier or later than in the source. AVI begins at 0, so it drops the 21 ms by
+which AAC begins before 0. Viewers notice about 45 ms (ITU-R BT.1359)."""
+
+
+@dataclass
+class Copied:
+    """Statistics of packets, by the index of their stream."""
+
+    packets: Counter[int] = field(default_factory=Counter)
+    """Number of packets."""
+    bytes: Counter[int] = field(default_factory=Counter)
+    """Number of bytes."""
+    starts: dict[int, Fraction] = field(default_factory=dict)
+    """The first presentation time stamp of each stream of sound, in seconds."""
+
+    def add(self, packet: Any) -> None:
+        """Count a packet."""
+        index = packet.stream.index
+        self.packets[index] += 1
+        self.bytes[index] += packet.size
+        if index not in self.starts and packet.stream.type == "audio" and packet.pts is not None:
+            self.starts[index] = packet.pts * packet.time_base
+
+    def shifted(self, other: Copied) -> tuple[Fraction, Fraction] | None:
+        """The first pair of starts that differ by more than `SOUND_STEP`: (own, the other's). None if all agree."""
+        pairs = zip(sorted(self.starts.values()), sorted(other.starts.values()), strict=False)
+        return next((pair for pair in pairs if abs(pair[0] - pair[1]) > SOUND_STEP), None)
+
+
+@dataclass(frozen=True)
+class Written:
+    """What `join_parts` wrote."""
+
+    pts: np.ndarray
+    """(frames,) int64: the time stamps of the pictures, in units of `unit`, in display order."""
+    unit: Fraction
+    """Seconds per unit in which the muxer counts the pictures' time stamps."""
+    copied: Copied
+    """The copied packets, by stream of the output."""
+
+
+def verify(film: Film, written: Written, file: File, container: str, encoding: Encoding) -> None:
+    """Read the output back and compare it with the source.
+
+    Args:
+        film: the source.
+        written: what was written to the output.
+        file: the output.
+        container: FFmpeg's name of its container.
+        encoding: the expected encoding.
+
+    Raises:
+        AssembleError: names the first difference.
+    """
+    stamps: list[int | None] = []
+    found = Copied()
+    with _reopen(file, container) as result:
+        sizes = encoding.width, encoding.height
+        stream = next((s for s in result.streams.video if s.codec_context and (s.width, s.height) == sizes), None)
+        if stream is None:
+            raise AssembleError("its pictures cannot be read back")
+        base, index = Fraction(stream.time_base), stream.index
+        for packet in result.demux():
+            if packet.size == 0:
+                continue
+            if packet.stream_index == index:
+                stamps.append(packet.pts)
+            else:
+                found.add(packet)
+        sides = Fraction(stream.sample_aspect_ratio or 1), encoding.sample_aspect
+    with _reopen(file, container) as result:
+        frame = next(iter(result.decode(result.streams[index])), None)
+        if frame is None:
+            raise AssembleError("its pictures cannot be read back")
+        tags = {name: int(getattr(frame, name)) for name in encoding.tags}
+        # A missing tag is fine if the value that players assume without it is right.
+        if KEPT_MATRICES[matrix_tag(frame)] == KEPT_MATRICES[encoding.colorspace]:
+            tags["colorspace"] = encoding.colorspace
+        tags["color_range"] = tags["color_range"] or int(ColorRange.MPEG)
+        turned = display_matrix(frame)
+        fields = bool(frame.interlaced_frame), encoding.field_order > 1
+    read = np.array(sorted(s for s in stamps if s is not None), np.int64)
+    wanted = written.pts
+    if not len(read) == len(stamps) == len(wanted):
+        raise StampError(f"it holds {len(read)} frames with time stamps instead of {len(wanted)}")
+    if container in WITHOUT_PTS:
+        read, wanted = read - read[0], wanted - wanted[0]
+    # The units differ only by a factor, so nothing is rounded here.
+    times, by = (written.unit / base).as_integer_ratio()
+    wrong = np.flatnonzero(read * by != wanted * times)
+    if len(wrong):
+        raise StampError(f"{film.when(int(wrong[0]))} has another time stamp than in the source")
+    if fields[0] != fields[1]:
+        raise AssembleError("the order of interlaced fields is lost")
+    if sides[0] != sides[1]:
+        raise AssembleError(f"the aspect ratio of its pixels is {sides[0]} instead of {sides[1]}")
+    if turned != film.display_matrix:
+        raise AssembleError("the rotation at display is lost")
+    lost = [name for name, value in encoding.tags.items() if value != 2 and tags[name] != value]
+    if lost:
+        raise AssembleError(f"{' and '.join(lost).replace('_', ' ')} cannot be kept")
+    late = written.copied.shifted(found)
+    if late:
+        raise StampError(f"its sound begins at {float(late[1]):.3f} s instead of {float(late[0]):.3f} s")
+    # Some containers cut PCM into other packets, others drop a header from each packet of AAC. So either the numbers of
+    # packets or the numbers of bytes must agree.
+    copied = written.copied
+    as_many = sorted(found.packets.values()) == sorted(copied.packets.values())
+    as_large = sorted(found.bytes.values()) == sorted(copied.bytes.values())
+    if not as_many and not as_large:
+        raise AssembleError("packets of the sound or another copied stream are missing")
+
+
+def _reopen(file: File, container: str) -> Any:
+    """Open the output for reading."""
+    # FFmpeg does not recognise a transport stream of only two frames.
+    known = "mpegts" if container == "mpegts" else None
+    return open_container(file, known)
