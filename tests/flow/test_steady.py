@@ -155,6 +155,7 @@ def test_hues_that_differ_do_not_wash_out():
     assert chroma_warp_error(steady, still(40, (64, 96))) < 0.05 * chroma_warp_error(ab, still(40, (64, 96)))
 
 
+@pytest.mark.slow
 def test_strength_0_changes_nothing_and_half_lies_between():
     _, ab, labels, motion = flickering()
     errors, churns = [], []

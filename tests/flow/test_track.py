@@ -74,6 +74,7 @@ def test_the_border_is_as_steady_as_the_true_one(grain):
     assert ours < 1.1 * true
 
 
+@pytest.mark.slow
 def test_a_thing_that_passes_in_front_is_outside_the_region():
     """A disc passes in front of a marked part of the background and is not taken for a part of it."""
     thumbs, masks = disc(31, 4, 28, (128, 192))

@@ -40,12 +40,14 @@ def test_is_utf8() -> None:
     assert is_utf8("été.mkv") and not is_utf8(ODD)
 
 
+@pytest.mark.slow
 def test_a_still_of_a_film_with_such_a_name(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     still = folder / f"{ODD}.png"
     assert video.run([str(folder / f"{ODD}.mkv"), "--still", "0", "--size", "64", "-o", str(still)]) == 0
     assert still.stat().st_size and "\\udce9t\\udce9.png" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_range_of_a_film_with_such_a_name(folder: Path) -> None:
     cut = folder / f"{ODD}.cut.mkv"
     assert video.run([str(folder / f"{ODD}.mkv"), "--range", "0-2", "--size", "64", "-q", "-o", str(cut)]) == 0

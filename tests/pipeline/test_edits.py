@@ -319,6 +319,7 @@ def test_the_python_interface_paints_a_span_a_still_and_a_map_as_the_whole_film(
         semcolor.still(film, 0, tmp_path / "still.mp4", look)
 
 
+@pytest.mark.slow
 def test_a_still_shows_an_edit_of_color_alone(disc_film, tmp_path):
     """Its masks are read only when the picture is composed."""
     path, masks = disc_film
