@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -71,11 +71,6 @@ class Frames:
             self.luma[first:stop],
             Thumbs(pictures[first:stop], pictures[first - 1] if first else self.thumbs.before),
         )
-
-
-def first_thumbs(frames: Frames, count: int) -> Thumbs:
-    """The thumbs of the chunk's first `count` frames."""
-    return replace(frames.thumbs, pictures=frames.thumbs.pictures[:count])
 
 
 def _expect(name: str, array: np.ndarray, shape: tuple[int | None, ...], dtype: type) -> None:

@@ -126,7 +126,6 @@ def _trial(planned: PlannedFilm, device: str) -> Trial:
     from ...pipeline.containers import output_format
     from ...pipeline.encode import choose_encoding
     from ...pipeline.film import open_film
-    from ...pipeline.frames import first_thumbs
     from ...pipeline.reader import FilmReader
     from ...pipeline.stages import Composing, Painting, Steadying, survey
     from ...pipeline.writer import PartWriter
@@ -142,7 +141,7 @@ def _trial(planned: PlannedFilm, device: str) -> Trial:
         frames = next(reader)
         others = time.perf_counter() - began
         chunk, thumbs = frames.chunk, frames.thumbs
-        painting.paint(chunk, first_thumbs(frames, 1))  # warm up: the first call takes longer
+        painting.paint(chunk, frames[:1].thumbs)  # warm up: the first call takes longer
         began = time.perf_counter()
         colors = painting.paint(chunk, thumbs)
         network = time.perf_counter() - began
