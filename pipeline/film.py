@@ -21,10 +21,11 @@ from av.stream import Disposition
 from av.video.reformatter import ColorRange
 
 from ..errors import InputError, UserError
-from .opening import MOST_PIXELS, open_container
-from .probe import MOST_FRAMES, TOO_LONG, frame_table
+from .findings import Finding
+from .opening import MOST_PIXELS, RAW, open_container
+from .probe import MOST_FRAMES, TOO_LONG, counted_table, frame_table
 from .storage import is_url, open_file, size_of
-from .timecode import Moment, parse_moment, timecode
+from .timecode import Moment, parse_moment, parse_rate, timecode
 
 PICTURES = Disposition.attached_pic | Disposition.timed_thumbnails
 """Dispositions of video streams that hold cover art or thumbnails instead of a film."""
@@ -87,6 +88,10 @@ class Film:
     """Duration of the last frame in units of `time_base`; 0 where unknown."""
     others: tuple[str, ...]
     """The container's other streams, for instance ``audio aac``."""
+    counted: bool = False
+    """The decoder's time stamps do not count: its n-th frame has the n-th time stamp of `pts`."""
+    findings: tuple[Finding, ...] = ()
+    """What was found wrong when the film was opened, and what was done about it."""
 
     @property
     def frames(self) -> int:
@@ -165,10 +170,11 @@ class Film:
         return start, end + 1
 
     def fingerprint(self) -> str:
-        """Digest that changes with the source's content: of its size, both ends of the file and all time stamps."""
+        """Digest that changes with the source: of its size, both ends of the file, the track and all time stamps."""
         digest = hashlib.sha256()
         size = size_of(self.path)
         digest.update(struct.pack("<q", size))
+        digest.update(f"{self.stream} {self.time_base}".encode())
         with open_file(self.path) as file:
             digest.update(file.read(1 << 20))
             file.seek(max(0, size - (1 << 20)))
@@ -177,16 +183,28 @@ class Film:
         return digest.hexdigest()
 
 
-def open_film(path: str | os.PathLike[str]) -> Film:
+def open_film(
+    path: str | os.PathLike[str], *, fps: str | float | Fraction | None = None, track: int | None = None
+) -> Film:
     """The properties of the film at a path or a URL.
 
     A still picture is refused, although FFmpeg opens one as a film of one frame: a user who passes a photo expects
     a photo back. A film of one frame inside a film's container is accepted.
 
+    Args:
+        path: path or URL of the film.
+        fps: frames per second of pictures without time stamps, for instance ``18`` or ``24000/1001``.
+        track: number of the video track to colorize, counted from 0 among the video tracks (FFmpeg's ``v:0``); None:
+            the track that is the film.
+
     Raises:
         InputError: one sentence, if the input cannot be colorized whole.
     """
     path = os.fspath(path)
+    try:
+        rate = None if fps is None else parse_rate(fps)
+    except ValueError as error:
+        raise InputError(f"--fps: {error}.") from error
     if not is_url(path):
         if not os.path.exists(path):
             raise InputError(f"{path}: no such file.")
@@ -200,7 +218,7 @@ def open_film(path: str | os.PathLike[str]) -> Film:
         raise InputError(f"{path} is empty (0 bytes).")
     try:
         with open_container(path) as container:
-            return _look(path, container)
+            return _look(path, container, rate, track)
     except av.error.EOFError as error:
         raise InputError(f"{path} holds no frames.") from error
     except av.error.FFmpegError as error:
@@ -209,9 +227,11 @@ def open_film(path: str | os.PathLike[str]) -> Film:
         ) from error
 
 
-def _look(path: str, container: Any) -> Film:
+def _look(path: str, container: Any, fps: Fraction | None, track: int | None) -> Film:
     names = container.format.name
-    stream = next((s for s in container.streams.video if not s.disposition & PICTURES), None)
+    if fps and names not in RAW:
+        raise InputError(f"{path} has time stamps of its own; leave --fps out.")
+    stream = _track(path, container, track)
     if stream is None and not container.streams.audio:
         raise InputError(f"{path} is not a video.")
     if stream is None:
@@ -234,8 +254,9 @@ def _look(path: str, container: Any) -> Film:
     full = tag == ColorRange.JPEG if tag and luma_fmt == frame.format.name else range_of_format
     order = int(stream.codec_context.field_order)
 
-    pts, last = frame_table(path, stream.index)
-    if frame.pts is not None and frame.pts > pts[0]:
+    table = counted_table(path, stream.index, fps) if fps else frame_table(path, stream.index)
+    pts = table.pts
+    if not table.counted and frame.pts is not None and frame.pts > pts[0]:
         lost = int(np.searchsorted(pts, frame.pts))
         raise InputError(
             f"{path} begins inside a group of pictures: its first {lost} frames cannot be decoded; drop them first "
@@ -259,14 +280,27 @@ def _look(path: str, container: Any) -> Film:
         colorspace=matrix_tag(frame),
         field_order=order,
         interlaced=bool(frame.interlaced_frame),
-        time_base=Fraction(stream.time_base),
-        rate=Fraction(stream.average_rate) if stream.average_rate else None,
+        time_base=table.time_base,
+        rate=fps or (Fraction(stream.average_rate) if stream.average_rate else None),
         pts=pts,
-        last_duration=last,
+        last_duration=table.last,
         others=tuple(
             f"{s.type} {getattr(s, 'name', None) or 'unknown'}" for s in container.streams if s.index != stream.index
         ),
+        counted=table.counted,
+        findings=table.findings,
     )
+
+
+def _track(path: str, container: Any, track: int | None) -> Any:
+    """The stream that holds the film's pictures; None if there is none. `track`: the number that the user chose."""
+    streams = container.streams.video
+    if track is None:
+        return next((s for s in streams if not s.disposition & PICTURES), None)
+    if 0 <= track < len(streams):
+        return streams[track]
+    there = ", ".join(f"{n} ({s.codec_context.name if s.codec_context else 'unknown'})" for n, s in enumerate(streams))
+    raise InputError(f"{path}: there is no video track {track}; its video tracks are {there or 'none'}.")
 
 
 def _check_extent(path: str, stream: Any) -> None:

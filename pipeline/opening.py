@@ -30,6 +30,12 @@ FILMS = (
 )
 """FFmpeg's names of the containers of films that are opened. None of them opens another file."""
 
+RAW = (
+    *("av1", "avs2", "avs3", "cavsvideo", "dirac", "dnxhd", "evc", "h261", "h263", "h264", "hevc", "ingenient", "ipu"),
+    *("m4v", "mjpeg", "mpegvideo", "obu", "vc1", "vvc", "yuv4mpegpipe"),
+)
+"""Those of `FILMS` that are nothing but coded pictures, one after another, without time stamps."""
+
 SOUNDS = ("aac", "ac3", "aiff", "amr", "ape", "au", "caf", "dts", "eac3", "flac", "mp3", "tta", "w64", "wav", "wv")
 """The same for sound. They are opened only so that the user is told that there are no pictures."""
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 import struct
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 import av
 import numpy as np
 
 from ..errors import InputError
-from .opening import open_container
+from .findings import Finding
+from .opening import RAW, open_container
 from .storage import open_file, size_of
 
 MOST_FRAMES = 10_000_000
@@ -21,16 +24,52 @@ TOO_LONG = f"at most {MOST_FRAMES} frames can be colorized at once; cut the film
 """End of the sentence that refuses a longer film."""
 
 
-def frame_table(path: str, index: int) -> tuple[np.ndarray, int]:
+@dataclass(frozen=True)
+class Table:
+    """When each frame of a film is shown."""
+
+    pts: np.ndarray
+    """(frames,) int64: time stamps in display order, in units of `time_base`."""
+    last: int
+    """Duration of the last frame, or 0 where it is unknown."""
+    time_base: Fraction
+    """Seconds per unit."""
+    counted: bool = False
+    """The decoder's time stamps do not count: its n-th frame has the n-th time stamp of the table."""
+    findings: tuple[Finding, ...] = ()
+    """What was wrong, and what was done about it."""
+
+
+def counted_table(path: str, index: int, fps: Fraction) -> Table:
+    """The table of a film whose frames follow each other at a constant rate. The whole film is decoded to count them.
+
+    Args:
+        path: path or URL of the film.
+        index: index of the stream that holds its pictures.
+        fps: frames per second.
+
+    Raises:
+        InputError: if the film is too long or holds no frames.
+    """
+    frames = 0
+    with open_container(path) as container:
+        stream = next(s for s in container.streams.video if s.index == index)
+        stream.codec_context.thread_type = "AUTO"
+        for _ in decoded(container, stream, [""]):
+            frames += 1
+            if frames > MOST_FRAMES:
+                raise InputError(f"{path}: {TOO_LONG}")
+    if not frames:
+        raise InputError(f"{path} holds no frames.")
+    return Table(np.arange(frames, dtype=np.int64), 1, 1 / fps, counted=True)
+
+
+def frame_table(path: str, index: int) -> Table:
     """The table of time stamps of a film.
 
     Args:
         path: path or URL of the film.
         index: index of the stream that holds its pictures.
-
-    Returns:
-        (pts, duration of the last frame or 0), in units of the stream's time base; pts is (frames,) int64 in display
-        order.
 
     Raises:
         InputError: if the file is damaged or cut off, or holds no frames.
@@ -39,6 +78,7 @@ def frame_table(path: str, index: int) -> tuple[np.ndarray, int]:
     end = 0.0  # in seconds, the latest end of a packet in any stream
     with open_container(path) as container:
         stream = container.streams[index]
+        base = Fraction(stream.time_base)
         promised = stream.frames if container.format.name.startswith("mov") else 0
         length = (container.duration or 0) / av.time_base if container.format.name.startswith("matroska") else 0.0
         start = (container.start_time or 0) / av.time_base
@@ -72,17 +112,20 @@ def frame_table(path: str, index: int) -> tuple[np.ndarray, int]:
         # Some packets are not whole frames or have no time stamp (MPEG program streams), so the film must be decoded.
         return _decoded_table(path, index)
     last = max(found, key=lambda item: item[0] or 0)[1]
-    return np.array(stamps, np.int64), last
+    return Table(np.array(stamps, np.int64), last, base)
 
 
-def _decoded_table(path: str, index: int) -> tuple[np.ndarray, int]:
+def _decoded_table(path: str, index: int) -> Table:
     """Like `frame_table`, but decodes the whole film."""
     stamps: list[int] = []
     duration = 0
     with open_container(path) as container:
         stream = next(s for s in container.streams.video if s.index == index)
         stream.codec_context.thread_type = "AUTO"
+        base, raw = Fraction(stream.time_base), container.format.name in RAW
         for frame, pts in stamped(container.decode(stream)):
+            if pts is None and raw:
+                break
             if pts is None or (stamps and pts <= stamps[-1]):
                 raise InputError(
                     f"{path}: the time stamp of frame {len(stamps)} is missing or not after the one before; copy the "
@@ -91,9 +134,25 @@ def _decoded_table(path: str, index: int) -> tuple[np.ndarray, int]:
                 )
             stamps.append(pts)
             duration = frame.duration or duration
+        rate = stream.codec_context.framerate  # as the pictures state it; FFmpeg's 25 is not among them
+    if raw and not stamps:
+        if rate:
+            return counted_table(path, index, Fraction(rate))
+        raise InputError(f"{path} states no frame rate; give it with --fps (for instance --fps 24).")
     if not stamps:
         raise InputError(f"{path} holds no frames.")
-    return np.array(stamps, np.int64), duration
+    return Table(np.array(stamps, np.int64), duration, base)
+
+
+def decoded(container: Any, stream: Any, trouble: list[str]) -> Iterator[Any]:
+    """Yield decoded frames. A packet that fails is noted in `trouble`; the frame table tells if a frame is lost."""
+    for packet in container.demux(stream):
+        try:
+            frames = packet.decode()
+        except av.error.FFmpegError as error:
+            trouble[0] = f" ({error.strerror})"
+            continue
+        yield from frames
 
 
 def stamped(frames: Iterable[Any]) -> Iterator[tuple[Any, int | None]]:

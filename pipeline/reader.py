@@ -15,7 +15,6 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Any
 
-import av
 import cv2
 import numpy as np
 from av.video.reformatter import ColorRange, Colorspace
@@ -29,7 +28,7 @@ from .defaults import CHUNK, SIZE
 from .film import Film
 from .frames import Frames, Thumbs
 from .opening import open_container
-from .probe import stamped
+from .probe import decoded, stamped
 
 LUMA_BYTES = 128 << 20
 """Upper bound of a chunk's luma, in bytes. Larger frames get smaller chunks, down to the smallest permitted size."""
@@ -113,7 +112,9 @@ class FilmReader:
             yield from self._decode(0, None)
             return
         first = max(0, start - BEHIND)
-        origins = [first - back for back in STEPS_BACK if first - back > 0]
+        # Where frames are counted, nothing shows at which one a seek arrives.
+        steps = () if self.film.counted else STEPS_BACK
+        origins = [first - back for back in steps if first - back > 0]
         for origin in [*origins, None]:
             pictures = self._decode(first, origin)
             try:
@@ -148,7 +149,7 @@ class FilmReader:
                 container.seek(int(film.pts[origin]), stream=stream)
                 number = -1
             trouble = [""]
-            for frame, pts in stamped(_decoded(container, stream, trouble)):
+            for frame, pts in stamped(decoded(container, stream, trouble)):
                 if number < 0:  # the first frame after the seek shows where it arrived
                     number = int(np.searchsorted(film.pts, pts)) if pts is not None else film.frames
                     if number > first or film.pts[number] != pts:
@@ -167,7 +168,7 @@ class FilmReader:
         film = self.film
         if number >= film.frames:
             raise FilmError(f"{film.path} decodes to more than the {film.frames} frames of its table{trouble}.")
-        if pts != film.pts[number]:
+        if not film.counted and pts != film.pts[number]:
             raise FilmError(f"{film.path}: {film.when(number)} could not be decoded{trouble}.")
         if (frame.width, frame.height, frame.format.name) != (film.width, film.height, film.pix_fmt):
             raise FilmError(
@@ -270,17 +271,6 @@ class _Filling:
         self.before = pictures[-1].thumb
         self.pictures, self._luma = [], self._buffer()
         return frames
-
-
-def _decoded(container: Any, stream: Any, trouble: list[str]) -> Iterator[Any]:
-    """Yield decoded frames. A packet that fails is noted in `trouble`; the frame table tells if a frame is lost."""
-    for packet in container.demux(stream):
-        try:
-            frames = packet.decode()
-        except av.error.FFmpegError as error:
-            trouble[0] = f" ({error.strerror})"
-            continue
-        yield from frames
 
 
 def _luma(frame: Any, film: Film) -> np.ndarray:

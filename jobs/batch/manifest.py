@@ -16,13 +16,22 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePath
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
 
 from ...errors import UserError
 from ...pipeline.defaults import CODEC, CRF, PRESET, SIZE, STEADY, VIVID
 from ...pipeline.files import is_utf8
 from ...pipeline.look import Look
 from ...pipeline.storage import Location, is_url, join, listing, location_of
+from ...pipeline.timecode import parse_rate
 
 MANIFESTS = {".jsonl": "JSON Lines", ".ndjson": "JSON Lines", ".csv": "CSV"}
 """Suffix of a manifest → its format."""
@@ -46,6 +55,11 @@ def _file_name(value: Any, check: ValidatorFunctionWrapHandler) -> str:
     return value if isinstance(value, str) and not is_utf8(value) else check(value)
 
 
+def _rate(value: Any) -> Any:
+    """A frame rate in its shortest form, as text; other values as they are, for pydantic to refuse."""
+    return str(parse_rate(value)) if isinstance(value, str | int | float) else value
+
+
 FileName = Annotated[str, WrapValidator(_file_name)]
 """Name of a file, or template of one. Bytes that are not UTF-8 are kept as Python's surrogate escapes."""
 
@@ -60,6 +74,10 @@ class Wish(BaseModel):
     """Template of the output's path; None: that of the command."""
     labels: FileName | None = None
     """Template of the label film's path; None: no label film."""
+    fps: Annotated[str | None, BeforeValidator(_rate)] = None
+    """Frames per second of a film without time stamps, for instance ``24000/1001``."""
+    track: int | None = Field(None, ge=0)
+    """Video track to colorize; see `pipeline.film.open_film`."""
     size: int = Field(SIZE, ge=64, le=1024, multiple_of=32)
     codec: str = CODEC
     crf: float = Field(CRF, ge=0, le=63, allow_inf_nan=False)

@@ -64,7 +64,7 @@ class _Task:
     def run(self) -> Failure | None:
         record, planned = self._record, self._planned
         try:
-            film = open_film(planned.source)
+            film = open_film(planned.source, fps=planned.wish.fps, track=planned.wish.track)
             record.fingerprint, record.frames = film.fingerprint(), film.frames
             if planned.check and self._earlier and self._stands(self._earlier):
                 return self._done(self._earlier)

@@ -46,6 +46,8 @@ def batch(
             "{parent} (the source's folder).",
         ),
     ],
+    fps: options.Fps = None,
+    track: options.Track = None,
     size: options.Size = SIZE,
     codec: options.Codec = CODEC,
     crf: options.Crf = CRF,
@@ -84,9 +86,9 @@ def batch(
 ) -> int:
     """Colorize many films, several at the same time. `semcolor-batch status FOLDER` shows how far they are.
 
-    A manifest has one film per line: source and, if they differ from the options, output, labels, size, codec, crf,
-    preset, steady, vivid, weights, workers. After an interruption, the same command continues: finished films are
-    skipped. Exit code 0: all films are done, 1: some failed, 2: nothing was done because of mistakes.
+    A manifest has one film per line: source and, if they differ from the options, output, labels, fps, track, size,
+    codec, crf, preset, steady, vivid, weights, workers. After an interruption, the same command continues: finished
+    films are skipped. Exit code 0: all films are done, 1: some failed, 2: nothing was done because of mistakes.
     """
     from pydantic import ValidationError
 
@@ -96,6 +98,8 @@ def batch(
 
     defaults = {
         "labels": labels,
+        "fps": fps,
+        "track": track,
         "size": size,
         "codec": codec,
         "crf": crf,

@@ -59,6 +59,14 @@ Work = Annotated[
         help="Folder for unfinished work; needed if the output is a URL.  [default: beside the output]",
     ),
 ]
+Fps = Annotated[
+    str | None,
+    typer.Option(metavar="RATE", help="Frames per second of a film without time stamps: 18, 17.98 or 24000/1001."),
+]
+Track = Annotated[
+    int | None,
+    typer.Option(min=0, metavar="N", help="Video track to colorize, counted from 0.  [default: the film's]"),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
 Version = Annotated[
     bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")

@@ -61,6 +61,8 @@ def video(
         str | None,
         typer.Option("--output", "-o", metavar="PATH", help="The colour film.  [default: INPUT with .color added]"),
     ] = None,
+    fps: options.Fps = None,
+    track: options.Track = None,
     size: options.Size = SIZE,
     codec: options.Codec = CODEC,
     crf: options.Crf = CRF,
@@ -167,7 +169,7 @@ def video(
             is_film = kind != Kind.SUMMARY and still is None
             check_place(film_at, path, overwrite or has_work, film_format=is_film)
     sheet = gather(edits, palette, reference or [])
-    film = open_film(film_at)
+    film = open_film(film_at, fps=fps, track=track)
     look = Look(
         size=size,
         steady=0.0 if no_steady else steady,
@@ -228,6 +230,7 @@ def _whole(
     quiet: bool,
 ) -> None:
     """Colorize the whole film with Ray. `has_work`: there is a work folder of an earlier run."""
+    from ...pipeline.findings import sentences
     from ...pipeline.outputs import check_output, check_place
     from ..film.driver import colorize_film, finished
     from .progress import reporter
@@ -241,9 +244,8 @@ def _whole(
                 check_place(film.path, extra.target, overwrite, film_format=False)
     with reporter(film.frames, quiet) as progress:
         result = colorize_film(film, target, encoding, settings, extras, progress=progress, fresh=fresh, keep=keep)
-    if result.damaged:
-        frames = ", ".join(map(str, result.damaged[:10])) + (" …" if len(result.damaged) > 10 else "")
-        print(f"{NAME}: {film.path}: the decoder concealed damage in frames {frames}.", file=sys.stderr)
+    for line in sentences(film.path, film.when, result.findings):
+        print(f"{NAME}: {line}", file=sys.stderr)
     if not quiet:
         _report(target, result)
 

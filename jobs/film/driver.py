@@ -25,6 +25,7 @@ from ...pipeline.encode import Encoding
 from ...pipeline.extras import Extra, Kind
 from ...pipeline.files import file_sha256
 from ...pipeline.film import Film
+from ...pipeline.findings import findings
 from ...pipeline.mux import assemble
 from ...pipeline.parts import Part, notes, standing
 from ...pipeline.storage import Location
@@ -73,7 +74,9 @@ def colorize_film(
     with claimed(work, keep):
         if not fresh and (facts := _finished(film, work, targets, encoding, settings, extras)):
             deliver(work, targets)
-            return FilmResult(film.frames, resumed=film.frames, seconds=time.monotonic() - started, **facts)
+            found = findings(film.findings, facts["damaged"])
+            seconds = time.monotonic() - started
+            return FilmResult(film.frames, resumed=film.frames, seconds=seconds, findings=found, **facts)
         sizes = Sizes.of(film, settings.look.size, settings.chunk)
         artists = settings.workers or cores()
         store = sizes.store_bytes(artists, writers(artists, "cpu" if settings.device == "cpu" else "cuda"))
@@ -118,10 +121,11 @@ def colorize_film(
                     device=device,
                     stages=outcome.stages | {"assembling": time.monotonic() - joining},
                     queues=outcome.queues,
+                    findings=findings(film.findings, facts["damaged"]),
                     restarts=outcome.restarts,
                     **facts,
                 )
-                events("finished", **{k: v for k, v in asdict(result).items() if k != "damaged"})
+                events("finished", **{k: v for k, v in asdict(result).items() if k not in ("damaged", "findings")})
     return result
 
 

@@ -12,6 +12,7 @@ from ...pipeline.edits.apply import ResolvedEdits
 from ...pipeline.encode import Encoding
 from ...pipeline.extras import Kind
 from ...pipeline.film import Film
+from ...pipeline.findings import Finding
 from ...pipeline.look import Look
 from .sizing import Sizes
 
@@ -82,6 +83,8 @@ class FilmResult:
     """Stage → seconds of work since the last restart, summed over all its workers."""
     queues: dict[str, float] = field(default_factory=dict)
     """Stage → mean number of chunks that were in it or waited for it."""
+    findings: tuple[Finding, ...] = ()
+    """What was wrong with the film, and what was done about it."""
     restarts: int = 0
     """Number of times that workers were lost and the film continued from its last committed part."""
 
