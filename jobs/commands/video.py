@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-import time
 from dataclasses import replace
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -17,14 +15,11 @@ from ...pipeline.defaults import CHUNK, CODEC, CRF, PRESET, SIZE, STEADY, VIVID
 from ...pipeline.extras import Extra, Kind
 from ...pipeline.look import Look
 from ...pipeline.storage import Location, join, location_of, parent
-from . import options
+from . import options, ways
 
 if TYPE_CHECKING:
     from ...pipeline.encode import Encoding
     from ...pipeline.film import Film
-    from ..film.job import FilmResult, Settings
-
-NAME = "semcolor-video"
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
@@ -161,8 +156,8 @@ def video(
     from ...pipeline.outputs import check_place
     from ..film.workdir import work_folder
 
-    # If a run was stopped after it delivered the film, its work folder and its outputs exist. `_whole` checks whether
-    # they are of this film.
+    # If a run was stopped after it delivered the film, its work folder and its outputs exist. `ways.whole` checks
+    # whether they are of this film.
     has_work = not fresh and work_folder(target, base).is_dir()
     for kind, path in {Kind.FILM: target, **extra_paths}.items():
         if isinstance(film_at, str) or film_at.is_file():  # before the film is read from end to end
@@ -179,7 +174,7 @@ def video(
         sheet=sheet,
     )
     if still is not None:
-        return _still(film, target, still, look, device, overwrite=overwrite, quiet=quiet)
+        return ways.still(film, target, still, look, device, overwrite=overwrite, quiet=quiet)
     from ...pipeline.containers import output_format
     from ...pipeline.encode import choose_encoding
 
@@ -188,13 +183,13 @@ def video(
         from ...pipeline.shots import spans
 
         wanted_frames = spans(film, span, shots, size)
-        return _excerpt(film, target, wanted_frames, look, device, encoding, overwrite=overwrite, quiet=quiet)
+        return ways.excerpt(film, target, wanted_frames, look, device, encoding, overwrite=overwrite, quiet=quiet)
     from ..film.job import Settings
 
     settings = Settings(look=look, device=device, workers=workers, chunk=chunk, address=address, work=base)
     extras = _extras(film, look, encoding, extra_paths, full)
     how = {"has_work": has_work, "overwrite": overwrite, "fresh": fresh, "keep": keep, "quiet": quiet}
-    _whole(film, target, encoding, settings, extras, **how)
+    ways.whole(film, target, encoding, settings, extras, **how)
 
 
 OPTIONS = {Kind.LABELS: "--labels", Kind.MAPS: "--label-maps", Kind.COMPARE: "--compare", Kind.SUMMARY: "--summary"}
@@ -216,58 +211,6 @@ def _extras(film: Film, look: Look, encoding: Encoding, extra_paths: dict[Kind, 
     return [Extra(kind, path, encodings.get(kind)) for kind, path in extra_paths.items()]
 
 
-def _whole(
-    film: Film,
-    target: Location,
-    encoding: Encoding,
-    settings: Settings,
-    extras: list[Extra],
-    *,
-    has_work: bool,
-    overwrite: bool,
-    fresh: bool,
-    keep: bool,
-    quiet: bool,
-) -> None:
-    """Colorize the whole film with Ray. `has_work`: there is a work folder of an earlier run."""
-    from ...pipeline.findings import sentences
-    from ...pipeline.outputs import check_output, check_place
-    from ..film.driver import colorize_film, finished
-    from .progress import reporter
-
-    if not (has_work and finished(film, target, encoding, settings, extras)):
-        check_output(film, target, encoding, overwrite)
-        for extra in extras:
-            if extra.encoding:
-                check_output(film, extra.target, extra.encoding, overwrite, copy_streams=False)
-            else:
-                check_place(film.path, extra.target, overwrite, film_format=False)
-    with reporter(film.frames, quiet) as progress:
-        result = colorize_film(film, target, encoding, settings, extras, progress=progress, fresh=fresh, keep=keep)
-    for line in sentences(film.path, film.when, result.findings):
-        print(f"{NAME}: {line}", file=sys.stderr)
-    if not quiet:
-        _report(target, result)
-
-
-def _report(target: Location, result: FilmResult) -> None:
-    """Print the statistics of a run."""
-    if not result.workers:
-        print(f"{target}: an earlier run had finished it.")
-        return
-    again = f" ({result.resumed} of them by an earlier run)" if result.resumed else ""
-    stages = ", ".join(f"{stage} {seconds:.1f}" for stage, seconds in result.stages.items())
-    queues = ", ".join(f"{stage} {chunks:.1f}" for stage, chunks in result.queues.items())
-    print(f"seconds of work: {stages}; {result.workers} × {result.device}")
-    print(f"chunks at a time: {queues}")
-    if result.restarts:
-        print(f"workers were lost; the film continued from its last part {result.restarts} times")
-    print(
-        f"{target}: {result.frames} frames{again}, {result.shots} shots, "
-        f"{result.seconds:.1f} s, {result.speed:.1f} frames/s"
-    )
-
-
 def _check_paths(target: Location, extra_paths: dict[Kind, Location], parts: dict[str, str | None]) -> None:
     """Raise UserError if two outputs have the same path, or if options exclude each other. `parts`: options that
     choose a part."""
@@ -286,48 +229,6 @@ def _check_paths(target: Location, extra_paths: dict[Kind, Location], parts: dic
         raise UserError(f"{part[0]} writes to this machine; give a path with -o, not {target}.")
 
 
-def _still(film: Film, target: Location, when: str, look: Look, device: str, *, overwrite: bool, quiet: bool) -> None:
-    """Colorize one frame, in this process."""
-    from ...pipeline.inprocess import still
-
-    started = time.monotonic()
-    still(film, when, target, look, overwrite=overwrite, device=device)
-    if not quiet:
-        print(f"{target}: {time.monotonic() - started:.1f} s")
-
-
-def _excerpt(
-    film: Film,
-    target: Location,
-    spans: list[tuple[int, int]],
-    look: Look,
-    device: str,
-    encoding: Encoding,
-    *,
-    overwrite: bool,
-    quiet: bool,
-) -> None:
-    """Colorize only a range or some shots, in this process. `spans`: (first frame, stop) of each."""
-    from ...pipeline.inprocess import colorize
-    from .progress import reporter
-
-    started = time.monotonic()
-    frames = sum(stop - first for first, stop in spans)
-    with reporter(frames, quiet) as progress:
-        colorize(
-            film,
-            target,
-            look,
-            spans=spans,
-            encoding=encoding,
-            overwrite=overwrite,
-            progress=lambda done: progress(done, len(spans)),
-            device=device,
-        )
-    if not quiet:
-        print(f"{target}: {frames} frames, {time.monotonic() - started:.1f} s")
-
-
 def _raft_weights(motion: str, weights: Path | None) -> Path | None:
     """The absolute path of RAFT's weights; None: motion is measured by DIS. Raises UserError."""
     if motion == "dis":
@@ -344,7 +245,7 @@ def _raft_weights(motion: str, weights: Path | None) -> Path | None:
 
 def run(arguments: list[str] | None = None) -> int:
     """Run the command. Returns its exit code; see `options.ended`."""
-    return options.run_command(app, arguments, NAME)
+    return options.run_command(app, arguments, ways.NAME)
 
 
 def main() -> None:

@@ -1,0 +1,112 @@
+"""The three ways of `semcolor-video`: a whole film with Ray; a range or a still in this process."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from ...pipeline.look import Look
+from ...pipeline.storage import Location
+
+if TYPE_CHECKING:
+    from ...pipeline.encode import Encoding
+    from ...pipeline.extras import Extra
+    from ...pipeline.film import Film
+    from ..film.job import FilmResult, Settings
+
+NAME = "semcolor-video"
+
+
+def whole(
+    film: Film,
+    target: Location,
+    encoding: Encoding,
+    settings: Settings,
+    extras: list[Extra],
+    *,
+    has_work: bool,
+    overwrite: bool,
+    fresh: bool,
+    keep: bool,
+    quiet: bool,
+) -> None:
+    """Colorize the whole film with Ray. `has_work`: there is a work folder of an earlier run."""
+    from ...pipeline.findings import sentences
+    from ...pipeline.outputs import check_output, check_place
+    from ..film.driver import colorize_film, finished
+    from .progress import reporter
+
+    if not (has_work and finished(film, target, encoding, settings, extras)):
+        check_output(film, target, encoding, overwrite)
+        for extra in extras:
+            if extra.encoding:
+                check_output(film, extra.target, extra.encoding, overwrite, copy_streams=False)
+            else:
+                check_place(film.path, extra.target, overwrite, film_format=False)
+    with reporter(film.frames, quiet) as progress:
+        result = colorize_film(film, target, encoding, settings, extras, progress=progress, fresh=fresh, keep=keep)
+    for line in sentences(film.path, film.when, result.findings):
+        print(f"{NAME}: {line}", file=sys.stderr)
+    if not quiet:
+        _report(target, result)
+
+
+def _report(target: Location, result: FilmResult) -> None:
+    """Print the statistics of a run."""
+    if not result.workers:
+        print(f"{target}: an earlier run had finished it.")
+        return
+    again = f" ({result.resumed} of them by an earlier run)" if result.resumed else ""
+    stages = ", ".join(f"{stage} {seconds:.1f}" for stage, seconds in result.stages.items())
+    queues = ", ".join(f"{stage} {chunks:.1f}" for stage, chunks in result.queues.items())
+    print(f"seconds of work: {stages}; {result.workers} × {result.device}")
+    print(f"chunks at a time: {queues}")
+    if result.restarts:
+        print(f"workers were lost; the film continued from its last part {result.restarts} times")
+    print(
+        f"{target}: {result.frames} frames{again}, {result.shots} shots, "
+        f"{result.seconds:.1f} s, {result.speed:.1f} frames/s"
+    )
+
+
+def still(film: Film, target: Location, when: str, look: Look, device: str, *, overwrite: bool, quiet: bool) -> None:
+    """Colorize one frame, in this process."""
+    from ...pipeline import inprocess
+
+    started = time.monotonic()
+    inprocess.still(film, when, target, look, overwrite=overwrite, device=device)
+    if not quiet:
+        print(f"{target}: {time.monotonic() - started:.1f} s")
+
+
+def excerpt(
+    film: Film,
+    target: Location,
+    spans: list[tuple[int, int]],
+    look: Look,
+    device: str,
+    encoding: Encoding,
+    *,
+    overwrite: bool,
+    quiet: bool,
+) -> None:
+    """Colorize only a range or some shots, in this process. `spans`: (first frame, stop) of each."""
+    from ...pipeline.inprocess import colorize
+    from .progress import reporter
+
+    started = time.monotonic()
+    frames = sum(stop - first for first, stop in spans)
+    with reporter(frames, quiet) as progress:
+        colorize(
+            film,
+            target,
+            look,
+            spans=spans,
+            encoding=encoding,
+            overwrite=overwrite,
+            progress=lambda done: progress(done, len(spans)),
+            device=device,
+        )
+    if not quiet:
+        print(f"{target}: {frames} frames, {time.monotonic() - started:.1f} s")
