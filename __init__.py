@@ -1,9 +1,10 @@
 """semcolor: a black-and-white film goes in, a colour film comes out.
 
-    from semcolor import Look, colorize, label_map, open_film, read_sheet, still
+    from semcolor import Look, colorize, label_map, open_film, own_colors, read_sheet, still
 
     film = open_film("reel.mp4")                          what the film is, without decoding it
     look = Look(sheet=read_sheet("edits.json"))           what decides the colours
+    own_colors(film)                                      the colours that its shots already have
     label_map(film, "14.2s")                              the labels of one frame
     still(film, "14.2s", "try.png", look)                 one frame in colour
     colorize(film, "reel.color.mp4", look)                the whole film, in this process and without Ray
@@ -26,7 +27,9 @@ if TYPE_CHECKING:
     from .pipeline.edits.sheet import Sheet, read_sheet
     from .pipeline.film import Film, open_film
     from .pipeline.inprocess import colorize, label_map, still
+    from .pipeline.keeping import own_colors
     from .pipeline.look import Look
+    from .pipeline.owncolors import ShotColor
 
 __version__ = "0.2.0"
 
@@ -39,12 +42,14 @@ __all__ = [
     "OutputError",
     "SemcolorError",
     "Sheet",
+    "ShotColor",
     "UserError",
     "WorkError",
     "__version__",
     "colorize",
     "label_map",
     "open_film",
+    "own_colors",
     "read_sheet",
     "still",
 ]
@@ -53,9 +58,11 @@ _LAZY = {
     "Film": "pipeline.film",
     "Look": "pipeline.look",
     "Sheet": "pipeline.edits.sheet",
+    "ShotColor": "pipeline.owncolors",
     "colorize": "pipeline.inprocess",
     "label_map": "pipeline.inprocess",
     "open_film": "pipeline.film",
+    "own_colors": "pipeline.keeping",
     "read_sheet": "pipeline.edits.sheet",
     "still": "pipeline.inprocess",
 }

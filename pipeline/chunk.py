@@ -46,6 +46,8 @@ class Chunk:
     """Numbers of the frames in which FFmpeg found errors and concealed them, counted from the film's first frame."""
     beyond: bool = False
     """Whether the frames follow the requested end. They are read only because the steadier looks ahead."""
+    own: tuple[int, ...] = ()
+    """For each frame, the colours that it already has (`owncolors.OwnColor`); () if they were not measured."""
 
     def __len__(self) -> int:
         return len(self.pts)
@@ -62,6 +64,7 @@ class Chunk:
             durations=self.durations[first:stop],
             interlaced=self.interlaced[first:stop],
             damaged=tuple(n for n in self.damaged if first <= n - self.start < stop),
+            own=self.own[first:stop],
         )
 
     @property

@@ -85,6 +85,11 @@ class PlaneFormat:
         samples = np.rint(values * np.float32(span) + np.float32(1 << (self.bits - 1)))
         return np.clip(samples, 0, top, out=samples).astype(np.uint8 if self.bits == 8 else np.uint16)
 
+    def values(self, samples: np.ndarray) -> np.ndarray:
+        """Samples of Cb or Cr of any shape → float32, −0.5..0.5. The inverse of `chroma`."""
+        span = (1 << self.bits) - 1 if self.full_range else 224 << (self.bits - 8)
+        return (samples.astype(np.float32) - np.float32(1 << (self.bits - 1))) / np.float32(span)
+
     def _luma_span(self) -> tuple[int, int]:
         """(sample of black, difference between the samples of white and black)."""
         return (0, (1 << self.bits) - 1) if self.full_range else (16 << (self.bits - 8), 219 << (self.bits - 8))
@@ -195,9 +200,7 @@ def picture(luma: np.ndarray, chroma: np.ndarray, fmt: PlaneFormat) -> np.ndarra
     Returns:
         (H, W, 3) uint8 R'G'B'.
     """
-    span = (1 << fmt.bits) - 1 if fmt.full_range else 224 << (fmt.bits - 8)
-    chroma = (chroma.astype(np.float32) - (1 << (fmt.bits - 1))) / span
-    return np.rint(_rgb(fmt.luma(luma), chroma, fmt.matrix) * 255).astype(np.uint8)
+    return np.rint(_rgb(fmt.luma(luma), fmt.values(chroma), fmt.matrix) * 255).astype(np.uint8)
 
 
 def _rgb(luma: np.ndarray, chroma: np.ndarray, matrix: str) -> np.ndarray:
@@ -245,9 +248,17 @@ def reachable(ab: tuple[float, float], fmt: PlaneFormat) -> np.ndarray:
 
 
 def chroma_planes(
-    ab: np.ndarray | Layered, thumb: np.ndarray, luma: np.ndarray, size: tuple[int, int], fmt: PlaneFormat
+    ab: np.ndarray | Layered,
+    thumb: np.ndarray,
+    luma: np.ndarray,
+    size: tuple[int, int],
+    fmt: PlaneFormat,
+    own: np.ndarray | None = None,
 ) -> np.ndarray:
     """The chroma planes of one frame.
+
+    A frame that keeps its own chroma gets only the layers of drawn regions. The labels that the networks read do not
+    change it.
 
     Args:
         ab: (2, h/2, w/2) a and b of CIE Lab; or the same with layers over it.
@@ -255,26 +266,42 @@ def chroma_planes(
         luma: (H, W) the film's own samples, uint8, or uint16 above 8 bits.
         size: (rows, columns) of a chroma plane.
         fmt: how the samples are coded.
+        own: (2, ch, cw) samples of the frame's own Cb and Cr, if it keeps them.
 
     Returns:
         (2, rows, columns): Cb and Cr, of luma's type.
     """
     below, layers = (ab.ab, ab.layers) if isinstance(ab, Layered) else (ab, ())
+    if own is not None:
+        own = resized(own, size)
+        layers = tuple(layer for layer in layers if layer.bordered)
+        if not layers:
+            return own
     h, w = below.shape[1:]
     guide = cv2.resize(thumb, (w, h), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
     samples = luma if luma.shape == size else cv2.resize(luma, size[::-1], interpolation=cv2.INTER_AREA)
     full = fmt.luma(samples)
-    planes = _chroma(below, guide, full, fmt.matrix)
+    planes = _chroma(below, guide, full, fmt.matrix) if own is None else fmt.values(own)
+    kept = planes if own is None else planes.copy()
     for layer in layers:
         within = layer.shown(_raised(layer.within[..., None], guide, full, BORDER)[..., 0])
         x, y, width, height = cv2.boundingRect((within > LEAST).astype(np.uint8))
         box = slice(y, y + height), slice(x, x + width)
         if isinstance(layer.ab, np.ndarray):
-            wanted = _chroma(layer.ab, guide, full, fmt.matrix)[:, *box]
+            wanted = (_chroma(layer.ab, guide, full, fmt.matrix) if own is None else kept)[:, *box]
         else:
             wanted = np.stack([np.take(table, samples[box], mode="clip") for table in reachable(layer.ab, fmt)])
         planes[:, *box] += (wanted - planes[:, *box]) * within[box]
     return fmt.chroma(planes)
+
+
+def resized(planes: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Planes (C, h, w) at the size (rows, columns); unchanged if they have it already."""
+    if planes.shape[1:] == size:
+        return planes
+    shrinks = size[0] * size[1] <= planes.shape[1] * planes.shape[2]
+    way = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    return np.stack([cv2.resize(plane, size[::-1], interpolation=way) for plane in planes])
 
 
 def _chroma(ab: np.ndarray, guide: np.ndarray, full: np.ndarray, matrix: str) -> np.ndarray:

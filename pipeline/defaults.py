@@ -1,4 +1,9 @@
-"""Defaults that commands, manifests and the Python API share. The module imports nothing, so `--help` stays quick."""
+"""Defaults that commands, manifests and the Python API share. It imports nothing heavy, so `--help` is quick."""
+
+from typing import Literal
+
+KeepColour = Literal["never", "auto", "always"]
+"""Values of `--keep-colour`."""
 
 SIZE = 256
 """Short side of the networks' input picture, in pixels."""

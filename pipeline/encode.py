@@ -24,7 +24,7 @@ from av.video.reformatter import ColorRange, Colorspace
 from ..errors import OutputError, WorkError
 from .chunk import Chunk
 from .containers import WITHOUT_PTS
-from .defaults import CODEC, CRF, PRESET
+from .defaults import CODEC, CRF, PRESET, KeepColour
 from .film import BOTTOM_FIRST, Film
 
 THREADS = 4
@@ -129,6 +129,13 @@ def chroma_size(width: int, height: int, pix_fmt: str) -> tuple[int, int]:
     return fmt.chroma_height(height), fmt.chroma_width(width)
 
 
+def subsampling(pix_fmt: str) -> str:
+    """The subsampling of chroma in a pixel format: ``420``, ``422`` or ``444``; "" for others and for grey."""
+    fmt = av.VideoFormat(pix_fmt, 8, 8)
+    sizes = {(4, 4): "420", (4, 8): "422", (8, 8): "444"}
+    return "" if len(fmt.components) < 3 else sizes.get((fmt.chroma_width(8), fmt.chroma_height(8)), "")
+
+
 def check_codec(codec: str) -> Any:
     """FFmpeg's encoder of the given name. Raises OutputError if there is none, or if it does not encode pictures."""
     try:
@@ -141,7 +148,13 @@ def check_codec(codec: str) -> Any:
 
 
 def choose_encoding(
-    film: Film, codec: str = CODEC, crf: float = CRF, preset: str = PRESET, container: str = ""
+    film: Film,
+    codec: str = CODEC,
+    crf: float = CRF,
+    preset: str = PRESET,
+    container: str = "",
+    *,
+    keep_colour: KeepColour = "never",
 ) -> Encoding:
     """The encoding of the colour film.
 
@@ -152,6 +165,8 @@ def choose_encoding(
         preset: preset, for x264 and x265.
         container: FFmpeg's name of the output's container. AVI and ASF keep no presentation time stamps, so there the
             frames are coded in display order (without B-frames).
+        keep_colour: see `Look.keep_colour`. If shots may keep their own chroma, the output has the source's chroma
+            subsampling where the codec can have it.
 
     Raises:
         OutputError: if the codec cannot keep the film's luma unchanged, or does not open with these options.
@@ -159,6 +174,8 @@ def choose_encoding(
     encoder = check_codec(codec)
     known = {f.name for f in encoder.video_formats or ()}
     sampling = ("444",) if film.width % 2 or film.height % 2 else ("420", "422", "444")
+    if keep_colour != "never":
+        sampling = tuple(sorted(sampling, key=lambda s: s != subsampling(film.luma_fmt)))  # stable
     formats = [(d, f"yuv{s}p" if d == 8 else f"yuv{s}p{d}le") for d in DEPTHS if d >= film.bits for s in sampling]
     depth, pix_fmt = next((entry for entry in formats if entry[1] in known), (0, ""))
     if not pix_fmt:

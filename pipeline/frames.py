@@ -56,11 +56,15 @@ class Frames:
     luma: np.ndarray
     """(N, H, W) uint8, or uint16 above 8 bits: the source's own samples."""
     thumbs: Thumbs
+    chroma: np.ndarray | None = None
+    """(N, 2, ch, cw) of luma's type: the source's own Cb and Cr, if the shot keeps them."""
 
     def __post_init__(self) -> None:
         _expect("luma", self.luma, (len(self.chunk), None, None), np.uint16 if self.luma.itemsize == 2 else np.uint8)
         if len(self.thumbs) != len(self.chunk):
             raise ValueError(f"got {len(self.thumbs)} thumbs for the {len(self.chunk)} frames of a chunk")
+        if self.chroma is not None:
+            _expect("chroma", self.chroma, (len(self.chunk), 2, None, None), self.luma.dtype.type)
 
     def __getitem__(self, wanted: slice) -> Frames:
         """A chunk of only the frames in the slice; `wanted` has a start and a stop."""
@@ -70,6 +74,7 @@ class Frames:
             self.chunk[first:stop],
             self.luma[first:stop],
             Thumbs(pictures[first:stop], pictures[first - 1] if first else self.thumbs.before),
+            None if self.chroma is None else self.chroma[first:stop],
         )
 
 

@@ -32,10 +32,12 @@ from .encode import Encoding, choose_encoding
 from .files import move_into_place
 from .film import Film
 from .frames import Colors, Frames
+from .keeping import kept_spans
 from .look import Look
 from .mux import assemble
 from .outputs import check_output, check_place
 from .overlay import likeliest
+from .owncolors import OwnCount, ShotColor, Spans, add_own, shots_of
 from .reader import FilmReader
 from .shots import shot_around
 from .stages import Composing, Painting, Pairing, Steadying, chroma_of_frames, finished, survey
@@ -62,7 +64,7 @@ def colorize(
     overwrite: bool = False,
     progress: Callable[[int], None] = lambda done: None,
     device: str = "auto",
-) -> None:
+) -> tuple[ShotColor, ...]:
     """Colorize a film and write it, whole or not at all.
 
     Args:
@@ -76,25 +78,31 @@ def colorize(
         progress: called with the number of frames done.
         device: ``auto``, ``cpu`` or ``cuda``.
 
+    Returns:
+        The colours that the written shots, or parts of shots, have in the source.
+
     Raises:
         SemcolorError: one sentence; nothing is left at `output`.
     """
     look, output = look or Look(), Path(output).absolute()
-    encoding = encoding or choose_encoding(film, container=output_format(output))
+    encoding = encoding or choose_encoding(film, container=output_format(output), keep_colour=look.keep_colour)
     check_output(film, output, encoding, overwrite, copy_streams=not spans)
     target = _cut_out(film, spans) if spans else film
     with tempfile.TemporaryDirectory(prefix=".semcolor-", dir=output.parent) as folder:
         writer, done = PartWriter(folder, target, encoding), 0
+        counts: list[OwnCount] = []
         for frames, colors, edits in _colored(film, look, spans or [(0, film.frames)], device):
             composed = Composing(film, encoding, edits=edits).compose(frames, colors)
             stop = done + len(frames.chunk)
             pts = tuple(int(p) for p in target.pts[done:stop])
             chunk = replace(frames.chunk, start=done, pts=pts, durations=target.durations(done, stop))
             writer.write(chunk, frames.luma, composed.chroma)
+            counts = add_own(counts, frames.chunk)
             done = stop
             progress(done)
         result = assemble(target, folder, writer.parts, output, encoding, copy_streams=not spans)
         move_into_place(result, output)
+    return shots_of(counts)
 
 
 def still(
@@ -198,7 +206,8 @@ def _colored(film: Film, look: Look, spans: Sequence[tuple[int, int]], device: s
                     within=within,
                     shown=(first, stop),
                 )
-            for frames, colors in _span(film, look, painter.paint, edits, begin, stop):
+            kept = kept_spans(film, look, begin, stop)
+            for frames, colors in _span(film, look, painter.paint, edits, begin, stop, kept):
                 start = frames.chunk.start
                 wanted = slice(max(first - start, 0), min(stop - start, len(frames.chunk)))
                 if wanted.start < wanted.stop:
@@ -206,10 +215,10 @@ def _colored(film: Film, look: Look, spans: Sequence[tuple[int, int]], device: s
 
 
 def _span(
-    film: Film, look: Look, paint: Paint, edits: ResolvedEdits | None, begin: int, stop: int
+    film: Film, look: Look, paint: Paint, edits: ResolvedEdits | None, begin: int, stop: int, kept: Spans
 ) -> Iterator[tuple[Frames, Colors]]:
     """Yield the frames from `begin` at least to the frame before `stop`, with their steady colours."""
-    painted = _painted(film, look, Painting(paint, edits), begin, stop)
+    painted = _painted(film, look, Painting(paint, edits), begin, stop, kept)
     if not look.steady:
         yield from painted
         return
@@ -232,9 +241,11 @@ def _with_following(surveyed: Iterator[Surveyed]) -> Iterator[tuple[Surveyed, Su
     yield from pairing.rest()
 
 
-def _painted(film: Film, look: Look, painting: Painting, begin: int, stop: int) -> Iterator[tuple[Frames, Colors]]:
+def _painted(
+    film: Film, look: Look, painting: Painting, begin: int, stop: int, kept: Spans
+) -> Iterator[tuple[Frames, Colors]]:
     """Yield painted frames, up to the last frame that affects the colours before `stop`."""
-    for frames in FilmReader(film, size=look.size, start=Resume(frame=begin)):
+    for frames in FilmReader(film, size=look.size, start=Resume(frame=begin), kept=kept):
         chunk = frames.chunk
         seen = horizon(chunk.start - chunk.shot_start, stop) if look.steady else stop
         if seen <= chunk.start:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .defaults import SIZE, STEADY, VIVID
+from .defaults import SIZE, STEADY, VIVID, KeepColour
 
 if TYPE_CHECKING:  # commands import pydantic only if there is a sheet
     from .edits.sheet import Sheet
@@ -26,5 +26,7 @@ class Look:
     """Weights of the networks; None: the weights that ship with the package, whatever its path on the machine."""
     motion_weights: Path | None = None
     """Weights of RAFT, which then estimates motion; None: DIS estimates it. Only for whole films through Ray."""
+    keep_colour: KeepColour = "never"
+    """The shots that keep the source's own chroma: ``auto``: shots in colour; ``always``: tinted shots, too."""
     sheet: Sheet | None = None
     """Edits, palette and references; None or an empty sheet: the networks decide alone."""

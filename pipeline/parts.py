@@ -15,6 +15,7 @@ from typing import Any
 from ..flow import horizon
 from .chunk import Resume
 from .files import file_sha256
+from .owncolors import OwnCount, ShotColor, shots_of
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,8 @@ class Part:
     """Digest of the edits that affect the part's colours; see `edits.apply.ResolvedEdits.digest`."""
     damaged: tuple[int, ...] = ()
     """Numbers of its frames in which FFmpeg concealed damage, counted from the film's first frame."""
+    own: tuple[OwnCount, ...] = ()
+    """The colours that the source has in each of the part's shots."""
 
     @property
     def stop(self) -> int:
@@ -107,6 +110,7 @@ def _read_receipt(path: Path) -> Part | None:
         values: dict[str, Any] = json.loads(path.read_text())
         known: dict[str, Any] = {name: value for name, value in values.items() if name in Part.__dataclass_fields__}
         known["pts"], known["damaged"] = tuple(values["pts"]), tuple(values["damaged"])
+        known["own"] = tuple(map(tuple, values["own"]))
         return Part(**known)
     except (OSError, ValueError, TypeError, KeyError):
         return None
@@ -176,3 +180,8 @@ def sweep(folder: Path, parts: Sequence[Part]) -> None:
     for path in folder.glob("part-*"):
         if path.name not in kept:
             path.unlink()
+
+
+def colors_of_parts(parts: Sequence[Part]) -> tuple[ShotColor, ...]:
+    """The colours that the source has, shot by shot. `parts`: all parts of the film, in order."""
+    return shots_of([count for part in parts for count in part.own])

@@ -28,6 +28,7 @@ from .defaults import CHUNK, SIZE
 from .film import Film
 from .frames import Frames, Thumbs
 from .opening import open_container
+from .owncolors import OwnColor, Spans, chroma_of, own_color
 from .probe import decoded, stamped
 
 LUMA_BYTES = 128 << 20
@@ -39,9 +40,11 @@ STEPS_BACK = (0, 50, 500)
 If all attempts fail, the film is decoded from its start."""
 
 
-def read_chunks(film: Film, chunk: int = CHUNK, size: int = SIZE, start: Resume | None = None) -> Iterator[Frames]:
+def read_chunks(
+    film: Film, chunk: int = CHUNK, size: int = SIZE, start: Resume | None = None, kept: Spans = ()
+) -> Iterator[Frames]:
     """The film's chunks in order; see `FilmReader` for the arguments."""
-    return iter(FilmReader(film, chunk, size, start))
+    return iter(FilmReader(film, chunk, size, start, kept))
 
 
 class FilmReader:
@@ -53,13 +56,16 @@ class FilmReader:
         size: short side of the thumbs in pixels, a multiple of 32.
         start: where to resume, noted by an earlier run over the same film. From there to `start.stop`, the chunks are
             the same as in a run from the film's start. See `Resume.stop` for the chunk after it.
+        kept: shots whose own chroma is read as well; see `owncolors.kept_spans`.
 
     Raises:
         InputError: if `chunk` or `size` is not permitted.
         FilmError: while iterating, if a frame cannot be decoded.
     """
 
-    def __init__(self, film: Film, chunk: int = CHUNK, size: int = SIZE, start: Resume | None = None) -> None:
+    def __init__(
+        self, film: Film, chunk: int = CHUNK, size: int = SIZE, start: Resume | None = None, kept: Spans = ()
+    ) -> None:
         if chunk not in CHUNK_SIZES:
             raise InputError(f"--chunk {chunk}: the chunk size must be one of {', '.join(map(str, CHUNK_SIZES))}.")
         if size < 32 or size % 32:
@@ -68,6 +74,7 @@ class FilmReader:
         self.chunk = chunk_size(film, chunk)
         self.size = thumb_size(film, size)
         self.start = start or Resume()
+        self.kept = kept
 
     def __iter__(self) -> Iterator[Frames]:
         """Fill each chunk until it is full or the shot ends."""
@@ -177,8 +184,13 @@ class FilmReader:
             )
 
     def _picture(self, frame: Any, number: int) -> Picture:
-        luma = _luma(frame, self.film)
-        return Picture(number, luma, self._thumb(luma), bool(frame.interlaced_frame), bool(frame.is_corrupt))
+        flags = bool(frame.interlaced_frame), bool(frame.is_corrupt)
+        frame = _planar(frame, self.film)
+        luma, chroma = _luma(frame, self.film), chroma_of(frame, self.film.bits)
+        thumb = self._thumb(luma)
+        is_kept = chroma and any(first <= number < stop for first, stop in self.kept)
+        own = own_color(thumb, chroma, self.film.bits)
+        return Picture(number, luma, thumb, *flags, own, np.stack(chroma) if chroma and is_kept else None)
 
     def _thumb(self, luma: np.ndarray) -> np.ndarray:
         """Luma (H, W) reduced to network size, (h, w) uint8, full range 0..255."""
@@ -205,13 +217,25 @@ class Picture:
         thumb: (h, w) uint8, full range 0..255: luma at network size.
         interlaced: whether its two fields were taken at different times.
         damaged: whether FFmpeg found errors in it and concealed them.
+        own: the colours that it already has.
+        chroma: (2, ch, cw) of luma's type: its own Cb and Cr, if its shot keeps them.
     """
 
-    __slots__ = ("damaged", "interlaced", "luma", "number", "thumb")
+    __slots__ = ("chroma", "damaged", "interlaced", "luma", "number", "own", "thumb")
 
-    def __init__(self, number: int, luma: np.ndarray, thumb: np.ndarray, interlaced: bool, damaged: bool) -> None:
+    def __init__(
+        self,
+        number: int,
+        luma: np.ndarray,
+        thumb: np.ndarray,
+        interlaced: bool,
+        damaged: bool,
+        own: OwnColor = OwnColor.GREY,
+        chroma: np.ndarray | None = None,
+    ) -> None:
         self.number, self.luma, self.thumb = number, luma, thumb
         self.interlaced, self.damaged = interlaced, damaged
+        self.own, self.chroma = own, chroma
 
 
 class _Filling:
@@ -263,9 +287,11 @@ class _Filling:
             interlaced=tuple(p.interlaced for p in pictures),
             damaged=tuple(p.number for p in pictures if p.damaged),
             beyond=first >= self._stop,
+            own=tuple(int(p.own) for p in pictures),
         )
         thumbs = Thumbs(np.stack([p.thumb for p in pictures]), self.before if self.shot_start else None)
-        frames = Frames(chunk, self._luma[: len(pictures)], thumbs)
+        chroma = [p.chroma for p in pictures if p.chroma is not None]
+        frames = Frames(chunk, self._luma[: len(pictures)], thumbs, np.stack(chroma) if chroma else None)
         self._shot += ends_shot
         self.shot_start = 0 if ends_shot else self.shot_start + len(pictures)
         self.before = pictures[-1].thumb
@@ -273,12 +299,17 @@ class _Filling:
         return frames
 
 
+def _planar(frame: Any, film: Film) -> Any:
+    """A frame in the format from which luma is read."""
+    if film.luma_fmt == film.pix_fmt:
+        return frame
+    matrix = {"bt601": Colorspace.ITU601, "bt709": Colorspace.ITU709, "bt2020": Colorspace.BT2020}[film.matrix]
+    wide = ColorRange.JPEG if film.full_range else ColorRange.MPEG
+    return frame.reformat(format=film.luma_fmt, dst_colorspace=matrix, dst_color_range=wide)
+
+
 def _luma(frame: Any, film: Film) -> np.ndarray:
-    """View of a frame's Y plane, (H, W) uint8, or uint16 above 8 bits."""
-    if film.luma_fmt != film.pix_fmt:
-        matrix = {"bt601": Colorspace.ITU601, "bt709": Colorspace.ITU709, "bt2020": Colorspace.BT2020}[film.matrix]
-        wide = ColorRange.JPEG if film.full_range else ColorRange.MPEG
-        frame = frame.reformat(format=film.luma_fmt, dst_colorspace=matrix, dst_color_range=wide)
+    """View of the Y plane of a frame, (H, W) uint8, or uint16 above 8 bits."""
     plane = frame.planes[0]
     dtype = np.dtype(np.uint8 if film.bits == 8 else ">u2" if film.luma_fmt.endswith("be") else "<u2")
     rows = np.frombuffer(plane, dtype).reshape(-1, plane.line_size // dtype.itemsize)

@@ -210,5 +210,6 @@ def chroma_of_frames(film: Film, frames: Frames, ab: np.ndarray | list[Layered],
         (N, 2, rows, columns): Cb and Cr, of luma's type.
     """
     fmt = PlaneFormat.of(film)
-    each = zip(ab, frames.thumbs.pictures, frames.luma, strict=True)
-    return np.stack([chroma_planes(*frame, size, fmt) for frame in each])
+    own = [None] * len(frames.chunk) if frames.chroma is None else frames.chroma
+    each = zip(ab, frames.thumbs.pictures, frames.luma, own, strict=True)
+    return np.stack([chroma_planes(below, thumb, luma, size, fmt, kept) for below, thumb, luma, kept in each])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import cv2
@@ -13,6 +14,7 @@ from ..models.labels import NAMES
 from .chunk import Chunk
 from .compose import Layered
 from .film import Film
+from .owncolors import OwnColor, ShotColor
 from .timecode import timecode
 
 LEGEND = {
@@ -49,24 +51,27 @@ def count(chunk: Chunk, thumbs: np.ndarray, ab: np.ndarray | list[Layered], labe
     return {"shot": chunk.shot, "start": chunk.start, "frames": len(chunk), "sums": sums.tolist()}
 
 
-def summarize(film: Film, counts: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def summarize(film: Film, counts: list[dict[str, Any]], own: Sequence[ShotColor] = ()) -> list[dict[str, Any]]:
     """The records of all shots, for JSON.
 
     Args:
         film: the source.
         counts: the results of `count` for all chunks.
+        own: the colours that each shot of the source has already.
 
     Returns:
-        A record for each shot, in order: its number, its first frame, the time of that frame, its number of frames, and
-        its labels in order of falling share. A label has its share (0..1), its mean a and b (CIE Lab), the colour of
+        A record for each shot, in order: its number, its first frame, the time of that frame, its number of frames, the
+        colours that it has in the source (`own_colour`: ``grey``, ``tinted`` or ``colour``), and its labels in order of
+        falling share. A label has its share (0..1), its mean a and b (CIE Lab), the colour of
         these at the label's mean luma (`#rrggbb`), and its mean probability (`confidence`).
     """
-    shots = []
+    shots: list[dict[str, Any]] = []
+    kinds = {shot.first: shot.kind.word for shot in own}
     for shot in sorted({c["shot"] for c in counts}):
-        own = [c for c in counts if c["shot"] == shot]
-        sums = np.sum([c["sums"] for c in own], 0)
+        its = [c for c in counts if c["shot"] == shot]
+        sums = np.sum([c["sums"] for c in its], 0)
         share = sums[0] / sums[0].sum()
-        first = min(c["start"] for c in own)
+        first = min(c["start"] for c in its)
         labels = {}
         for label in np.argsort(-share, kind="stable"):
             if share[label] < LEAST:
@@ -79,8 +84,9 @@ def summarize(film: Film, counts: list[dict[str, Any]]) -> list[dict[str, Any]]:
                 "confidence": round(float(confidence), 3),
             }
         time = timecode(int(film.pts[first] - film.pts[0]) * film.time_base)
-        frames = sum(c["frames"] for c in own)
-        shots.append({"shot": shot, "first_frame": first, "time": time, "frames": frames, "labels": labels})
+        frames = sum(c["frames"] for c in its)
+        record = {"shot": shot, "first_frame": first, "time": time, "frames": frames}
+        shots.append(record | {"own_colour": kinds.get(first, OwnColor.GREY.word), "labels": labels})
     return shots
 
 

@@ -27,6 +27,7 @@ from .encode import Encoding, PartEncoder
 from .extras import Kind
 from .files import commit
 from .film import Film
+from .owncolors import OwnCount, add_own
 from .parts import EditsDigest, Part, committed, first_missing, no_edits, sweep
 from .reader import luma_sha256
 
@@ -75,6 +76,7 @@ class PartWriter:
         self._first_shot = 0
         self._pts: list[int] = []
         self._damaged: list[int] = []
+        self._own: list[OwnCount] = []
         self._notes: list[Any] = []
         self._open: dict[Kind, PartEncoder] = {}
 
@@ -123,6 +125,7 @@ class PartWriter:
             self._notes += [] if note is None else [note]
             self._pts += chunk.pts
             self._damaged += chunk.damaged
+            self._own = add_own(self._own, chunk)
             self._next = chunk.stop
             if ends_part(chunk, self._begin, self.film.frames):
                 return self._close(chunk, b"" if chunk.ends_shot else state, luma_sha256(luma[-1]))
@@ -149,7 +152,8 @@ class PartWriter:
         """Abandon the open part. Committed parts stay, and the next chunk is the first of the abandoned part again."""
         for encoder in self._open.values():
             encoder.abort()
-        self._open, self._pts, self._damaged, self._notes, self._next = {}, [], [], [], self._begin
+        self._forget()
+        self._next = self._begin
 
     def _close(self, chunk: Chunk, state: bytes, last_luma: str) -> Part:
         """Commit the open part, which ends with the chunk."""
@@ -172,6 +176,7 @@ class PartWriter:
             luma_sha256=last_luma,
             first_shot=self._first_shot,
             damaged=tuple(self._damaged),
+            own=tuple(self._own),
         )
         part = replace(part, edits=part.edits_now(self._edits))
         temporary = self._path("receipt", ".tmp")
@@ -179,8 +184,11 @@ class PartWriter:
         commit(temporary, self._path("receipt"))
         self.parts = sorted([*self.parts, part], key=lambda part: part.start)
         self._begin = self._next = first_missing(self.parts, part.stop)
-        self._pts, self._damaged, self._notes, self._open = [], [], [], {}
+        self._forget()
         return part
+
+    def _forget(self) -> None:
+        self._open, self._pts, self._damaged, self._own, self._notes = {}, [], [], [], []
 
     def _path(self, kind: str, ending: str = "") -> Path:
         """Path of a file of the open part."""

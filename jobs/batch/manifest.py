@@ -27,7 +27,7 @@ from pydantic import (
 )
 
 from ...errors import UserError
-from ...pipeline.defaults import CODEC, CRF, PRESET, SIZE, STEADY, VIVID
+from ...pipeline.defaults import CODEC, CRF, PRESET, SIZE, STEADY, VIVID, KeepColour
 from ...pipeline.files import is_utf8
 from ...pipeline.look import Look
 from ...pipeline.storage import Location, is_url, join, listing, location_of
@@ -84,6 +84,7 @@ class Wish(BaseModel):
     preset: PRESETS = PRESET
     steady: float = Field(STEADY, ge=0, le=1, allow_inf_nan=False)
     vivid: float = Field(VIVID, ge=0, le=2, allow_inf_nan=False)
+    keep_colour: KeepColour = "never"
     weights: FileName | None = None
     workers: int | None = Field(None, ge=1)
     """Number of artists; None: the scheduler decides. It does not change the output's bytes."""
@@ -92,7 +93,7 @@ class Wish(BaseModel):
     def look(self) -> Look:
         """The settings that decide the film's colours."""
         weights = Path(self.weights) if self.weights else None
-        return Look(size=self.size, steady=self.steady, vivid=self.vivid, weights=weights)
+        return Look(size=self.size, steady=self.steady, vivid=self.vivid, weights=weights, keep_colour=self.keep_colour)
 
     def decisive(self) -> dict[str, Any]:
         """The settings that decide the output's bytes, besides the source and the program."""

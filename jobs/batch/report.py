@@ -39,6 +39,7 @@ def write_summary(records: Records, batch: Batch, planned_films: Iterable[Planne
         **dict.fromkeys(("done", "failed", "waiting"), 0),
         "finished_before": batch.finished_before,
         "frames": 0,
+        "own_colours": 0,
         "seconds": round(batch.updated - batch.began, 3),
         "began": _when(batch.began),
         "ended": _when(batch.updated),
@@ -51,6 +52,7 @@ def write_summary(records: Records, batch: Batch, planned_films: Iterable[Planne
         film = _film(planned, record)
         totals["films"] += 1
         totals[film["state"]] += 1
+        totals["own_colours"] += any(not own["kept"] for own in film.get("own_colours", ()))
         if record and record.batch == batch.id and record.state == "done":
             totals["frames"] += record.done - record.resumed
         texts[film["state"] == "done"].append((json.dumps(film), "".join(_row(film))))
@@ -91,6 +93,7 @@ def _film(planned: PlannedFilm, record: Record | None) -> dict[str, Any]:
     if record:
         frames = record.done - record.resumed
         film |= record.model_dump(include={"frames", "resumed", "shots", "workers", "device", "damaged", "version"})
+        film["own_colours"] = [own.model_dump() for own in record.own]
         film["seconds"] = round(record.seconds, 3)
         film["frames_per_second"] = round(frames / record.seconds, 3) if record.seconds else None
         film["tries"] = [attempt.model_dump() for attempt in record.tries]
@@ -132,3 +135,8 @@ def _row(film: dict[str, Any]) -> Iterator[str]:
     yield f'<td><a href="{escape(link, quote=True)}">{escape(os.path.basename(film["output"]))}</a>'
     if damaged:
         yield f" ({len(damaged)} damaged frames were concealed by the decoder)"
+    for kind, words in (("colour", "already in colour"), ("tinted", "tinted")):
+        for kept, what in ((True, "kept"), (False, "replaced")):
+            own = [o for o in film.get("own_colours", ()) if (o["kind"], o["kept"]) == (kind, kept)]
+            if own:
+                yield f" ({sum(o['frames'] for o in own)} frames were {words}, and these colours {what})"

@@ -63,6 +63,16 @@ class Try(_Model):
     """A sentence, which may contain the names of files."""
 
 
+class OwnColors(_Model):
+    """Frames that have colours already in the source."""
+
+    first_frame: int
+    frames: int
+    kind: Literal["tinted", "colour"]
+    kept: bool
+    """Whether the output has the same colours."""
+
+
 class Record(_Model):
     """The record of a film. Times are in seconds since 1970."""
 
@@ -104,6 +114,8 @@ class Record(_Model):
     version: str = __version__
     damaged: list[int] = []
     """Numbers of the frames whose damage the decoder concealed."""
+    own: list[OwnColors] = []
+    """The frames that have colours already in the source."""
     tries: list[Try] = []
     """Failed tries in this run of the batch."""
 

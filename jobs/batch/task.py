@@ -16,12 +16,13 @@ from ...pipeline.extras import Extra, Kind
 from ...pipeline.film import Film, open_film
 from ...pipeline.outputs import check_output
 from ...pipeline.overlay import overlay_size
+from ...pipeline.owncolors import found_colors
 from ...pipeline.reader import thumb_size
 from ...pipeline.storage import is_url, location_of
 from ..film.driver import colorize_film
 from ..film.job import FilmResult, Settings
 from ..film.workdir import work_folder
-from .state import PlannedFilm, Record, Records, Stat, file_stat
+from .state import OwnColors, PlannedFilm, Record, Records, Stat, file_stat
 
 EVERY = 1.0
 """Seconds between two updates of the film's record while it is made."""
@@ -86,6 +87,11 @@ class _Task:
             return Failure(_message(error), final=False)
         record.resumed, record.shots, record.seconds = result.resumed, result.shots, result.seconds
         record.damaged = list(result.damaged)
+        record.own = [
+            OwnColors.model_validate({"first_frame": first, "frames": stop - first, "kind": kind.word, "kept": kept})
+            for kind, kept, ranges in found_colors(result.own, planned.wish.keep_colour)
+            for first, stop in ranges
+        ]
         return self._done()
 
     def _prepare(self, film: Film) -> tuple[Encoding, list[Extra]]:
@@ -94,7 +100,9 @@ class _Task:
         for path in planned.targets:
             if not is_url(path):
                 Path(path).parent.mkdir(parents=True, exist_ok=True)
-        encoding = choose_encoding(film, wish.codec, wish.crf, wish.preset, output_format(output))
+        encoding = choose_encoding(
+            film, wish.codec, wish.crf, wish.preset, output_format(output), keep_colour=wish.keep_colour
+        )
         check_output(film, output, encoding, planned.overwrite)
         if not planned.labels:
             return encoding, []

@@ -59,6 +59,7 @@ def batch(
     steady: options.Steady = STEADY,
     weights: options.Weights = None,
     vivid: options.Vivid = VIVID,
+    keep_colour: options.KeepColour = "never",
     device: options.Device = "auto",
     workers: Annotated[
         int | None,
@@ -87,8 +88,9 @@ def batch(
     """Colorize many films, several at the same time. `semcolor-batch status FOLDER` shows how far they are.
 
     A manifest has one film per line: source and, if they differ from the options, output, labels, fps, track, size,
-    codec, crf, preset, steady, vivid, weights, workers. After an interruption, the same command continues: finished
-    films are skipped. Exit code 0: all films are done, 1: some failed, 2: nothing was done because of mistakes.
+    codec, crf, preset, steady, vivid, keep_colour, weights, workers. After an interruption, the same command continues:
+    finished films are skipped. Exit code 0: all films are done, 1: some failed, 2: nothing was done because of
+    mistakes.
     """
     from pydantic import ValidationError
 
@@ -106,6 +108,7 @@ def batch(
         "preset": preset,
         "steady": steady,
         "vivid": vivid,
+        "keep_colour": keep_colour,
         "weights": weights and str(weights.absolute()),
         "workers": workers,
     }
@@ -192,6 +195,10 @@ def _work(plan: Plan, records: Records, device: str, address: str | None, retrie
         print(
             f"{totals['done']} of {totals['films']} films done, {totals['failed']} failed, "
             f"{totals['seconds']:.1f} s, {pace:.1f} frames/s: {records.folder / 'summary.html'}"
+        )
+    if totals["own_colours"] and not quiet:
+        print(
+            f"{totals['own_colours']} films had colours already, which were replaced; --keep-colour always keeps them"
         )
     return 1 if scheduler.failed else 0
 

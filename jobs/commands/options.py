@@ -48,6 +48,10 @@ Weights = Annotated[
 Vivid = Annotated[
     float, typer.Option(min=0, max=2, help="Strength of the colours: 0 grey, 1 as trained, 2 twice as much.")
 ]
+KeepColour = Annotated[
+    Literal["never", "auto", "always"],
+    typer.Option(help="Shots that keep the film's own colours: auto those in colour, always also tinted ones."),
+]
 Device = Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where the networks run.")]
 Address = Annotated[
     str | None, typer.Option(metavar="HOST:PORT", help="Ray cluster to run on, or auto.  [default: this machine]")

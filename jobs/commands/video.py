@@ -103,6 +103,7 @@ def video(
     ] = None,
     weights: options.Weights = None,
     vivid: options.Vivid = VIVID,
+    keep_colour: options.KeepColour = "never",
     device: options.Device = "auto",
     workers: Annotated[
         int | None, typer.Option(min=1, help="Networks at the same time.  [default: one per GPU, or one per CPU core]")
@@ -171,6 +172,7 @@ def video(
         vivid=vivid,
         weights=weights and weights.absolute(),
         motion_weights=raft,
+        keep_colour=keep_colour,
         sheet=sheet,
     )
     if still is not None:
@@ -178,7 +180,7 @@ def video(
     from ...pipeline.containers import output_format
     from ...pipeline.encode import choose_encoding
 
-    encoding = choose_encoding(film, codec, crf, preset, output_format(target))
+    encoding = choose_encoding(film, codec, crf, preset, output_format(target), keep_colour=keep_colour)
     if span is not None or shots is not None:
         from ...pipeline.shots import spans
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from ...pipeline.encode import Encoding
     from ...pipeline.extras import Extra
     from ...pipeline.film import Film
+    from ...pipeline.owncolors import ShotColor
     from ..film.job import FilmResult, Settings
 
 NAME = "semcolor-video"
@@ -50,6 +51,18 @@ def whole(
         print(f"{NAME}: {line}", file=sys.stderr)
     if not quiet:
         _report(target, result)
+    _tell_own_colors(film, settings.look, result.own, quiet)
+
+
+def _tell_own_colors(film: Film, look: Look, shots: tuple[ShotColor, ...], quiet: bool) -> None:
+    """Say which colours the film has already, and whether they were kept."""
+    from ...pipeline.owncolors import tell
+
+    lost, kept = tell(film, shots, look.keep_colour)
+    for line in lost:
+        print(f"{NAME}: {film.path}: {line}", file=sys.stderr)
+    for line in () if quiet else kept:
+        print(f"{film.path}: {line}")
 
 
 def _report(target: Location, result: FilmResult) -> None:
@@ -98,7 +111,7 @@ def excerpt(
     started = time.monotonic()
     frames = sum(stop - first for first, stop in spans)
     with reporter(frames, quiet) as progress:
-        colorize(
+        own = colorize(
             film,
             target,
             look,
@@ -110,3 +123,4 @@ def excerpt(
         )
     if not quiet:
         print(f"{target}: {frames} frames, {time.monotonic() - started:.1f} s")
+    _tell_own_colors(film, look, own, quiet)

@@ -27,8 +27,12 @@ if TYPE_CHECKING:
     from ...pipeline.film import Film
     from ...pipeline.frames import Colors, Thumbs
     from ...pipeline.look import Look
+    from ...pipeline.owncolors import Spans
     from ...pipeline.parts import Part
     from .job import Job
+
+    Planes = tuple[np.ndarray, np.ndarray | None]
+    """Luma of a chunk's frames, and their own chroma if they keep it; see `pipeline.frames.Frames`."""
 
 
 class _Timed:
@@ -53,26 +57,26 @@ class _Timed:
 class Reader(_Timed):
     """Decodes the frames of the gaps between parts, in order. One per film."""
 
-    def __init__(self, film: Film, chunk: int, size: int, gaps: Sequence[Resume]) -> None:
+    def __init__(self, film: Film, chunk: int, size: int, gaps: Sequence[Resume], kept: Spans) -> None:
         super().__init__()
-        self._settings, self._gaps = (film, chunk, size), gaps
+        self._settings, self._gaps, self._kept = (film, chunk, size), gaps, kept
 
     def open(self) -> None:
         """Prepare to read. Decoding begins with the first call of `read`."""
         from ...pipeline.reader import FilmReader
 
-        self._chunks = chain.from_iterable(FilmReader(*self._settings, gap) for gap in self._gaps)
+        self._chunks = chain.from_iterable(FilmReader(*self._settings, gap, self._kept) for gap in self._gaps)
 
-    def read(self) -> tuple[Chunk | None, np.ndarray | None, Thumbs | None]:
+    def read(self) -> tuple[Chunk | None, Planes | None, Thumbs | None]:
         """Read the next chunk.
 
         Returns:
-            The chunk, its luma (N, H, W) and its thumbs; three Nones at the end of the film. These are three results,
-            not one, because the luma stays on the node while the thumbs travel to the artists.
+            The chunk, its planes and its thumbs; three Nones at the end of the film. These are three results, not one,
+            because the planes stay on the node while the thumbs travel to the artists.
         """
         with self.busy():
             frames = next(self._chunks, None)
-        return (frames.chunk, frames.luma, frames.thumbs) if frames else (None, None, None)
+        return (frames.chunk, (frames.luma, frames.chroma), frames.thumbs) if frames else (None, None, None)
 
 
 def precision(device: str) -> str:
@@ -212,7 +216,7 @@ class Writer(_Timed):
         self,
         begin: int,
         chunk: Chunk,
-        luma: np.ndarray,
+        planes: Planes,
         thumbs: Thumbs,
         colors: Colors,
         state: bytes,
@@ -223,7 +227,7 @@ class Writer(_Timed):
         Args:
             begin: number of the part's first frame.
             chunk: the chunk.
-            luma: the film's own luma, (N, H, W).
+            planes: the film's own luma, (N, H, W), and the chroma that it keeps.
             thumbs: its thumbs.
             colors: its steady colours.
             state: the steadier's state after the chunk; saved if the part ends with it.
@@ -232,7 +236,8 @@ class Writer(_Timed):
         from ...pipeline.frames import Frames
 
         with self.busy():
-            frames = Frames(chunk, luma, thumbs)
+            luma, chroma = planes
+            frames = Frames(chunk, luma, thumbs, chroma)
             self._parts.skip_to(begin)
             made = self._stage.compose(frames, colors, painted)
             part = self._parts.write(chunk, luma, made.chroma, state, made.extras, made.note)

@@ -51,11 +51,11 @@ class _Worker:
 
 
 class _Read(NamedTuple):
-    """A chunk that was read, with references to it (`head`), to its luma and to its thumbs."""
+    """A chunk that was read, with references to it (`head`), to its full-size planes and to its thumbs."""
 
     chunk: Chunk
     head: Any
-    luma: Any
+    planes: Any
     thumbs: Any
 
 
@@ -126,7 +126,8 @@ class Attempt:
             needs = artist_resources(job.device, look.motion_weights is not None)
             artist = self._start(actors.Artist, needs, job.device, job.precision, look, job.edits)
             self._loading[artist.open.remote()] = artist
-        self._reader = self._start(actors.Reader, with_files, job.film, job.settings.chunk, look.size, self._gaps)
+        reading = job.film, job.settings.chunk, look.size, self._gaps, job.kept
+        self._reader = self._start(actors.Reader, with_files, *reading)
         self._steadier = self._start(actors.Steadier, no_cores, look.steady, self._gaps, job.edits)
         with writer_turn(job.work):  # waits until no lost Writer of an earlier attempt is at work
             sweep(job.work, self._parts)
@@ -156,14 +157,14 @@ class Attempt:
             waiting = ([reads[0][0]] if reads else []) + ([flight[0].receipt] if flight and flight[0].receipt else [])
             ready, _ = ray.wait(waiting, num_returns=1)
             if reads and reads[0][0] in ready:
-                head, luma, thumbs = reads.popleft()
+                head, planes, thumbs = reads.popleft()
                 chunk = ray.get(head)
                 if chunk is None:
                     ended = True
                     reads.clear()
                 else:
                     shots = chunk.shot + 1
-                    flight.extend(self._pass_on(_Read(chunk, head, luma, thumbs)))
+                    flight.extend(self._pass_on(_Read(chunk, head, planes, thumbs)))
                     self._sample(flight, len(reads))
             elif flight:
                 receipt: actors.Receipt = ray.get(flight.popleft().receipt)
@@ -254,7 +255,7 @@ class Attempt:
             results.steady, state = blend.remote(read.head, results.colors, results.motion, *after)
         painted = results.colors if Kind.COMPARE in self._job.extras else None
         begin, writer = self._part = self._part or (read.chunk.start, _freest(self._writers))
-        chunk = read.head, read.luma, read.thumbs
+        chunk = read.head, read.planes, read.thumbs
         results.receipt = writer.actor.write.remote(begin, *chunk, results.steady, state, painted)
         writer.queue.append(results.receipt)
         if ends_part(read.chunk, begin, self._job.film.frames):

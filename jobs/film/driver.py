@@ -13,7 +13,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, astuple
 from pathlib import Path
 
 from ... import __version__
@@ -26,8 +26,10 @@ from ...pipeline.extras import Extra, Kind
 from ...pipeline.files import file_sha256
 from ...pipeline.film import Film
 from ...pipeline.findings import findings
+from ...pipeline.keeping import kept_spans
 from ...pipeline.mux import assemble
-from ...pipeline.parts import Part, notes, standing
+from ...pipeline.owncolors import OwnColor, ShotColor
+from ...pipeline.parts import Part, colors_of_parts, notes, standing
 from ...pipeline.storage import Location
 from ...pipeline.summary import LEGEND, summarize
 from ..cluster import connected, cores
@@ -77,7 +79,7 @@ def colorize_film(
             found = findings(film.findings, facts["damaged"])
             seconds = time.monotonic() - started
             return FilmResult(film.frames, resumed=film.frames, seconds=seconds, findings=found, **facts)
-        sizes = Sizes.of(film, settings.look.size, settings.chunk)
+        sizes = Sizes.of(film, settings.look.size, settings.chunk, own=settings.look.keep_colour != "never")
         artists = settings.workers or cores()
         store = sizes.store_bytes(artists, writers(artists, "cpu" if settings.device == "cpu" else "cuda"))
         with connected(settings.address, max(cores(), settings.workers or 0), store, work / "spill"):
@@ -89,12 +91,14 @@ def colorize_film(
             events = EventLog(work / "events.jsonl")
             with logging_the_end(events):
                 edits = _resolved(film, settings, work, identity)
+                kept = kept_spans(film, settings.look)
                 job = Job(
                     film=film,
                     encoding=encoding,
                     extras={extra.kind: extra.encoding for extra in extras if extra.encoding},
                     summary=any(extra.kind == Kind.SUMMARY for extra in extras),
                     edits=edits,
+                    kept=kept,
                     settings=settings,
                     sizes=sizes,
                     device=device,
@@ -125,7 +129,9 @@ def colorize_film(
                     restarts=outcome.restarts,
                     **facts,
                 )
-                events("finished", **{k: v for k, v in asdict(result).items() if k not in ("damaged", "findings")})
+                events(
+                    "finished", **{k: v for k, v in asdict(result).items() if k not in ("damaged", "findings", "own")}
+                )
     return result
 
 
@@ -154,11 +160,12 @@ def _finished(
     if settings.device != "auto":
         identity["device"] = settings.device
     facts = sealed(work, targets) if belongs(work, identity) else {}
-    return facts | {"damaged": tuple(facts["damaged"])} if facts else {}
+    return facts | {"damaged": tuple(facts["damaged"]), "own": _own(facts["own"])} if facts else {}
 
 
 def _assemble(job: Job, parts: list[Part], targets: dict[Kind, Location]) -> dict:
     """Make the finished films in the work folder, and record them there. Returns facts for the `FilmResult`."""
+    own = colors_of_parts(parts)
     results = {Kind.FILM: assemble(job.film, job.work, parts, targets[Kind.FILM], job.encoding)}
     for kind, encoding in job.extras.items():
         legend = LEGEND if kind == Kind.MAPS else None
@@ -167,11 +174,17 @@ def _assemble(job: Job, parts: list[Part], targets: dict[Kind, Location]) -> dic
         )
     if job.summary:
         results[Kind.SUMMARY] = job.work / "summary.json"
-        results[Kind.SUMMARY].write_text(json.dumps(summarize(job.film, notes(job.work, parts)), indent=1))
+        shots = summarize(job.film, notes(job.work, parts), own)
+        results[Kind.SUMMARY].write_text(json.dumps(shots, indent=1))
     last = parts[-1]
     facts = {"shots": last.shot + (last.shot_start > 0), "damaged": tuple(n for p in parts for n in p.damaged)}
-    seal(job.work, results, facts)
-    return facts
+    seal(job.work, results, facts | {"own": [astuple(shot) for shot in own]})
+    return facts | {"own": own}
+
+
+def _own(recorded: list) -> tuple[ShotColor, ...]:
+    """The own colours of the shots, from the record of the work folder."""
+    return tuple(ShotColor(first, stop, OwnColor(kind)) for first, stop, kind in recorded)
 
 
 def _targets(output: Location, extras: Sequence[Extra]) -> dict[Kind, Location]:
@@ -209,6 +222,7 @@ def _identity(film: Film, encoding: Encoding, settings: Settings, extras: Sequen
         "steady": [STATE_VERSION, look.steady],
         "motion": file_sha256(look.motion_weights) if look.motion_weights else "dis",
         "vivid": look.vivid,
+        "keep_colour": look.keep_colour,
         "sheet": sheet_identity(look.sheet),
         "encoding": repr(encoding),
         "also": {extra.kind: repr(extra.encoding) for extra in extras},

@@ -14,6 +14,7 @@ from ...pipeline.extras import Kind
 from ...pipeline.film import Film
 from ...pipeline.findings import Finding
 from ...pipeline.look import Look
+from ...pipeline.owncolors import ShotColor, Spans
 from .sizing import Sizes
 
 Progress = Callable[[int, int], None]
@@ -49,6 +50,8 @@ class Job:
     summary: bool
     """Whether labels and colours are counted for the summary."""
     edits: ResolvedEdits | None
+    kept: Spans
+    """The shots that keep the source's own chroma."""
     settings: Settings
     sizes: Sizes
     device: str
@@ -85,6 +88,8 @@ class FilmResult:
     """Stage → mean number of chunks that were in it or waited for it."""
     findings: tuple[Finding, ...] = ()
     """What was wrong with the film, and what was done about it."""
+    own: tuple[ShotColor, ...] = ()
+    """The colours that each shot of the source has already."""
     restarts: int = 0
     """Number of times that workers were lost and the film continued from its last committed part."""
 

@@ -36,18 +36,20 @@ class Sizes:
     """Approximate shared memory of a full chunk and all its results, in bytes."""
 
     @classmethod
-    def of(cls, film: Film, size: int, chunk: int) -> Sizes:
+    def of(cls, film: Film, size: int, chunk: int, own: bool = False) -> Sizes:
         """Sizes of the chunks of `film`.
 
         Args:
             film: the source.
             size: short side of the thumbs, in pixels.
             chunk: wanted frames per chunk; see `pipeline.reader.chunk_size`.
+            own: whether the source's own chroma may travel with its luma.
         """
         h, w = thumb_size(film, size)
         frames = chunk_size(film, chunk)
         luma = film.width * film.height * (1 if film.bits == 8 else 2)
-        return cls(frames, frames * (luma + h * w * BYTES_A_THUMB_PIXEL))
+        planes = luma * (3 if own else 1)  # at most as much chroma as in 4:4:4
+        return cls(frames, frames * (planes + h * w * BYTES_A_THUMB_PIXEL))
 
     def window(self, artists: int, writers: int) -> int:
         """Greatest number of chunks in flight.
