@@ -12,6 +12,7 @@ Opening the film:
     opening       opens containers of films, and nothing else
     probe         the table of time stamps, read from the container
     film          open_film: the film's properties, and when each frame is shown
+    sequences     films that are sequences of pictures: DPX, TIFF, EXR, PNG, JPEG
     timecode      moments and ranges as people write them
 
 Reading it:
@@ -34,6 +35,7 @@ Writing it:
     containers    what each container can hold
     mux           parts + sound, subtitles, chapters … → the output file
     outputs       checks whether an output can be written, before any work is done
+    pictures      a film as a sequence of pictures
     contactsheet  frames of several films side by side in one picture
 
 All of it in one process:

@@ -19,6 +19,8 @@ import numpy as np
 
 from ..models import cielab
 from .film import Film
+from .sequences.color import MATRICES
+from .sequences.curves import DISPLAY, display_curve
 
 RADIUS = 2
 """Radius of the guided filter for chroma, in pixels of the ab map."""
@@ -45,9 +47,6 @@ HUE = 2.0
 SMOOTH = 4.0
 """Standard deviation of the smoothing along luma in `reachable`, in steps of luma (`LUMAS` from black to white)."""
 
-_MATRICES = {"bt601": (0.299, 0.114), "bt709": (0.2126, 0.0722), "bt2020": (0.2627, 0.0593)}
-"""Kr and Kb in Y' = Kr·R' + Kg·G' + Kb·B'."""
-
 _RGB_FROM_XYZ = np.linalg.inv(cielab.XYZ_FROM_RGB)
 _WHITE = np.array(cielab.WHITE)
 """XYZ of the white point D65."""
@@ -68,14 +67,18 @@ class PlaneFormat:
     """Bits of a sample."""
     full_range: bool
     """Whether luma uses the full range (0..255 at 8 bits) instead of the limited one (16..235)."""
+    coding: str = DISPLAY
+    """Meaning of the luma samples; see `sequences.curves`. Chroma is always that of a display."""
 
     @classmethod
     def of(cls, film: Film) -> PlaneFormat:
         """The coding of a film's samples, which the colour film shares."""
-        return cls(film.matrix, film.bits, film.full_range)
+        return cls(film.matrix, film.bits, film.full_range, film.coding)
 
     def luma(self, samples: np.ndarray) -> np.ndarray:
         """Y samples of any shape → Y' as float32: 0 = black, 1 = white. Under- and overshoots are outside of 0..1."""
+        if self.coding != DISPLAY:
+            return np.take(display_curve(self.coding, self.bits), samples)
         low, span = self._luma_span()
         return (samples.astype(np.float32) - low) * np.float32(1 / span)
 
@@ -154,7 +157,7 @@ def chroma_at_luma(ab: np.ndarray, luma: np.ndarray, matrix: str, steps: int = 1
     Returns:
         (2, h, w) float32: Cb and Cr, −0.5..0.5 inside the gamut.
     """
-    kr, kb = _MATRICES[matrix]
+    kr, kb = MATRICES[matrix]
     weights = np.array([kr, 1 - kr - kb, kb], np.float32)
     ab = ab.astype(np.float32)
     gray = luma
@@ -177,7 +180,7 @@ def fit_gamut(chroma: np.ndarray, luma: np.ndarray, matrix: str) -> np.ndarray:
     Returns:
         `chroma`.
     """
-    kr, kb = _MATRICES[matrix]
+    kr, kb = MATRICES[matrix]
     kg = 1 - kr - kb
     cb, cr = chroma
     red, blue = (2 - 2 * kr) * cr, (2 - 2 * kb) * cb
@@ -205,7 +208,7 @@ def picture(luma: np.ndarray, chroma: np.ndarray, fmt: PlaneFormat) -> np.ndarra
 
 def _rgb(luma: np.ndarray, chroma: np.ndarray, matrix: str) -> np.ndarray:
     """Y' (h, w) and Cb, Cr (2, h, w) → R'G'B' (h, w, 3), clipped to 0..1."""
-    kr, kb = _MATRICES[matrix]
+    kr, kb = MATRICES[matrix]
     red, blue = luma + (2 - 2 * kr) * chroma[1], luma + (2 - 2 * kb) * chroma[0]
     green = (luma - kr * red - kb * blue) / (1 - kr - kb)
     return np.clip(np.dstack([red, green, blue]), 0, 1)

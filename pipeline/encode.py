@@ -61,6 +61,20 @@ DEPTHS = (8, 9, 10, 12, 14, 16)
 
 
 @dataclass(frozen=True)
+class PictureFormat:
+    """How frames are written as pictures."""
+
+    kind: str
+    """``dpx``, ``tiff``, ``exr``, ``png`` or ``jpeg``."""
+    bits: int
+    """Bits of a sample."""
+    name: str
+    """Pattern of the names: ``scan_%06d.dpx``."""
+    keeps: bool
+    """Whether each picture has the header and the code values of its source, a picture of the same kind."""
+
+
+@dataclass(frozen=True)
 class Encoding:
     """A codec, its options, and the properties of the pictures; see `choose_encoding`."""
 
@@ -92,6 +106,8 @@ class Encoding:
 
     It follows from the film and the codec, so it is no part of the digest of a job's settings.
     """
+    pictures: PictureFormat | None = None
+    """The pictures, if the film becomes a sequence of pictures. `codec` is their kind."""
 
     @property
     def bits(self) -> int:
@@ -100,7 +116,9 @@ class Encoding:
 
     @property
     def part_format(self) -> str:
-        """FFmpeg's name of the container in which the parts of a film are kept."""
+        """FFmpeg's name of the container in which the parts of a film are kept; ``pictures`` for a folder of them."""
+        if self.pictures:
+            return "pictures"
         return _part_format(self.codec)
 
     @property

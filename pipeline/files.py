@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
+from collections.abc import Iterable
 from pathlib import Path
 
 
@@ -23,19 +25,50 @@ def commit(temporary: Path, path: Path) -> str:
     return digest
 
 
-def file_sha256(path: Path) -> str:
-    """SHA-256 of a file's content, hexadecimal."""
+def file_sha256(path: Path, names: Iterable[str] | None = None) -> str:
+    """SHA-256 of a file's content, hexadecimal. For a folder: of the names and digests of its files.
+
+    Args:
+        path: the file, or a folder of files.
+        names: the files of the folder that count; None: all.
+    """
+    if path.is_dir():
+        digest = hashlib.sha256()
+        for name in sorted(os.listdir(path) if names is None else names):
+            digest.update(os.fsencode(name) + b"\0" + file_sha256(path / name).encode())
+        return digest.hexdigest()
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def move_into_place(temporary: Path, path: Path) -> None:
-    """Move a finished file to its path, durably and atomically."""
-    with open(temporary, "rb+") as file:
-        os.fsync(file.fileno())
+    """Move a finished file, or a finished folder of files, to its path, durably and atomically."""
+    if temporary.is_dir():
+        for file in temporary.iterdir():
+            _sync(file)
+        remove(path)  # a folder is not replaced
+    _sync(temporary)
     os.replace(temporary, path)
-    folder = os.open(path.parent, os.O_RDONLY)
+    _sync(path.parent)
+
+
+def _sync(path: Path) -> None:
+    """Wait until a file or the names in a folder are on the disk."""
+    opened = os.open(path, os.O_RDONLY)
     try:
-        os.fsync(folder)
+        os.fsync(opened)
     finally:
-        os.close(folder)
+        os.close(opened)
+
+
+def remove(path: Path) -> None:
+    """Remove a file, or a folder with its files. It may be missing."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def size_on_disk(path: Path) -> int:
+    """Bytes of a file, or of the files in a folder."""
+    return sum(file.stat().st_size for file in path.iterdir()) if path.is_dir() else path.stat().st_size

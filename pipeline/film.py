@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import struct
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from fractions import Fraction
 from typing import Any
@@ -24,6 +24,9 @@ from ..errors import InputError, UserError
 from .findings import Finding
 from .opening import MOST_PIXELS, RAW, open_container
 from .probe import MOST_FRAMES, TOO_LONG, counted_table, frame_table
+from .sequences.curves import DISPLAY, FILM_BITS
+from .sequences.names import is_sequence
+from .sequences.scans import Scans, Transfer, film_fields
 from .storage import is_url, open_file, size_of
 from .timecode import Moment, parse_moment, parse_rate, timecode
 
@@ -92,6 +95,10 @@ class Film:
     """The decoder's time stamps do not count: its n-th frame has the n-th time stamp of `pts`."""
     findings: tuple[Finding, ...] = ()
     """What was found wrong when the film was opened, and what was done about it."""
+    coding: str = DISPLAY
+    """Meaning of the luma samples: as a display shows them, or the code values of scans; see `sequences.curves`."""
+    scans: Scans | None = None
+    """The pictures, if the film is a sequence of pictures."""
 
     @property
     def frames(self) -> int:
@@ -123,7 +130,8 @@ class Film:
         """``frame 12 (0:00:00.480)``, for messages. As in a player, time is counted from the first frame."""
         if not 0 <= frame < self.frames:
             return f"frame {frame}"
-        return f"frame {frame} ({timecode((int(self.pts[frame]) - int(self.pts[0])) * self.time_base)})"
+        name = f"{self.scans.path(frame).name}, " if self.scans else ""
+        return f"frame {frame} ({name}{timecode((int(self.pts[frame]) - int(self.pts[0])) * self.time_base)})"
 
     def frame_at(self, moment: Moment, what: str = "") -> int:
         """Number of the frame that is shown at a moment.
@@ -172,6 +180,9 @@ class Film:
     def fingerprint(self) -> str:
         """Digest that changes with the source: of its size, both ends of the file, the track and all time stamps."""
         digest = hashlib.sha256()
+        if self.scans:
+            digest.update(f"{self.scans.fingerprint()} {self.time_base}".encode())
+            return digest.hexdigest()
         size = size_of(self.path)
         digest.update(struct.pack("<q", size))
         digest.update(f"{self.stream} {self.time_base}".encode())
@@ -182,20 +193,36 @@ class Film:
         digest.update(self.pts.astype("<i8").tobytes())
         return digest.hexdigest()
 
+    def viewed(self, bits: int) -> Film:
+        """The film with its luma as a display shows it, in full range with `bits` bits; itself if it is so already."""
+        return self if self.coding == DISPLAY else replace(self, coding=DISPLAY, bits=bits)
+
+    def previewed(self) -> Film:
+        """A film for people to look at: scans with luma as displayed, of at most `FILM_BITS` bits."""
+        shown = self.viewed(FILM_BITS)
+        return replace(shown, bits=FILM_BITS) if self.scans and shown.bits > FILM_BITS else shown
+
 
 def open_film(
-    path: str | os.PathLike[str], *, fps: str | float | Fraction | None = None, track: int | None = None
+    path: str | os.PathLike[str],
+    *,
+    fps: str | float | Fraction | None = None,
+    track: int | None = None,
+    transfer: Transfer | None = None,
 ) -> Film:
     """The properties of the film at a path or a URL.
 
-    A still picture is refused, although FFmpeg opens one as a film of one frame: a user who passes a photo expects
-    a photo back. A film of one frame inside a film's container is accepted.
+    A sequence of pictures is a film: a folder of DPX, TIFF, EXR, PNG or JPEG pictures with numbers in their names, or a
+    pattern such as ``scan_%06d.dpx``. A still picture is refused, although FFmpeg opens one as a film of one frame: a
+    user who passes a photo expects a photo back. A film of one frame inside a film's container is accepted.
 
     Args:
-        path: path or URL of the film.
-        fps: frames per second of pictures without time stamps, for instance ``18`` or ``24000/1001``.
+        path: path or URL of a film, or path of a sequence.
+        fps: frames per second of pictures without time stamps, for instance ``18`` or ``24000/1001``; of a sequence,
+            None is what its pictures state.
         track: number of the video track to colorize, counted from 0 among the video tracks (FFmpeg's ``v:0``); None:
             the track that is the film.
+        transfer: meaning of a sequence's code values: ``log``, ``linear`` or ``display``; None: as its pictures tell.
 
     Raises:
         InputError: one sentence, if the input cannot be colorized whole.
@@ -205,6 +232,14 @@ def open_film(
         rate = None if fps is None else parse_rate(fps)
     except ValueError as error:
         raise InputError(f"--fps: {error}.") from error
+    if not is_url(path) and is_sequence(path):
+        if track is not None:
+            raise InputError(f"{path} is a sequence of pictures, which has no tracks; leave --track out.")
+        film = Film(**film_fields(path, rate, transfer))
+        _check_shape(film.path, film.width, film.height, film.sample_aspect)
+        return film
+    if transfer is not None:
+        raise InputError(f"{path} is no sequence of pictures; leave --transfer out.")
     if not is_url(path):
         if not os.path.exists(path):
             raise InputError(f"{path}: no such file.")
@@ -306,16 +341,21 @@ def _track(path: str, container: Any, track: int | None) -> Any:
 def _check_extent(path: str, stream: Any) -> None:
     """Raise InputError if a stream's header states pictures or a table of frames beyond the limits."""
     width, height = stream.codec_context.width, stream.codec_context.height
+    _check_shape(path, width, height, Fraction(stream.sample_aspect_ratio or 1))
+    if stream.frames > MOST_FRAMES:
+        raise InputError(f"{path}: it states {stream.frames} frames; {TOO_LONG}")
+
+
+def _check_shape(path: str, width: int, height: int, sample_aspect: Fraction) -> None:
+    """Raise InputError if frames are larger or longer than the limits."""
     if width * height > MOST_PIXELS:
         raise InputError(f"{path}: its frames have {width}x{height} pixels; {TOO_LARGE}")
-    aspect = Fraction(width, height or 1) * Fraction(stream.sample_aspect_ratio or 1)
+    aspect = Fraction(width, height or 1) * sample_aspect
     if height and not Fraction(1, MOST_ASPECT) <= aspect <= MOST_ASPECT:
         raise InputError(
             f"{path}: one side of its frames is shown more than {MOST_ASPECT} times as long as the other; crop the "
             f"film, or correct the shape of its pixels."
         )
-    if stream.frames > MOST_FRAMES:
-        raise InputError(f"{path}: it states {stream.frames} frames; {TOO_LONG}")
 
 
 def matrix_tag(frame: Any) -> int:

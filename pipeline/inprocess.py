@@ -25,20 +25,21 @@ from ..flow import BLOCK, LOOKAHEAD, Motion, horizon
 from ..models import pick_device
 from .chunk import Resume
 from .compose import PlaneFormat, picture
-from .containers import output_format
 from .edits.apply import ResolvedEdits
 from .edits.resolve import Paint, resolve
-from .encode import Encoding, choose_encoding
+from .encode import Encoding
 from .files import move_into_place
 from .film import Film
 from .frames import Colors, Frames
 from .keeping import kept_spans
 from .look import Look
 from .mux import assemble
-from .outputs import check_output, check_place
+from .outputs import check_output, check_place, prepared
 from .overlay import likeliest
 from .owncolors import OwnCount, ShotColor, Spans, add_own, shots_of
+from .pictures import place
 from .reader import FilmReader
+from .sequences.names import located
 from .shots import shot_around
 from .stages import Composing, Painting, Pairing, Steadying, chroma_of_frames, finished, survey
 from .timecode import Moment
@@ -84,11 +85,14 @@ def colorize(
     Raises:
         SemcolorError: one sentence; nothing is left at `output`.
     """
-    look, output = look or Look(), Path(output).absolute()
-    encoding = encoding or choose_encoding(film, container=output_format(output), keep_colour=look.keep_colour)
+    look = look or Look()
+    output = Path(located(output, film.scans and film.scans.pattern)).absolute()
+    if encoding is None:
+        film, encoding = prepared(film, output, keep_colour=look.keep_colour)
     check_output(film, output, encoding, overwrite, copy_streams=not spans)
     target = _cut_out(film, spans) if spans else film
-    with tempfile.TemporaryDirectory(prefix=".semcolor-", dir=output.parent) as folder:
+    beside = output.parent.parent if encoding.pictures else output.parent
+    with tempfile.TemporaryDirectory(prefix=".semcolor-", dir=beside) as folder:
         writer, done = PartWriter(folder, target, encoding), 0
         counts: list[OwnCount] = []
         for frames, colors, edits in _colored(film, look, spans or [(0, film.frames)], device):
@@ -101,7 +105,7 @@ def colorize(
             done = stop
             progress(done)
         result = assemble(target, folder, writer.parts, output, encoding, copy_streams=not spans)
-        move_into_place(result, output)
+        (place if encoding.pictures else move_into_place)(result, output)
     return shots_of(counts)
 
 
@@ -261,4 +265,5 @@ def _cut_out(film: Film, spans: Sequence[tuple[int, int]]) -> Film:
     """A film that consists of only the frames of the spans, from time 0 on."""
     lasts = [max(1, duration) for span in spans for duration in film.durations(*span)]
     ends = np.cumsum(lasts, dtype=np.int64)
-    return replace(film, pts=ends - lasts, last_duration=lasts[-1])
+    scans = film.scans and film.scans.selected(np.concatenate([np.arange(*span) for span in spans]))
+    return replace(film, pts=ends - lasts, last_duration=lasts[-1], scans=scans)

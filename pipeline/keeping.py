@@ -78,5 +78,7 @@ def kept_spans(film: Film, look: Look, first: int = 0, stop: int | None = None) 
 
 def _matrix(film: Film) -> int:
     """The matrix tag of the source (ITU-T H.273), as it is. `Film.colorspace` is that of the output."""
+    if film.scans:
+        return 0
     with open_container(film.path) as container:
         return int(next(container.decode(container.streams[film.stream])).colorspace)

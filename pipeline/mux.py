@@ -44,6 +44,7 @@ from .encode import Encoding
 from .film import Film
 from .opening import open_container
 from .parts import Part
+from .pictures import gather
 from .verify import Copied, File, Written, verify
 
 CONTAINER_TAGS = {"major_brand", "minor_version", "compatible_brands", "encoder", "duration"}
@@ -96,6 +97,8 @@ def assemble(
         raise AssembleError(
             f"{folder} holds {held} of {film.frames} frames; put source and output on storage that all workers see."
         )
+    if encoding.pictures:
+        return gather(film, Path(folder), parts, encoding, kind)
     files = [Path(folder) / part.files[kind] for part in parts]
     result = Path(folder) / f"{kind}{Path(output).suffix}"
     try:
@@ -133,7 +136,8 @@ def join_parts(
         StampError: if the container cannot store the time stamps of the film or of a copied stream.
     """
     with contextlib.ExitStack() as stack:
-        source = stack.enter_context(open_container(film.path))
+        # A sequence of pictures has no container, and nothing besides pictures; nor has a part.
+        source = stack.enter_context(open_container(files[0] if film.scans else film.path))
         first = stack.enter_context(open_container(files[0]))
         out: Any = av.open(
             str(target) if isinstance(target, Path) else target,

@@ -13,9 +13,13 @@ import numpy as np
 from ..errors import OutputError, SemcolorError, StampError
 from .chunk import Chunk
 from .containers import PROGRAM_STREAMS, output_format
-from .encode import Encoding, PartEncoder, chroma_size
+from .defaults import CODEC, CRF, PRESET, KeepColour
+from .encode import Encoding, PartEncoder, choose_encoding, chroma_size
 from .film import Film
 from .mux import Trial, join_parts
+from .pictures import check_pictures, choose_pictures
+from .sequences.curves import FILM_BITS
+from .sequences.names import is_pattern
 from .storage import check_target, is_url
 from .verify import verify
 
@@ -30,6 +34,40 @@ TRIAL_BYTES = 32 << 20
 
 TRIAL_PACKETS = 64
 """Packets that the trial copies from the source's other streams, at most."""
+
+
+def prepared(
+    film: Film,
+    output: str | os.PathLike[str],
+    codec: str = CODEC,
+    crf: float = CRF,
+    preset: str = PRESET,
+    *,
+    keep_colour: KeepColour = "never",
+) -> tuple[Film, Encoding]:
+    """How a film is read and encoded for an output.
+
+    Scans whose code values are not those of a display become a film of luma as displayed; see `pictures` for scans
+    that become pictures.
+
+    Args:
+        film: the source.
+        output: path or URL of the output, or pattern of its pictures.
+        codec: FFmpeg's name of the encoder, for a film.
+        crf: constant rate factor, for codecs that have this option.
+        preset: preset, for x264 and x265.
+        keep_colour: see `Look.keep_colour`.
+
+    Returns:
+        (the film as it is to be read, its encoding).
+
+    Raises:
+        OutputError: if the film's luma cannot be kept, or the codec does not open with these options.
+    """
+    if is_pattern(output):
+        return choose_pictures(film, output)
+    film = film.viewed(FILM_BITS)
+    return film, choose_encoding(film, codec, crf, preset, output_format(output), keep_colour=keep_colour)
 
 
 def check_output(
@@ -56,7 +94,10 @@ def check_output(
         OutputError: one sentence, if the output cannot be written.
     """
     check_place(film.path, output, overwrite)
-    if encoding:
+    if is_pattern(output):
+        if encoding and not encoding.pictures:
+            raise OutputError(f"{output}: only the colour film can be a sequence of pictures; choose .mkv or .mp4.")
+    elif encoding:
         _try_container(film, os.fspath(output), output_format(output), encoding, copy_streams)
 
 
@@ -78,6 +119,9 @@ def check_place(
         check_target(source, os.fspath(output), overwrite)
         if film_format:
             output_format(output)
+        return
+    if film_format and is_pattern(output):
+        check_pictures(source, output, overwrite)
         return
     output = Path(output)
     if output.exists() and os.path.exists(source) and os.path.samefile(output, source):

@@ -14,7 +14,7 @@ from typing import Any
 
 from ..flow import horizon
 from .chunk import Resume
-from .files import file_sha256
+from .files import file_sha256, remove
 from .owncolors import OwnCount, ShotColor, shots_of
 
 
@@ -96,7 +96,7 @@ def prune(folder: str | os.PathLike[str], digest_of: EditsDigest = no_edits) -> 
     for part in _receipts(Path(folder)):
         if part and part.edits != part.edits_now(digest_of):
             for name in (f"part-{part.start:09}.json", *part.files.values()):
-                (Path(folder) / name).unlink(missing_ok=True)
+                remove(Path(folder) / name)
 
 
 def _receipts(folder: Path) -> Iterator[Part | None]:
@@ -120,7 +120,7 @@ def _whole(part: Part, folder: Path, known: Sequence[Part]) -> bool:
     """Whether all files of a part have their digests; for a `known` part, whether they exist."""
     try:
         if part in known:
-            return all((folder / name).is_file() for name in part.files.values())
+            return all((folder / name).exists() for name in part.files.values())
         return all(file_sha256(folder / name) == part.sha256[kind] for kind, name in part.files.items())
     except (OSError, KeyError):
         return False
@@ -179,7 +179,7 @@ def sweep(folder: Path, parts: Sequence[Part]) -> None:
     kept |= {f"part-{part.start:09}.json" for part in parts}
     for path in folder.glob("part-*"):
         if path.name not in kept:
-            path.unlink()
+            remove(path)
 
 
 def colors_of_parts(parts: Sequence[Part]) -> tuple[ShotColor, ...]:

@@ -30,6 +30,8 @@ from .frames import Frames, Thumbs
 from .opening import open_container
 from .owncolors import OwnColor, Spans, chroma_of, own_color
 from .probe import decoded, stamped
+from .sequences.curves import DISPLAY, viewed
+from .sequences.scans import Scans
 
 LUMA_BYTES = 128 << 20
 """Upper bound of a chunk's luma, in bytes. Larger frames get smaller chunks, down to the smallest permitted size."""
@@ -148,6 +150,10 @@ class FilmReader:
             FilmError: if a frame is missing.
         """
         film = self.film
+        if film.scans:
+            for number in range(first, film.frames):
+                yield self._scan(film.scans, number)
+            return
         with open_container(film.path) as container:
             stream: Any = next(s for s in container.streams.video if s.index == film.stream)
             stream.codec_context.thread_type = "AUTO"
@@ -183,12 +189,25 @@ class FilmReader:
                 f"{frame.format.name} instead of {film.width}x{film.height} {film.pix_fmt}; split the film there."
             )
 
+    def _scan(self, scans: Scans, number: int) -> Picture:
+        """The picture of a frame of a sequence."""
+        film, samples = self.film, scans.samples(number)
+        luma = scans.luma_of(samples, film.coding, film.bits)
+        thumb = self._thumb(luma)
+        own = own_color(thumb, scans.chroma_of(samples, film.bits, self.size), film.bits)
+        chroma = scans.chroma_of(samples, film.bits) if self._keeps(number) else None
+        return Picture(number, luma, thumb, False, False, own, np.stack(chroma) if chroma else None)
+
+    def _keeps(self, number: int) -> bool:
+        """Whether the shot of a frame keeps its own chroma."""
+        return any(first <= number < stop for first, stop in self.kept)
+
     def _picture(self, frame: Any, number: int) -> Picture:
         flags = bool(frame.interlaced_frame), bool(frame.is_corrupt)
         frame = _planar(frame, self.film)
         luma, chroma = _luma(frame, self.film), chroma_of(frame, self.film.bits)
         thumb = self._thumb(luma)
-        is_kept = chroma and any(first <= number < stop for first, stop in self.kept)
+        is_kept = chroma and self._keeps(number)
         own = own_color(thumb, chroma, self.film.bits)
         return Picture(number, luma, thumb, *flags, own, np.stack(chroma) if chroma and is_kept else None)
 
@@ -197,6 +216,8 @@ class FilmReader:
         h, w = self.size
         shrinks = h * w <= luma.size
         thumb = cv2.resize(luma, (w, h), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+        if self.film.coding != DISPLAY:
+            return viewed(thumb, self.film.coding, self.film.bits, 8)
         step = 1 << (self.film.bits - 8)
         low, high = (0, (256 * step) - 1) if self.film.full_range else (16 * step, 235 * step)
         if (low, high) == (0, 255):

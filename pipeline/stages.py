@@ -7,7 +7,7 @@ uses Ray. Steadying and composing need the chunks in order; painting and motion 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Generic, TypeVar
 
 import numpy as np
@@ -22,6 +22,7 @@ from .extras import Kind
 from .film import Film
 from .frames import Colors, Frames, Thumbs
 from .overlay import likeliest, overlay
+from .sequences.curves import viewed
 from .summary import count
 from .writer import Pictures
 
@@ -168,6 +169,7 @@ class Composing:
         """
         self._film, self._extras, self._summary, self._edits = film, extras or {}, summary, edits
         self._size = chroma_size(film.width, film.height, encoding.pix_fmt)
+        self._pictures = encoding.pictures is not None
 
     def compose(self, frames: Frames, colors: Colors, painted: Colors | None = None) -> Composed:
         """Make the planes of a chunk and the pictures of the extra films.
@@ -177,7 +179,7 @@ class Composing:
             colors: steady colours of the same frames.
             painted: their colours as the networks painted them, for `Kind.COMPARE`.
         """
-        chunk, luma, thumbs, labels = frames.chunk, frames.luma, frames.thumbs.pictures, colors.labels
+        chunk, thumbs, labels = frames.chunk, frames.thumbs.pictures, colors.labels
         layered = finished(chunk, colors, self._edits)
         chroma = chroma_of_frames(self._film, frames, layered, self._size)
         extras: Pictures = {}
@@ -186,10 +188,31 @@ class Composing:
         if maps := self._extras.get(Kind.MAPS):
             extras[Kind.MAPS] = (np.stack([likeliest(p, (maps.height, maps.width)) for p in labels]),)
         if painted and Kind.COMPARE in self._extras:  # each half has the samples of a colour film
-            both = [chroma_of_frames(self._film, frames, painted.ab, self._size), chroma]
-            extras[Kind.COMPARE] = np.concatenate([luma, luma], -1), np.concatenate(both, -1)
+            extras[Kind.COMPARE] = self._comparison(frames, painted.ab, layered, chroma)
         note = count(chunk, thumbs, layered, labels) if self._summary else None
         return Composed(chroma, extras, note)
+
+    def _comparison(
+        self, frames: Frames, painted: np.ndarray, steady: np.ndarray | list[Layered], chroma: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Luma and chroma of a chunk, twice side by side: as painted, and steadied.
+
+        Args:
+            frames: the frames of a chunk.
+            painted: chroma as the networks painted it.
+            steady: steady chroma with the edits.
+            chroma: the planes of the colour film.
+        """
+        film, size = self._film, self._size
+        if self._pictures:  # this film is one for people to look at, and has planes of its own
+            film, its = film.previewed(), self._extras[Kind.COMPARE]
+            size = chroma_size(film.width, film.height, its.pix_fmt)
+            if (film.coding, film.bits) != (self._film.coding, self._film.bits):
+                shown = viewed(frames.luma, self._film.coding, self._film.bits, film.bits)
+                frames = replace(frames, luma=shown)
+            chroma = chroma_of_frames(film, frames, steady, size)
+        both = [chroma_of_frames(film, frames, painted, size), chroma]
+        return np.concatenate([frames.luma, frames.luma], -1), np.concatenate(both, -1)
 
 
 def finished(chunk: Chunk, colors: Colors, edits: ResolvedEdits | None) -> np.ndarray | list[Layered]:

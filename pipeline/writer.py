@@ -29,6 +29,7 @@ from .files import commit
 from .film import Film
 from .owncolors import OwnCount, add_own
 from .parts import EditsDigest, Part, committed, first_missing, no_edits, sweep
+from .pictures import PicturesEncoder
 from .reader import luma_sha256
 
 Pictures = dict[Kind, tuple[np.ndarray, ...]]
@@ -78,7 +79,7 @@ class PartWriter:
         self._damaged: list[int] = []
         self._own: list[OwnCount] = []
         self._notes: list[Any] = []
-        self._open: dict[Kind, PartEncoder] = {}
+        self._open: dict[Kind, PartEncoder | PicturesEncoder] = {}
 
     def write(
         self,
@@ -116,10 +117,13 @@ class PartWriter:
                 raise WorkError(f"expected pictures of {', '.join(self.encodings)}, got {', '.join(pictures)}.")
             for kind, encoding in self.encodings.items():
                 if kind not in self._open:
-                    self._open[kind] = PartEncoder(self._path(kind, ".tmp"), encoding, int(self.film.pts[0]))
+                    self._open[kind] = self._encoder(self._path(kind, ".tmp"), encoding)
             for kind, planes in pictures.items():
                 encoder = self._open[kind]
-                (encoder.write_rgb if planes[0].ndim == 4 else encoder.write)(chunk, *planes)
+                if planes[0].ndim == 4 and isinstance(encoder, PartEncoder):
+                    encoder.write_rgb(chunk, *planes)
+                else:
+                    encoder.write(chunk, *planes)
             if chunk.start == self._begin:
                 self._first_shot = chunk.start - chunk.shot_start
             self._notes += [] if note is None else [note]
@@ -137,6 +141,12 @@ class PartWriter:
             self.abort()
             raise
         return None
+
+    def _encoder(self, path: Path, encoding: Encoding) -> PartEncoder | PicturesEncoder:
+        """The encoder of a part's film, or of its pictures."""
+        if encoding.pictures:
+            return PicturesEncoder(path, encoding, self.film)
+        return PartEncoder(path, encoding, int(self.film.pts[0]))
 
     def skip_to(self, frame: int) -> None:
         """Skip to the part that begins with `frame`; other writers make those before it.

@@ -21,6 +21,7 @@ from semcolor.pipeline.edits.sheet import Palette, Sheet
 from support.films import make_film, shots
 from support.markdown import Block, anchors, blocks, links, shell_lines
 from support.markdown import options as options_in
+from support.scans import grey_pictures, make_scans
 
 ROOT = Path(semcolor.__path__[0])
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -146,6 +147,7 @@ def _room(folder: Path, reel: Path, page: Path) -> None:
     for name in ("input.mp4", "reel.mp4", "films/a.mp4", "films/1921/b.mp4", "more/c.mkv"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         os.link(reel, folder / name)
+    make_scans(folder / "scans", "dpx", 10, pictures=grey_pictures(5))
     (folder / "films.csv").write_text("source,size\nreel.mp4,128\n")
     sheets = [b.text for b in chain(blocks(page), blocks(ROOT / "docs/editing.md")) if '"edits": [' in b.text]
     (folder / "edits.json").write_text(sheets[0])

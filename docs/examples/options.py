@@ -23,7 +23,8 @@ of the work ends it with 1, Ctrl-C with 130. With `SEMCOLOR_DEBUG=1` in the envi
 
 Beyond what the tables say:
 
-- Without `-o` the output is named after the input, with `.color` before the suffix, and has the input's container.
+- Without `-o` the output is named after the input, with `.color` before the suffix, and has the input's container. For
+  a sequence it is the folder with `.color` added. [scans.md](scans.md) explains sequences and `--transfer`.
 - A larger `--size` sees finer things, more slowly.
 - `--codec ffv1` writes a lossless film whose luma plane is the source's, bit for bit.
 - `--workers` and `--chunk` change no byte of the output.

@@ -31,6 +31,10 @@ def _multiple_of_32(size: int) -> int:
     return size
 
 
+Transfer = Annotated[
+    Literal["log", "linear", "display"] | None,
+    typer.Option(help="Meaning of a sequence's code values.  [default: as its pictures tell]"),
+]
 Size = Annotated[
     int,
     typer.Option(min=64, max=1024, callback=_multiple_of_32, help="Short side of the networks' pictures in pixels."),

@@ -14,8 +14,10 @@ from ...pipeline.chunk import CHUNK_SIZES
 from ...pipeline.defaults import CHUNK, CODEC, CRF, PRESET, SIZE, STEADY, VIVID
 from ...pipeline.extras import Extra, Kind
 from ...pipeline.look import Look
-from ...pipeline.storage import Location, join, location_of, parent
+from ...pipeline.sequences.names import is_sequence
+from ...pipeline.storage import Location, location_of
 from . import options, ways
+from .places import places
 
 if TYPE_CHECKING:
     from ...pipeline.encode import Encoding
@@ -51,13 +53,22 @@ def _chunk_size(chunk: int) -> int:
 
 @app.command()
 def video(
-    source: Annotated[str, typer.Argument(metavar="INPUT", help="The film, in any format of FFmpeg; or its URL.")],
+    source: Annotated[
+        str,
+        typer.Argument(metavar="INPUT", help="The film: a file, a URL, or pictures: their folder, or scan_%06d.dpx."),
+    ],
     output: Annotated[
         str | None,
-        typer.Option("--output", "-o", metavar="PATH", help="The colour film.  [default: INPUT with .color added]"),
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="PATH",
+            help="The colour film; or pictures: out/scan_%06d.dpx.  [default: INPUT with .color added]",
+        ),
     ] = None,
     fps: options.Fps = None,
     track: options.Track = None,
+    transfer: options.Transfer = None,
     size: options.Size = SIZE,
     codec: options.Codec = CODEC,
     crf: options.Crf = CRF,
@@ -133,11 +144,7 @@ def video(
     Sound, subtitles, timing and luma stay as they are. After an interruption, the same command continues
     where it stopped.
     """
-    # Absolute, because Ray's workers run in another folder, and because FFmpeg takes the part before a colon for a
-    # protocol.
-    film_at, named = location_of(source), PurePath(source)
-    ending = f".color{named.suffix}" if still is None else ".color.png"
-    target = location_of(output) if output else join(parent(film_at), f"{named.stem}{ending}")
+    film_at, target = places(source, output, still is not None)
     wanted = {Kind.LABELS: labels, Kind.MAPS: label_maps, Kind.COMPARE: compare, Kind.SUMMARY: summary}
     extra_paths = {kind: location_of(path) for kind, path in wanted.items() if path}
     _check_paths(target, extra_paths, {"--range": span, "--shots": shots, "--still": still})
@@ -154,18 +161,20 @@ def video(
     base = options.work_base(work)
     from ...pipeline.edits.sheet import gather
     from ...pipeline.film import open_film
-    from ...pipeline.outputs import check_place
+    from ...pipeline.outputs import check_place, prepared
     from ..film.workdir import work_folder
 
     # If a run was stopped after it delivered the film, its work folder and its outputs exist. `ways.whole` checks
     # whether they are of this film.
     has_work = not fresh and work_folder(target, base).is_dir()
     for kind, path in {Kind.FILM: target, **extra_paths}.items():
-        if isinstance(film_at, str) or film_at.is_file():  # before the film is read from end to end
+        if (
+            isinstance(film_at, str) or film_at.is_file() or is_sequence(film_at)
+        ):  # before the film is read from end to end
             is_film = kind != Kind.SUMMARY and still is None
             check_place(film_at, path, overwrite or has_work, film_format=is_film)
     sheet = gather(edits, palette, reference or [])
-    film = open_film(film_at, fps=fps, track=track)
+    film = open_film(film_at, fps=fps, track=track, transfer=transfer)
     look = Look(
         size=size,
         steady=0.0 if no_steady else steady,
@@ -177,10 +186,7 @@ def video(
     )
     if still is not None:
         return ways.still(film, target, still, look, device, overwrite=overwrite, quiet=quiet)
-    from ...pipeline.containers import output_format
-    from ...pipeline.encode import choose_encoding
-
-    encoding = choose_encoding(film, codec, crf, preset, output_format(target), keep_colour=keep_colour)
+    film, encoding = prepared(film, target, codec, crf, preset, keep_colour=keep_colour)
     if span is not None or shots is not None:
         from ...pipeline.shots import spans
 
@@ -189,7 +195,7 @@ def video(
     from ..film.job import Settings
 
     settings = Settings(look=look, device=device, workers=workers, chunk=chunk, address=address, work=base)
-    extras = _extras(film, look, encoding, extra_paths, full)
+    extras = _extras(film, look, encoding, extra_paths, full, (codec, crf, preset))
     how = {"has_work": has_work, "overwrite": overwrite, "fresh": fresh, "keep": keep, "quiet": quiet}
     ways.whole(film, target, encoding, settings, extras, **how)
 
@@ -198,13 +204,31 @@ OPTIONS = {Kind.LABELS: "--labels", Kind.MAPS: "--label-maps", Kind.COMPARE: "--
 """Options that write the extras."""
 
 
-def _extras(film: Film, look: Look, encoding: Encoding, extra_paths: dict[Kind, Location], full: bool) -> list[Extra]:
-    """The extras, with their encodings. `full`: label maps have the film's size."""
-    from ...pipeline.encode import labels_encoding, maps_encoding
+def _extras(
+    film: Film,
+    look: Look,
+    encoding: Encoding,
+    extra_paths: dict[Kind, Location],
+    full: bool,
+    coder: tuple[str, float, str],
+) -> list[Extra]:
+    """The extras, with their encodings.
+
+    Args:
+        film: the film, as it is read.
+        look: the look.
+        encoding: encoding of the colour film.
+        extra_paths: places of the extras, by kind.
+        full: whether label maps have the film's size.
+        coder: codec, crf and preset.
+    """
+    from ...pipeline.encode import choose_encoding, labels_encoding, maps_encoding
     from ...pipeline.overlay import overlay_size
     from ...pipeline.reader import thumb_size
 
     thumb = thumb_size(film, look.size)
+    if encoding.pictures and Kind.COMPARE in extra_paths:
+        encoding = choose_encoding(film.previewed(), *coder)
     encodings = {
         Kind.LABELS: labels_encoding(film, *overlay_size(thumb)),
         Kind.MAPS: maps_encoding(film, *((film.width, film.height) if full else thumb[::-1])),

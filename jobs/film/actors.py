@@ -244,4 +244,6 @@ class Writer(_Timed):
         return Receipt(len(chunk), (part.start, part.frames, self._bytes(part)) if part else None)
 
     def _bytes(self, part: Part) -> int:
-        return sum((self._parts.folder / name).stat().st_size for name in part.files.values())
+        from ...pipeline.files import size_on_disk
+
+        return sum(size_on_disk(self._parts.folder / name) for name in part.files.values())

@@ -45,6 +45,8 @@ from ...pipeline.edits.apply import ResolvedEdits
 from ...pipeline.extras import Kind
 from ...pipeline.files import file_sha256, move_into_place
 from ...pipeline.parts import prune
+from ...pipeline.pictures import place, placed_sha256
+from ...pipeline.sequences.names import is_pattern
 from ...pipeline.storage import Location, digest, upload
 from ..cluster import clear_session
 
@@ -76,6 +78,8 @@ def work_folder(output: Location, base: Path | None = None) -> Path:
     Raises UserError if the output is a URL and there is no `base`.
     """
     name = Path(output).name
+    if is_pattern(output) and not isinstance(output, str):  # beside the folder of the pictures
+        name, output = f"{output.parent.name}-{name}", output.parent
     if base:
         name = f"{hashlib.sha256(os.fsencode(output)).hexdigest()[:8]}-{name}"
     elif isinstance(output, str):
@@ -249,7 +253,9 @@ def _sha256(where: Location) -> str:
     """Digest of a file or of an object in a store; "" if there is none."""
     if isinstance(where, str):
         return digest(where)
-    return file_sha256(where) if where.is_file() else ""
+    if is_pattern(where) and not where.exists():
+        return placed_sha256(where)
+    return file_sha256(where) if where.exists() else ""
 
 
 def deliver(work: Path, targets: Mapping[Kind, Location]) -> None:
@@ -263,6 +269,9 @@ def deliver(work: Path, targets: Mapping[Kind, Location]) -> None:
             continue
         if isinstance(target, str):
             upload(result, target)
+            continue
+        if result.is_dir():  # a sequence of pictures
+            place(result, target)
             continue
         try:
             move_into_place(result, target)

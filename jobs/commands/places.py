@@ -1,0 +1,40 @@
+"""Where `semcolor-video` reads and writes, if the user names no output or a folder."""
+
+from __future__ import annotations
+
+import os
+from pathlib import PurePath
+
+from ...pipeline.sequences.names import find, is_sequence, located
+from ...pipeline.storage import Location, is_url, join, location_of, parent
+
+
+def places(source: str, output: str | None, still: bool) -> tuple[Location, Location]:
+    """The absolute places of the film and of the output.
+
+    They are absolute because Ray's workers run in another folder, and because FFmpeg takes the part before a colon for
+    a protocol.
+
+    Args:
+        source: INPUT, as the user gives it.
+        output: the value of ``--output``; None if it is not given.
+        still: whether the output is one picture.
+
+    Returns:
+        (film, output). A sequence of pictures is named by its pattern.
+
+    Raises:
+        InputError: if the source is a folder or a pattern, but not one sequence.
+        OutputError: if the output is a folder whose pictures have no names.
+    """
+    sequence = not is_url(source) and is_sequence(source)
+    pattern = find(source)[0] if sequence else None
+    film = location_of(pattern.path if pattern else source)
+    if output is not None:
+        return film, location_of(output if still else located(output, pattern))
+    named = PurePath(source)
+    if pattern and still:
+        return film, location_of(f"{pattern.folder}.color.png")
+    if pattern:
+        return film, location_of(located(f"{pattern.folder}.color{os.sep}", pattern))
+    return film, join(parent(film), f"{named.stem}.color{'.png' if still else named.suffix}")
