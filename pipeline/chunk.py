@@ -44,6 +44,8 @@ class Chunk:
     """For each frame, whether its two fields were taken at different times; `Film.field_order` gives their order."""
     damaged: tuple[int, ...] = ()
     """Numbers of the frames in which FFmpeg found errors and concealed them, counted from the film's first frame."""
+    lost: tuple[int, ...] = ()
+    """Numbers of the frames that could not be decoded, counted in the same way. The picture before stands for each."""
     beyond: bool = False
     """Whether the frames follow the requested end. They are read only because the steadier looks ahead."""
     own: tuple[int, ...] = ()
@@ -65,6 +67,7 @@ class Chunk:
             interlaced=self.interlaced[first:stop],
             damaged=tuple(n for n in self.damaged if first <= n - self.start < stop),
             own=self.own[first:stop],
+            lost=tuple(n for n in self.lost if first <= n - self.start < stop),
         )
 
     @property

@@ -21,13 +21,14 @@ from av.stream import Disposition
 from av.video.reformatter import ColorRange
 
 from ..errors import InputError, UserError
-from .findings import Finding
-from .opening import MOST_PIXELS, RAW, open_container
-from .probe import MOST_FRAMES, TOO_LONG, counted_table, frame_table
+from .findings import Finding, sentences
+from .opening import MOST_PIXELS, open_container
+from .probe import decoded, frame_table, left_out
 from .sequences.curves import DISPLAY, FILM_BITS
 from .sequences.names import is_sequence
 from .sequences.scans import Scans, Transfer, film_fields
 from .storage import is_url, open_file, size_of
+from .survey import MOST_FRAMES, TOO_LONG, choose, survey
 from .timecode import Moment, parse_moment, parse_rate, timecode
 
 PICTURES = Disposition.attached_pic | Disposition.timed_thumbnails
@@ -99,6 +100,8 @@ class Film:
     """Meaning of the luma samples: as a display shows them, or the code values of scans; see `sequences.curves`."""
     scans: Scans | None = None
     """The pictures, if the film is a sequence of pictures."""
+    strict: bool = False
+    """Whether anything wrong is an error."""
 
     @property
     def frames(self) -> int:
@@ -209,6 +212,7 @@ def open_film(
     fps: str | float | Fraction | None = None,
     track: int | None = None,
     transfer: Transfer | None = None,
+    strict: bool = False,
 ) -> Film:
     """The properties of the film at a path or a URL.
 
@@ -223,15 +227,26 @@ def open_film(
         track: number of the video track to colorize, counted from 0 among the video tracks (FFmpeg's ``v:0``); None:
             the track that is the film.
         transfer: meaning of a sequence's code values: ``log``, ``linear`` or ``display``; None: as its pictures tell.
+        strict: whether a film with anything wrong is refused, here or with a `FilmError` when that is read. Otherwise
+            `Film.findings` has what is wrong, and the film is read as far as it goes.
 
     Raises:
-        InputError: one sentence, if the input cannot be colorized whole.
+        InputError: one sentence, if the input cannot be colorized.
     """
     path = os.fspath(path)
     try:
         rate = None if fps is None else parse_rate(fps)
     except ValueError as error:
         raise InputError(f"--fps: {error}.") from error
+    film = _open(path, rate, track, transfer)
+    if strict and film.findings:
+        wrong = next(sentences(path, film.when, film.findings)).removesuffix(".")
+        raise InputError(f"{wrong}; leave --strict out to colorize it all the same.")
+    return replace(film, strict=strict)
+
+
+def _open(path: str, rate: Fraction | None, track: int | None, transfer: Transfer | None) -> Film:
+    """`open_film` without a regard to what is wrong."""
     if not is_url(path) and is_sequence(path):
         if track is not None:
             raise InputError(f"{path} is a sequence of pictures, which has no tracks; leave --track out.")
@@ -264,39 +279,30 @@ def open_film(
 
 def _look(path: str, container: Any, fps: Fraction | None, track: int | None) -> Film:
     names = container.format.name
-    if fps and names not in RAW:
-        raise InputError(f"{path} has time stamps of its own; leave --fps out.")
-    stream = _track(path, container, track)
-    if stream is None and not container.streams.audio:
-        raise InputError(f"{path} is not a video.")
-    if stream is None:
-        raise InputError(f"{path} has sound but no pictures; give a film.")
-    if stream.codec_context is None:
-        raise InputError(f"{path}: there is no decoder for its pictures; convert it to another codec first.")
+    streams = _candidates(path, container, track)
+    for stream in streams[:1] if len(streams) == 1 else ():
+        _check_extent(path, stream)  # before the film is read from end to end
+    found = survey(path)
+    stream = choose(streams, found)
     _check_extent(path, stream)
-
-    try:
-        frame = next(iter(container.decode(stream)), None)
-    except av.error.FFmpegError as error:
-        if stream.codec_context.width and stream.codec_context.height:
-            raise
-        # FFmpeg forgets a size beyond the limit that `open_container` sets.
-        raise InputError(f"{path}: its header states no size of its frames that can be used; {TOO_LARGE}") from error
-    if frame is None:
+    if not found.tracks[stream.index].stamps:
         raise InputError(f"{path} holds no frames.")
+    frame = next((frame for frame in decoded(container, stream) if frame is not None), None)
+    if frame is None and not (stream.codec_context.width and stream.codec_context.height):
+        # FFmpeg forgets a size beyond the limit that `open_container` sets.
+        raise InputError(f"{path}: its header states no size of its frames that can be used; {TOO_LARGE}")
+    if frame is None:
+        raise InputError(f"{path} has no frame that can be decoded; it is damaged or cut off, so get a whole copy.")
     luma_fmt, bits, range_of_format = luma_format(path, frame.format)
     tag = int(frame.color_range)
     full = tag == ColorRange.JPEG if tag and luma_fmt == frame.format.name else range_of_format
     order = int(stream.codec_context.field_order)
 
-    table = counted_table(path, stream.index, fps) if fps else frame_table(path, stream.index)
-    pts = table.pts
+    table = frame_table(path, stream, found, fps)
+    pts, wrong = table.pts, table.findings
     if not table.counted and frame.pts is not None and frame.pts > pts[0]:
         lost = int(np.searchsorted(pts, frame.pts))
-        raise InputError(
-            f"{path} begins inside a group of pictures: its first {lost} frames cannot be decoded; drop them first "
-            f"(for instance ffmpeg -i {os.path.basename(path)} -c copy film.mkv)."
-        )
+        pts, wrong = pts[lost:], (*wrong, *left_out(lost))
     return Film(
         path=path,
         container=names,
@@ -323,19 +329,25 @@ def _look(path: str, container: Any, fps: Fraction | None, track: int | None) ->
             f"{s.type} {getattr(s, 'name', None) or 'unknown'}" for s in container.streams if s.index != stream.index
         ),
         counted=table.counted,
-        findings=table.findings,
+        findings=wrong,
     )
 
 
-def _track(path: str, container: Any, track: int | None) -> Any:
-    """The stream that holds the film's pictures; None if there is none. `track`: the number that the user chose."""
+def _candidates(path: str, container: Any, track: int | None) -> list[Any]:
+    """The streams that may hold the film's pictures; at least one. `track`: the number that the user chose."""
     streams = container.streams.video
-    if track is None:
-        return next((s for s in streams if not s.disposition & PICTURES), None)
-    if 0 <= track < len(streams):
-        return streams[track]
-    there = ", ".join(f"{n} ({s.codec_context.name if s.codec_context else 'unknown'})" for n, s in enumerate(streams))
-    raise InputError(f"{path}: there is no video track {track}; its video tracks are {there or 'none'}.")
+    if track is not None and not 0 <= track < len(streams):
+        there = ", ".join(f"{n} ({s.name if s.codec_context else 'unknown'})" for n, s in enumerate(streams))
+        raise InputError(f"{path}: there is no video track {track}; its video tracks are {there or 'none'}.")
+    found = [s for s in streams if not s.disposition & PICTURES] if track is None else [streams[track]]
+    if not found and not container.streams.audio:
+        raise InputError(f"{path} is not a video.")
+    if not found:
+        raise InputError(f"{path} has sound but no pictures; give a film.")
+    known = [s for s in found if s.codec_context]
+    if not known:
+        raise InputError(f"{path}: there is no decoder for its pictures; convert it to another codec first.")
+    return known
 
 
 def _check_extent(path: str, stream: Any) -> None:

@@ -12,6 +12,10 @@ LOST = "could not be decoded; the picture before it is repeated"
 """What is wrong with a frame that the decoder did not give."""
 
 
+MOST_SENTENCES = 20
+"""Greatest number of findings that are told in sentences. The records have all of them."""
+
+
 @dataclass(frozen=True)
 class Finding:
     """One thing that was wrong with a film, and what was done about it."""
@@ -35,20 +39,23 @@ def findings(opened: Iterable[Finding], damaged: Iterable[int] = (), lost: Itera
 
 
 def sentences(path: str, when: Callable[[int], str], found: Iterable[Finding]) -> Iterator[str]:
-    """A sentence for each finding. Neighbouring frames with the same trouble share one.
+    """A sentence for each finding, `MOST_SENTENCES` at most. Neighbouring frames with the same trouble share one.
 
     Args:
         path: the film's path, for the sentences.
         when: names a frame (`Film.when`).
         found: the findings.
     """
-    for what, first, last in _runs(found):
+    runs = _runs(found)
+    for what, first, last in runs[:MOST_SENTENCES]:
         if first is None or last is None:
             yield f"{path} {what}."
         elif first == last:
             yield f"{path}: {when(first)} {what}."
         else:
             yield f"{path}: each of {when(first)} to {when(last)} {what}."
+    if len(runs) > MOST_SENTENCES:
+        yield f"{path}: {len(runs) - MOST_SENTENCES} more places are damaged."
 
 
 def _runs(found: Iterable[Finding]) -> list[tuple[str, int | None, int | None]]:

@@ -46,6 +46,8 @@ class Part:
     """Numbers of its frames in which FFmpeg concealed damage, counted from the film's first frame."""
     own: tuple[OwnCount, ...] = ()
     """The colours that the source has in each of the part's shots."""
+    lost: tuple[int, ...] = ()
+    """Numbers of its frames that could not be decoded, counted in the same way."""
 
     @property
     def stop(self) -> int:
@@ -109,7 +111,7 @@ def _read_receipt(path: Path) -> Part | None:
     try:
         values: dict[str, Any] = json.loads(path.read_text())
         known: dict[str, Any] = {name: value for name, value in values.items() if name in Part.__dataclass_fields__}
-        known["pts"], known["damaged"] = tuple(values["pts"]), tuple(values["damaged"])
+        known |= {name: tuple(values[name]) for name in ("pts", "damaged", "lost")}
         known["own"] = tuple(map(tuple, values["own"]))
         return Part(**known)
     except (OSError, ValueError, TypeError, KeyError):

@@ -1,11 +1,9 @@
-"""The time stamp of each frame, read from the film's container without decoding where possible."""
+"""When each frame of a film is shown: told by the packets without decoding where possible, else by the frames."""
 
 from __future__ import annotations
 
-import os
-import struct
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
@@ -15,13 +13,7 @@ import numpy as np
 from ..errors import InputError
 from .findings import Finding
 from .opening import RAW, open_container
-from .storage import open_file, size_of
-
-MOST_FRAMES = 10_000_000
-"""Greatest number of frames of a film: more than four days at 25 frames per second."""
-
-TOO_LONG = f"at most {MOST_FRAMES} frames can be colorized at once; cut the film into pieces."
-"""End of the sentence that refuses a longer film."""
+from .survey import MOST_FRAMES, TOO_LONG, Survey
 
 
 @dataclass(frozen=True)
@@ -40,175 +32,219 @@ class Table:
     """What was wrong, and what was done about it."""
 
 
-def counted_table(path: str, index: int, fps: Fraction) -> Table:
-    """The table of a film whose frames follow each other at a constant rate. The whole film is decoded to count them.
+GUESSING = (
+    *("mpeg4", "h263", "flv", "msmpeg4", "msmpeg4v1", "msmpeg4v2", "wmv1", "wmv2", "wmv3", "vc1", "rv30", "rv40"),
+    *("svq1", "svq3", "vp6", "vp6f", "theora"),
+)
+"""Decoders that give grey pictures for frames whose key frame is missing. Others leave such frames out."""
+
+
+class NoStamps(Exception):
+    """The time stamps of a film cannot be used. The message is the rest of a sentence about the film."""
+
+
+def frame_table(path: str, stream: Any, found: Survey, fps: Fraction | None) -> Table:
+    """The table of time stamps of a film.
 
     Args:
         path: path or URL of the film.
-        index: index of the stream that holds its pictures.
-        fps: frames per second.
+        stream: the stream that holds its pictures.
+        found: the survey of the film.
+        fps: frames per second, if the user has given them.
 
     Raises:
-        InputError: if the film is too long or holds no frames.
+        InputError: if the film holds no frames, if its time stamps cannot be used and there is no `fps`, or the other
+            way round.
     """
-    frames = 0
-    with open_container(path) as container:
-        stream = next(s for s in container.streams.video if s.index == index)
-        stream.codec_context.thread_type = "AUTO"
-        for _ in decoded(container, stream, [""]):
-            frames += 1
-            if frames > MOST_FRAMES:
-                raise InputError(f"{path}: {TOO_LONG}")
+    raw = stream.container.format.name in RAW
+    if not found.tracks[stream.index].stamps:
+        raise InputError(f"{path} holds no frames.")
+    try:
+        table = _counted(path, stream.index, fps) if raw and fps else _own_table(path, stream, found, raw)
+    except NoStamps as error:
+        if fps:
+            table = _counted(path, stream.index, fps)
+        elif raw:
+            raise InputError(f"{path} {error}; give it with --fps (for instance --fps 24).") from None
+        else:
+            raise InputError(
+                f"{path}: {error}; give the film's frame rate with --fps (for instance --fps 25), and its frames are "
+                f"counted."
+            ) from None
+    else:
+        if fps and not raw:
+            raise InputError(f"{path} has time stamps of its own; leave --fps out.")
+    if raw and not fps and not stream.codec_context.framerate and stream.container.format.name != "yuv4mpegpipe":
+        what = (
+            f"states no frame rate; {stream.average_rate} frames per second are assumed, and --fps gives another rate"
+        )
+        table = replace(table, findings=(Finding(None, what), *table.findings))
+    if not found.cut:
+        return table
+    of = f" of {found.promised}" if found.promised > len(table.pts) else ""
+    cut = Finding(None, f"is damaged or cut off; {len(table.pts)}{of} frames could be read")
+    return replace(table, findings=(cut, *table.findings))
+
+
+def _own_table(path: str, stream: Any, found: Survey, raw: bool) -> Table:
+    """The table of a film whose time stamps are its own. Raises NoStamps."""
+    track = found.tracks[stream.index]
+    known = [stamp for stamp in track.stamps if stamp is not None]
+    stamps = sorted(known)
+    whole = len(known) == len(track.stamps) and len(set(known)) == len(known)
+    if not whole:
+        # Some packets are not whole frames or have no time stamp, so the film must be decoded.
+        return _decoded_table(path, stream.index, raw)
+    base = Fraction(stream.time_base)
+    last = track.durations[known.index(stamps[-1])]
+    in_order = len(known) > 2 and known == stamps
+    if in_order and stream.codec_context.has_b_frames and not raw:
+        # Where frames are coded in another order than they are shown, the time stamps may be those of decoding.
+        shown = [None if frame is None else frame.pts for frame in _frames(path, stream.index)]
+        known = [pts for pts in shown if pts is not None]
+        if known != sorted(known):
+            begin = 0 if track.begins else max(0, len(stamps) - len(shown))
+            return Table(np.array(stamps[begin:], np.int64), last, base, counted=True, findings=left_out(begin))
+    return Table(np.array(stamps, np.int64), last, base)
+
+
+def left_out(count: int) -> tuple[Finding, ...]:
+    """The finding that the first frames of a film are left out; none if `count` is 0."""
+    what = f"begins inside a group of pictures: its first {count} frames cannot be decoded and are left out"
+    return (Finding(None, what),) if count else ()
+
+
+def _counted(path: str, index: int, fps: Fraction) -> Table:
+    """The table of a film whose frames follow each other at a constant rate. The whole film is decoded to count
+    them."""
+    frames = sum(1 for _ in _frames(path, index))
     if not frames:
         raise InputError(f"{path} holds no frames.")
     return Table(np.arange(frames, dtype=np.int64), 1, 1 / fps, counted=True)
 
 
-def frame_table(path: str, index: int) -> Table:
-    """The table of time stamps of a film.
-
-    Args:
-        path: path or URL of the film.
-        index: index of the stream that holds its pictures.
-
-    Raises:
-        InputError: if the file is damaged or cut off, or holds no frames.
-    """
-    found: list[tuple[int | None, int]] = []
-    end = 0.0  # in seconds, the latest end of a packet in any stream
-    with open_container(path) as container:
-        stream = container.streams[index]
-        base = Fraction(stream.time_base)
-        promised = stream.frames if container.format.name.startswith("mov") else 0
-        length = (container.duration or 0) / av.time_base if container.format.name.startswith("matroska") else 0.0
-        start = (container.start_time or 0) / av.time_base
-        packets = 0
-        trouble = ""
-        try:
-            for packet in container.demux():
-                if packet.size == 0:
-                    continue
-                if packet.pts is not None and packet.time_base:
-                    end = max(end, float((packet.pts + (packet.duration or 0)) * packet.time_base))
-                if packet.stream_index == index:
-                    packets += 1
-                    if packets > MOST_FRAMES:
-                        raise InputError(f"{path}: {TOO_LONG}")
-                    if not packet.is_discard:
-                        found.append((packet.pts, packet.duration or 0))
-        except av.error.FFmpegError as error:
-            trouble = f" ({error.strerror})"
-    short = packets < promised or end - min(start, 0) < length - 0.5 or _cut_off(path)
-    if trouble or short:
-        raise InputError(
-            f"{path} is damaged or cut off: only its first {len(found)} frames can be read{trouble}; "
-            f"get a whole copy, or copy what is left into a new file "
-            f"(ffmpeg -i {os.path.basename(path)} -map 0 -c copy whole.mkv) and colorize that."
-        )
-    if not found:
-        raise InputError(f"{path} holds no frames.")
-    stamps = sorted(p for p, _ in found if p is not None)
-    if len(stamps) < len(found) or len(set(stamps)) < len(stamps):
-        # Some packets are not whole frames or have no time stamp (MPEG program streams), so the film must be decoded.
-        return _decoded_table(path, index)
-    last = max(found, key=lambda item: item[0] or 0)[1]
-    return Table(np.array(stamps, np.int64), last, base)
-
-
-def _decoded_table(path: str, index: int) -> Table:
-    """Like `frame_table`, but decodes the whole film."""
-    stamps: list[int] = []
-    duration = 0
+def _decoded_table(path: str, index: int, raw: bool) -> Table:
+    """The table of a film that must be decoded for it. Raises NoStamps."""
+    stamps: list[int | None] = []
+    durations: list[int] = []
+    failed = False
     with open_container(path) as container:
         stream = next(s for s in container.streams.video if s.index == index)
-        stream.codec_context.thread_type = "AUTO"
-        base, raw = Fraction(stream.time_base), container.format.name in RAW
-        for frame, pts in stamped(container.decode(stream)):
-            if pts is None and raw:
-                break
-            if pts is None or (stamps and pts <= stamps[-1]):
-                raise InputError(
-                    f"{path}: the time stamp of frame {len(stamps)} is missing or not after the one before; copy the "
-                    f"film into a container that keeps time first (for instance ffmpeg -fflags +genpts "
-                    f"-i {os.path.basename(path)} -c copy film.mkv)."
-                )
+        base, rate = Fraction(stream.time_base), None
+        for frame, pts in stamped(in_place(container, stream)):
             stamps.append(pts)
-            duration = frame.duration or duration
-        rate = stream.codec_context.framerate  # as the pictures state it; FFmpeg's 25 is not among them
-    if raw and not stamps:
-        if rate:
-            return counted_table(path, index, Fraction(rate))
-        raise InputError(f"{path} states no frame rate; give it with --fps (for instance --fps 24).")
+            failed = failed or frame is None
+            durations.append(frame.duration or 0 if frame is not None else durations[-1])
+            _limit(path, len(stamps))
+            rate = stream.codec_context.framerate  # as the pictures state it; FFmpeg's 25 is not among them
     if not stamps:
         raise InputError(f"{path} holds no frames.")
-    return Table(np.array(stamps, np.int64), duration, base)
+    if raw and (None in stamps or failed):
+        if not rate:
+            raise NoStamps("states no frame rate")
+        return Table(np.arange(len(stamps), dtype=np.int64), 1, 1 / Fraction(rate), counted=True)
+    pts, repaired = _repaired(stamps, durations)
+    return Table(pts, durations[-1], base, failed or bool(repaired), repaired)
 
 
-def decoded(container: Any, stream: Any, trouble: list[str]) -> Iterator[Any]:
-    """Yield decoded frames. A packet that fails is noted in `trouble`; the frame table tells if a frame is lost."""
-    for packet in container.demux(stream):
+def _repaired(stamps: list[int | None], durations: list[int]) -> tuple[np.ndarray, tuple[Finding, ...]]:
+    """Time stamps that increase, and what was done for that.
+
+    A frame whose time stamp is missing or not after the one before is shown when the coded duration of the one before
+    ends, if that is before the next frame. Frames in front of the first time stamp are counted back from it.
+
+    Raises:
+        NoStamps: if a time stamp cannot be told.
+    """
+    out: list[int] = []
+    findings: list[Finding] = []
+    first = next((n for n, stamp in enumerate(stamps) if stamp is not None), None)
+    if first is None:
+        raise NoStamps("no frame has a time stamp")
+    before = stamps[first] or 0
+    for n in range(first - 1, -1, -1):
+        if not durations[n]:
+            raise NoStamps(f"frame {n} has no time stamp")
+        before -= durations[n]
+        stamps[n] = before
+        findings.append(Finding(n, "had no time stamp; it is counted back from the frames after it"))
+    for n, stamp in enumerate(stamps):
+        if stamp is not None and (not out or stamp > out[-1]):
+            out.append(stamp)
+            continue
+        step = durations[n - 1] or (out[-1] - out[-2] if len(out) > 1 else 0)
+        after = next((s for s in stamps[n + 1 :] if s is not None), None)
+        if step <= 0 or (after is not None and after <= out[-1] + step) or (stamp is not None and stamp < out[-1]):
+            raise NoStamps(f"the time stamp of frame {n} is missing or not after the one before")
+        out.append(out[-1] + step)
+        trouble = "no time stamp" if stamp is None else "the time stamp of the frame before"
+        findings.append(Finding(n, f"had {trouble}; it is shown when that frame's duration ends"))
+    return np.array(out, np.int64), tuple(findings)
+
+
+def _frames(path: str, index: int) -> Iterator[Any]:
+    """Yield the decoded frames of a film, and None for each that fails. Raises InputError if there are too many."""
+    with open_container(path) as container:
+        stream = next(s for s in container.streams.video if s.index == index)
+        for count, frame in enumerate(in_place(container, stream), 1):
+            _limit(path, count)
+            yield frame
+
+
+def _limit(path: str, frames: int) -> None:
+    if frames > MOST_FRAMES:
+        raise InputError(f"{path}: {TOO_LONG}")
+
+
+def in_place(container: Any, stream: Any) -> Iterator[Any]:
+    """Yield decoded frames, and None in the place of each packet that fails, from the first frame on.
+
+    Frames are decoded by one thread or by slices, because several threads tell of a failure later.
+    """
+    stream.codec_context.thread_type = "SLICE"
+    begun = False
+    for frame in decoded(container, stream):
+        begun = begun or frame is not None
+        if begun:
+            yield frame
+
+
+def decoded(container: Any, stream: Any, start: bool = True) -> Iterator[Any]:
+    """Yield decoded frames, and None for each packet that fails. Ends where the container cannot be read further.
+
+    `start`: the container is at the film's start. Then the first frame is one that needs no other.
+    """
+    packets, waiting = container.demux(stream), None
+    while True:
+        try:
+            packet = next(packets)
+        except (StopIteration, av.error.InvalidDataError, av.error.EOFError):
+            return
+        if waiting is None:
+            waiting = start and not packet.is_keyframe and stream.codec_context.name in GUESSING
         try:
             frames = packet.decode()
-        except av.error.FFmpegError as error:
-            trouble[0] = f" ({error.strerror})"
+        except av.error.FFmpegError:
+            yield None
             continue
-        yield from frames
+        for frame in frames:
+            waiting = waiting and not frame.key_frame
+            if not waiting:
+                yield frame
 
 
 def stamped(frames: Iterable[Any]) -> Iterator[tuple[Any, int | None]]:
     """Yield each frame with its pts.
 
     MPEG program streams stamp only some frames. An unstamped frame begins where the coded duration of the previous
-    frame ends; its pts is None if the previous frame has no known pts or no duration.
+    frame ends; its pts is None if the previous frame has no known pts or no duration. A frame that fails (None) lasts
+    as long as the one before.
     """
     following: int | None = None
+    duration = 0
     for frame in frames:
-        pts = frame.pts if frame.pts is not None else following
-        following = pts + frame.duration if pts is not None and frame.duration else None
+        if frame is not None:
+            duration = frame.duration or 0
+        pts = following if frame is None or frame.pts is None else frame.pts
+        following = pts + duration if pts is not None and duration else None
         yield frame, pts
-
-
-def _cut_off(path: str) -> bool:
-    """Whether a Matroska, MP4/MOV or AVI file states more bytes than it has; FFmpeg reads such files without an error.
-
-    The sizes compared with the file's: in Matroska that of the Segment (RFC 8794, 9559), in MP4 those of the boxes
-    (ISO/IEC 14496-12, 4.2), in AVI those of the RIFF chunks.
-    """
-    total = size_of(path)
-    with open_file(path) as file:
-        head = file.read(12)
-        if head[:4] == b"\x1a\x45\xdf\xa3":
-            file.seek(4)
-            file.seek(_vint(file) or 0, os.SEEK_CUR)
-            size = _vint(file) if file.read(4) == b"\x18\x53\x80\x67" else None
-            return size is not None and file.tell() + size > total
-        at = 0
-        if head[:4] == b"RIFF":
-            while at + 8 <= total:
-                file.seek(at)
-                size = struct.unpack("<4xI", file.read(8))[0]
-                if size in (0, 0xFFFFFFFF):  # the file was never finished, or is a live stream
-                    return False
-                at += 8 + size + size % 2
-            return at > total + 1
-        if head[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot"):
-            while at + 8 <= total:
-                file.seek(at)
-                size, _ = struct.unpack(">I4s", file.read(8))
-                if size == 1 and at + 16 <= total:
-                    size = struct.unpack(">Q", file.read(8))[0]
-                if size < 8:  # 0: the box reaches to the file's end
-                    return False
-                at += size
-            return at > total
-    return False
-
-
-def _vint(file: Any) -> int | None:
-    """Read an EBML size; None for "unknown" (all ones) and at the file's end."""
-    first = file.read(1)
-    if not first or not first[0]:
-        return None
-    length = 9 - first[0].bit_length()
-    value = int.from_bytes(bytes([first[0] & (0xFF >> length)]) + file.read(length - 1), "big")
-    return None if value == (1 << 7 * length) - 1 else value

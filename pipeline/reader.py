@@ -4,8 +4,8 @@ Luma is the decoder's Y plane, copied and never converted. Sources without a Y p
 converted once to full range 4:4:4 of the same depth; see `film.luma_format`.
 
 Each decoded frame is compared with the film's table of time stamps. FFmpeg conceals damage in frames. Such frames are
-kept, as an archive wants it, and are listed in `Chunk.damaged`. A frame that cannot be decoded at all, a frame of
-another size, or a film that ends early raises a `FilmError`.
+kept, as an archive wants it, and are listed in `Chunk.damaged`. A frame that cannot be decoded at all is replaced by
+the picture before it, and is listed in `Chunk.lost`. A frame of another size raises a `FilmError`.
 """
 
 from __future__ import annotations
@@ -26,10 +26,11 @@ from .chunk import CHUNK_SIZES, Chunk, Resume
 from .cuts import BEHIND, CutFinder
 from .defaults import CHUNK, SIZE
 from .film import Film
+from .findings import CONCEALED, LOST
 from .frames import Frames, Thumbs
 from .opening import open_container
 from .owncolors import OwnColor, Spans, chroma_of, own_color
-from .probe import decoded, stamped
+from .probe import decoded, in_place, stamped
 from .sequences.curves import DISPLAY, viewed
 from .sequences.scans import Scans
 
@@ -62,7 +63,7 @@ class FilmReader:
 
     Raises:
         InputError: if `chunk` or `size` is not permitted.
-        FilmError: while iterating, if a frame cannot be decoded.
+        FilmError: while iterating, if the film is not what its table says, or is `strict` and damaged.
     """
 
     def __init__(
@@ -147,7 +148,7 @@ class FilmReader:
 
         Raises:
             _Misplaced: if the seek arrived after `first` or at an unknown time stamp.
-            FilmError: if a frame is missing.
+            FilmError: if a frame is none of the film's, or if the film is `strict` and damaged.
         """
         film = self.film
         if film.scans:
@@ -156,36 +157,48 @@ class FilmReader:
             return
         with open_container(film.path) as container:
             stream: Any = next(s for s in container.streams.video if s.index == film.stream)
-            stream.codec_context.thread_type = "AUTO"
-            number = 0
+            if not film.counted:
+                stream.codec_context.thread_type = "AUTO"
+            number, before = 0, None
             if origin is not None:
                 container.seek(int(film.pts[origin]), stream=stream)
                 number = -1
-            trouble = [""]
-            for frame, pts in stamped(decoded(container, stream, trouble)):
+            frames = in_place(container, stream) if film.counted else decoded(container, stream, origin is None)
+            for frame, pts in stamped(frames):
+                if frame is None and not film.counted:
+                    continue  # the next time stamp shows what is lost
+                place = number if film.counted else self._place(pts)
                 if number < 0:  # the first frame after the seek shows where it arrived
-                    number = int(np.searchsorted(film.pts, pts)) if pts is not None else film.frames
-                    if number > first or film.pts[number] != pts:
+                    if place > first:
                         raise _Misplaced
-                self._check(frame, pts, number, trouble[0])
-                if number >= first:
-                    yield self._picture(frame, number)
-                number += 1
-            if number < film.frames:
-                raise FilmError(
-                    f"{film.path} ends early: {max(number, 0)} of {film.frames} frames could be decoded{trouble[0]}."
-                )
+                    number = place
+                self._check(frame, place, number)
+                yield from self._lost(before, range(max(number, first), place))
+                if frame is None:
+                    yield from self._lost(before, range(max(number, first), number + 1))
+                elif place >= first:
+                    yield self._picture(frame, place)
+                number, before = place + 1, frame or before
+            yield from self._lost(before, range(max(number, first), film.frames))
 
-    def _check(self, frame: Any, pts: int | None, number: int, trouble: str) -> None:
-        """Raise FilmError if a decoded frame is not the film's frame `number`."""
+    def _place(self, pts: int | None) -> int:
+        """Number of the frame with a time stamp; the number of frames if there is none."""
+        place = int(np.searchsorted(self.film.pts, pts)) if pts is not None else self.film.frames
+        return place if place < self.film.frames and self.film.pts[place] == pts else self.film.frames
+
+    def _check(self, frame: Any, place: int, number: int) -> None:
+        """Raise FilmError if a decoded frame is none of the film's frames from `number` on. `place`: its number."""
         film = self.film
-        if number >= film.frames:
-            raise FilmError(f"{film.path} decodes to more than the {film.frames} frames of its table{trouble}.")
-        if not film.counted and pts != film.pts[number]:
-            raise FilmError(f"{film.path}: {film.when(number)} could not be decoded{trouble}.")
+        if not number <= place < film.frames:
+            raise FilmError(
+                f"{film.path}: a picture was decoded near {film.when(min(number, film.frames - 1))} whose time stamp "
+                f"is not the film's; has the film changed?"
+            )
+        if frame is None:
+            return
         if (frame.width, frame.height, frame.format.name) != (film.width, film.height, film.pix_fmt):
             raise FilmError(
-                f"{film.path}: from {film.when(number)} on the pictures are {frame.width}x{frame.height} "
+                f"{film.path}: from {film.when(place)} on the pictures are {frame.width}x{frame.height} "
                 f"{frame.format.name} instead of {film.width}x{film.height} {film.pix_fmt}; split the film there."
             )
 
@@ -202,7 +215,27 @@ class FilmReader:
         """Whether the shot of a frame keeps its own chroma."""
         return any(first <= number < stop for first, stop in self.kept)
 
+    def _lost(self, before: Any, numbers: range) -> Iterator[Picture]:
+        """Yield the picture of the frame `before` in the place of frames that could not be decoded."""
+        for number in numbers:
+            if before is None:
+                raise FilmError(f"{self.film.path}: {self.film.when(number)} could not be decoded.")
+            self._refuse(number, LOST)
+            picture = self._picture(before, number)
+            picture.lost, picture.damaged = True, False
+            yield picture
+
+    def _refuse(self, number: int, what: str) -> None:
+        """Raise FilmError about a frame, if the film must be without damage."""
+        if self.film.strict:
+            raise FilmError(
+                f"{self.film.path}: {self.film.when(number)} {what}; leave --strict out to colorize the film all the "
+                f"same."
+            )
+
     def _picture(self, frame: Any, number: int) -> Picture:
+        if frame.is_corrupt:
+            self._refuse(number, CONCEALED)
         flags = bool(frame.interlaced_frame), bool(frame.is_corrupt)
         frame = _planar(frame, self.film)
         luma, chroma = _luma(frame, self.film), chroma_of(frame, self.film.bits)
@@ -242,7 +275,7 @@ class Picture:
         chroma: (2, ch, cw) of luma's type: its own Cb and Cr, if its shot keeps them.
     """
 
-    __slots__ = ("chroma", "damaged", "interlaced", "luma", "number", "own", "thumb")
+    __slots__ = ("chroma", "damaged", "interlaced", "lost", "luma", "number", "own", "thumb")
 
     def __init__(
         self,
@@ -257,6 +290,8 @@ class Picture:
         self.number, self.luma, self.thumb = number, luma, thumb
         self.interlaced, self.damaged = interlaced, damaged
         self.own, self.chroma = own, chroma
+        self.lost = False
+        """Whether it stands for a frame that could not be decoded."""
 
 
 class _Filling:
@@ -307,6 +342,7 @@ class _Filling:
             durations=self._film.durations(first, stop),
             interlaced=tuple(p.interlaced for p in pictures),
             damaged=tuple(p.number for p in pictures if p.damaged),
+            lost=tuple(p.number for p in pictures if p.lost),
             beyond=first >= self._stop,
             own=tuple(int(p.own) for p in pictures),
         )

@@ -78,6 +78,7 @@ class PartWriter:
         self._pts: list[int] = []
         self._damaged: list[int] = []
         self._own: list[OwnCount] = []
+        self._lost: list[int] = []
         self._notes: list[Any] = []
         self._open: dict[Kind, PartEncoder | PicturesEncoder] = {}
 
@@ -130,6 +131,7 @@ class PartWriter:
             self._pts += chunk.pts
             self._damaged += chunk.damaged
             self._own = add_own(self._own, chunk)
+            self._lost += chunk.lost
             self._next = chunk.stop
             if ends_part(chunk, self._begin, self.film.frames):
                 return self._close(chunk, b"" if chunk.ends_shot else state, luma_sha256(luma[-1]))
@@ -187,6 +189,7 @@ class PartWriter:
             first_shot=self._first_shot,
             damaged=tuple(self._damaged),
             own=tuple(self._own),
+            lost=tuple(self._lost),
         )
         part = replace(part, edits=part.edits_now(self._edits))
         temporary = self._path("receipt", ".tmp")
@@ -198,7 +201,7 @@ class PartWriter:
         return part
 
     def _forget(self) -> None:
-        self._open, self._pts, self._damaged, self._own, self._notes = {}, [], [], [], []
+        self._open, self._pts, self._damaged, self._lost, self._own, self._notes = {}, [], [], [], [], []
 
     def _path(self, kind: str, ending: str = "") -> Path:
         """Path of a file of the open part."""

@@ -111,7 +111,7 @@ def _sample(to_do: list[PlannedFilm]) -> tuple[list[tuple[PlannedFilm, FilmSize]
     for number in range(count):
         planned = to_do[number * len(to_do) // count]
         try:
-            film = open_film(planned.source, fps=planned.wish.fps, track=planned.wish.track)
+            film = open_film(planned.source, **planned.wish.reading)
         except SemcolorError as error:
             bad.append(str(error))
             continue
@@ -130,7 +130,7 @@ def _trial(planned: PlannedFilm, device: str) -> Trial:
     from ...pipeline.stages import Composing, Painting, Steadying, survey
     from ...pipeline.writer import PartWriter
 
-    wish, film = planned.wish, open_film(planned.source, fps=planned.wish.fps, track=planned.wish.track)
+    wish, film = planned.wish, open_film(planned.source, **planned.wish.reading)
     encoding = choose_encoding(film, wish.codec, wish.crf, wish.preset, output_format(planned.output))
     painting = Painting(Painter(device, weights=wish.look.weights, vivid=wish.vivid).paint)
     steadying, composing = Steadying(wish.steady, {0: b""}), Composing(film, encoding)

@@ -78,6 +78,8 @@ class Wish(BaseModel):
     """Frames per second of a film without time stamps, for instance ``24000/1001``."""
     track: int | None = Field(None, ge=0)
     """Video track to colorize; see `pipeline.film.open_film`."""
+    strict: bool = False
+    """Whether a film that is damaged is refused. It does not change the output's bytes."""
     size: int = Field(SIZE, ge=64, le=1024, multiple_of=32)
     codec: str = CODEC
     crf: float = Field(CRF, ge=0, le=63, allow_inf_nan=False)
@@ -95,9 +97,14 @@ class Wish(BaseModel):
         weights = Path(self.weights) if self.weights else None
         return Look(size=self.size, steady=self.steady, vivid=self.vivid, weights=weights, keep_colour=self.keep_colour)
 
+    @property
+    def reading(self) -> dict[str, Any]:
+        """The settings that decide how the film is read: keywords of `pipeline.film.open_film`."""
+        return {"fps": self.fps, "track": self.track, "strict": self.strict}
+
     def decisive(self) -> dict[str, Any]:
         """The settings that decide the output's bytes, besides the source and the program."""
-        return self.model_dump(exclude={"source", "output", "labels", "workers"})
+        return self.model_dump(exclude={"source", "output", "labels", "strict", "workers"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,7 +92,9 @@ def _film(planned: PlannedFilm, record: Record | None) -> dict[str, Any]:
     }
     if record:
         frames = record.done - record.resumed
-        film |= record.model_dump(include={"frames", "resumed", "shots", "workers", "device", "damaged", "version"})
+        film |= record.model_dump(
+            include={"frames", "resumed", "shots", "workers", "device", "damaged", "findings", "version"}
+        )
         film["own_colours"] = [own.model_dump() for own in record.own]
         film["seconds"] = round(record.seconds, 3)
         film["frames_per_second"] = round(frames / record.seconds, 3) if record.seconds else None
@@ -135,6 +137,7 @@ def _row(film: dict[str, Any]) -> Iterator[str]:
     yield f'<td><a href="{escape(link, quote=True)}">{escape(os.path.basename(film["output"]))}</a>'
     if damaged:
         yield f" ({len(damaged)} damaged frames were concealed by the decoder)"
+    yield "".join(f"<br>{escape(line)}" for line in film.get("findings", ()))
     for kind, words in (("colour", "already in colour"), ("tinted", "tinted")):
         for kept, what in ((True, "kept"), (False, "replaced")):
             own = [o for o in film.get("own_colours", ()) if (o["kind"], o["kept"]) == (kind, kept)]

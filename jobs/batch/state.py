@@ -114,6 +114,8 @@ class Record(_Model):
     version: str = __version__
     damaged: list[int] = []
     """Numbers of the frames whose damage the decoder concealed."""
+    findings: list[str] = []
+    """What was wrong with the film: sentences, at most `pipeline.findings.MOST_SENTENCES`."""
     own: list[OwnColors] = []
     """The frames that have colours already in the source."""
     tries: list[Try] = []

@@ -14,6 +14,7 @@ from ...pipeline.containers import output_format
 from ...pipeline.encode import Encoding, choose_encoding, labels_encoding
 from ...pipeline.extras import Extra, Kind
 from ...pipeline.film import Film, open_film
+from ...pipeline.findings import sentences
 from ...pipeline.outputs import check_output
 from ...pipeline.overlay import overlay_size
 from ...pipeline.owncolors import found_colors
@@ -65,7 +66,7 @@ class _Task:
     def run(self) -> Failure | None:
         record, planned = self._record, self._planned
         try:
-            film = open_film(planned.source, fps=planned.wish.fps, track=planned.wish.track)
+            film = open_film(planned.source, **planned.wish.reading)
             record.fingerprint, record.frames = film.fingerprint(), film.frames
             if planned.check and self._earlier and self._stands(self._earlier):
                 return self._done(self._earlier)
@@ -87,6 +88,7 @@ class _Task:
             return Failure(_message(error), final=False)
         record.resumed, record.shots, record.seconds = result.resumed, result.shots, result.seconds
         record.damaged = list(result.damaged)
+        record.findings = list(sentences(film.path, film.when, result.findings))
         record.own = [
             OwnColors.model_validate({"first_frame": first, "frames": stop - first, "kind": kind.word, "kept": kept})
             for kind, kept, ranges in found_colors(result.own, planned.wish.keep_colour)

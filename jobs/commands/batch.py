@@ -48,6 +48,7 @@ def batch(
     ],
     fps: options.Fps = None,
     track: options.Track = None,
+    strict: options.Strict = False,
     size: options.Size = SIZE,
     codec: options.Codec = CODEC,
     crf: options.Crf = CRF,
@@ -87,10 +88,10 @@ def batch(
 ) -> int:
     """Colorize many films, several at the same time. `semcolor-batch status FOLDER` shows how far they are.
 
-    A manifest has one film per line: source and, if they differ from the options, output, labels, fps, track, size,
-    codec, crf, preset, steady, vivid, keep_colour, weights, workers. After an interruption, the same command continues:
-    finished films are skipped. Exit code 0: all films are done, 1: some failed, 2: nothing was done because of
-    mistakes.
+    A manifest has one film per line: source and, if they differ from the options, output, labels, fps, track, strict,
+    size, codec, crf, preset, steady, vivid, keep_colour, weights, workers. After an interruption, the same command
+    continues: finished films are skipped. Exit code 0: all films are done, 1: some failed, 2: nothing was done because
+    of mistakes.
     """
     from pydantic import ValidationError
 
@@ -102,6 +103,7 @@ def batch(
         "labels": labels,
         "fps": fps,
         "track": track,
+        "strict": strict,
         "size": size,
         "codec": codec,
         "crf": crf,

@@ -75,6 +75,9 @@ Track = Annotated[
     int | None,
     typer.Option(min=0, metavar="N", help="Video track to colorize, counted from 0.  [default: the film's]"),
 ]
+Strict = Annotated[
+    bool, typer.Option("--strict", help="Refuse a film that is damaged, instead of telling what was wrong with it.")
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
 Version = Annotated[
     bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")

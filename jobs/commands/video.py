@@ -69,6 +69,7 @@ def video(
     fps: options.Fps = None,
     track: options.Track = None,
     transfer: options.Transfer = None,
+    strict: options.Strict = False,
     size: options.Size = SIZE,
     codec: options.Codec = CODEC,
     crf: options.Crf = CRF,
@@ -174,7 +175,8 @@ def video(
             is_film = kind != Kind.SUMMARY and still is None
             check_place(film_at, path, overwrite or has_work, film_format=is_film)
     sheet = gather(edits, palette, reference or [])
-    film = open_film(film_at, fps=fps, track=track, transfer=transfer)
+    film = open_film(film_at, fps=fps, track=track, transfer=transfer, strict=strict)
+    ways.tell_findings(film, film.findings)
     look = Look(
         size=size,
         steady=0.0 if no_steady else steady,

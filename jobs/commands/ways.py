@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ...pipeline.look import Look
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from ...pipeline.encode import Encoding
     from ...pipeline.extras import Extra
     from ...pipeline.film import Film
+    from ...pipeline.findings import Finding
     from ...pipeline.owncolors import ShotColor
     from ..film.job import FilmResult, Settings
 
@@ -33,7 +35,6 @@ def whole(
     quiet: bool,
 ) -> None:
     """Colorize the whole film with Ray. `has_work`: there is a work folder of an earlier run."""
-    from ...pipeline.findings import sentences
     from ...pipeline.outputs import check_output, check_place
     from ..film.driver import colorize_film, finished
     from .progress import reporter
@@ -47,11 +48,18 @@ def whole(
                 check_place(film.path, extra.target, overwrite, film_format=False)
     with reporter(film.frames, quiet) as progress:
         result = colorize_film(film, target, encoding, settings, extras, progress=progress, fresh=fresh, keep=keep)
-    for line in sentences(film.path, film.when, result.findings):
-        print(f"{NAME}: {line}", file=sys.stderr)
+    tell_findings(film, result.findings)
     if not quiet:
         _report(target, result)
     _tell_own_colors(film, settings.look, result.own, quiet)
+
+
+def tell_findings(film: Film, found: Sequence[Finding]) -> None:
+    """Say what was wrong with the film, on stderr."""
+    from ...pipeline.findings import sentences
+
+    for line in sentences(film.path, film.when, found):
+        print(f"{NAME}: {line}", file=sys.stderr)
 
 
 def _tell_own_colors(film: Film, look: Look, shots: tuple[ShotColor, ...], quiet: bool) -> None:

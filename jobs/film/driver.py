@@ -17,6 +17,7 @@ from dataclasses import asdict, astuple
 from pathlib import Path
 
 from ... import __version__
+from ...errors import FilmError
 from ...flow.steady import STATE_VERSION
 from ...models import WEIGHTS, pick_precision
 from ...pipeline.edits.apply import ResolvedEdits
@@ -25,7 +26,7 @@ from ...pipeline.encode import Encoding
 from ...pipeline.extras import Extra, Kind
 from ...pipeline.files import file_sha256
 from ...pipeline.film import Film
-from ...pipeline.findings import findings
+from ...pipeline.findings import Finding, findings, sentences
 from ...pipeline.keeping import kept_spans
 from ...pipeline.mux import assemble
 from ...pipeline.owncolors import OwnColor, ShotColor
@@ -75,8 +76,8 @@ def colorize_film(
     work, targets = work_folder(output, settings.work), _targets(output, extras)
     with claimed(work, keep):
         if not fresh and (facts := _finished(film, work, targets, encoding, settings, extras)):
+            found = _found(film, facts)
             deliver(work, targets)
-            found = findings(film.findings, facts["damaged"])
             seconds = time.monotonic() - started
             return FilmResult(film.frames, resumed=film.frames, seconds=seconds, findings=found, **facts)
         sizes = Sizes.of(film, settings.look.size, settings.chunk, own=settings.look.keep_colour != "never")
@@ -116,6 +117,7 @@ def colorize_film(
                 outcome = finish_parts(job, parts, events, progress)
                 joining = time.monotonic()
                 facts = _assemble(job, outcome.parts, targets)
+                found = _found(film, facts)  # parts of an earlier run may hold damage
                 deliver(work, targets)
                 result = FilmResult(
                     frames=film.frames,
@@ -125,12 +127,13 @@ def colorize_film(
                     device=device,
                     stages=outcome.stages | {"assembling": time.monotonic() - joining},
                     queues=outcome.queues,
-                    findings=findings(film.findings, facts["damaged"]),
+                    findings=found,
                     restarts=outcome.restarts,
                     **facts,
                 )
                 events(
-                    "finished", **{k: v for k, v in asdict(result).items() if k not in ("damaged", "findings", "own")}
+                    "finished",
+                    **{k: v for k, v in asdict(result).items() if k not in ("damaged", "lost", "findings", "own")},
                 )
     return result
 
@@ -160,7 +163,9 @@ def _finished(
     if settings.device != "auto":
         identity["device"] = settings.device
     facts = sealed(work, targets) if belongs(work, identity) else {}
-    return facts | {"damaged": tuple(facts["damaged"]), "own": _own(facts["own"])} if facts else {}
+    if not facts:
+        return {}
+    return facts | {name: tuple(facts[name]) for name in ("damaged", "lost")} | {"own": _own(facts["own"])}
 
 
 def _assemble(job: Job, parts: list[Part], targets: dict[Kind, Location]) -> dict:
@@ -177,7 +182,11 @@ def _assemble(job: Job, parts: list[Part], targets: dict[Kind, Location]) -> dic
         shots = summarize(job.film, notes(job.work, parts), own)
         results[Kind.SUMMARY].write_text(json.dumps(shots, indent=1))
     last = parts[-1]
-    facts = {"shots": last.shot + (last.shot_start > 0), "damaged": tuple(n for p in parts for n in p.damaged)}
+    facts = {
+        "shots": last.shot + (last.shot_start > 0),
+        "damaged": tuple(n for p in parts for n in p.damaged),
+        "lost": tuple(n for p in parts for n in p.lost),
+    }
     seal(job.work, results, facts | {"own": [astuple(shot) for shot in own]})
     return facts | {"own": own}
 
@@ -185,6 +194,14 @@ def _assemble(job: Job, parts: list[Part], targets: dict[Kind, Location]) -> dic
 def _own(recorded: list) -> tuple[ShotColor, ...]:
     """The own colours of the shots, from the record of the work folder."""
     return tuple(ShotColor(first, stop, OwnColor(kind)) for first, stop, kind in recorded)
+
+
+def _found(film: Film, facts: dict) -> tuple[Finding, ...]:
+    """What was wrong with a film whose `facts` are known. Raises FilmError if the film must be without damage."""
+    found = findings(film.findings, facts["damaged"], facts["lost"])
+    if film.strict and found:
+        raise FilmError(next(sentences(film.path, film.when, found)))
+    return found
 
 
 def _targets(output: Location, extras: Sequence[Extra]) -> dict[Kind, Location]:

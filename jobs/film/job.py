@@ -86,6 +86,8 @@ class FilmResult:
     """Stage → seconds of work since the last restart, summed over all its workers."""
     queues: dict[str, float] = field(default_factory=dict)
     """Stage → mean number of chunks that were in it or waited for it."""
+    lost: tuple[int, ...] = ()
+    """Numbers of the frames that could not be decoded."""
     findings: tuple[Finding, ...] = ()
     """What was wrong with the film, and what was done about it."""
     own: tuple[ShotColor, ...] = ()

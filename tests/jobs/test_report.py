@@ -19,7 +19,7 @@ def test_films_that_are_not_done_come_first_and_totals_are_over_all(tmp_path):
     by_name = {job.source.rpartition("/")[2]: job for job in jobs}
     done, failed = (Record.of(by_name[f"{name}.mkv"], batch, "running") for name in names[:2])
     done.state, done.frames, done.done, done.resumed, done.seconds = "done", 100, 100, 20, 10.0
-    done.shots, done.damaged = 3, [7, 8]
+    done.shots, done.damaged, done.findings = 3, [7, 8], ["a.mkv <c> is cut off."]
     failed.state, failed.tries = "failed", [Try(ended=0, seconds=1, error="frame 3 <b> & more")]
     records.write(by_name["done.mkv"].key, done)
     records.write(by_name["b<ad.mkv"].key, failed)
@@ -49,5 +49,6 @@ def test_films_that_are_not_done_come_first_and_totals_are_over_all(tmp_path):
     assert "3 films: 1 done, 1 failed, 1 waiting" in page and page.count("\n<tr class=") == 3
     assert "b&lt;ad.mkv" in page and "frame 3 &lt;b&gt; &amp; more" in page and "<b>" not in page
     assert "(2 damaged frames were concealed by the decoder)" in page and "not begun, or stopped" in page
+    assert "<br>a.mkv &lt;c&gt; is cut off." in page and details["done"]["findings"] == done.findings
     assert f'<a href="file://{details["done"]["output"]}">done.color.mkv</a>' in page
     assert page.index("<td>failed") < page.index("<td>done") and page.index("<td>waiting") < page.index("<td>done")

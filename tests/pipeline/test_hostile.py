@@ -266,7 +266,7 @@ def test_larger_frames_than_the_limit_are_refused(other: Path, monkeypatch: pyte
         open_film(other)
 
 
-@pytest.mark.parametrize(("module", "words"), [("film", "states 4 frames"), ("probe", "cut the film into pieces")])
+@pytest.mark.parametrize(("module", "words"), [("film", "states 4 frames"), ("survey", "cut the film into pieces")])
 def test_more_frames_than_the_limit_are_refused(
     module: str, words: str, other: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

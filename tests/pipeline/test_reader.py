@@ -11,6 +11,7 @@ import pytest
 from semcolor.errors import FilmError, InputError, SemcolorError
 from semcolor.pipeline.chunk import CHUNK_SIZES, Resume
 from semcolor.pipeline.film import open_film
+from semcolor.pipeline.findings import CONCEALED, LOST, findings
 from semcolor.pipeline.reader import FilmReader, chunk_size, luma_sha256, read_chunks, thumb_size
 from support.films import luma_planes, make_film, packets, shot, shots
 
@@ -130,15 +131,20 @@ def test_damage_in_one_frame_is_noted(tmp_path: Path, frame: int) -> None:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_damage_all_over_is_an_error(tmp_path: Path, seed: int) -> None:
+def test_damage_all_over_is_told_frame_by_frame(tmp_path: Path, seed: int) -> None:
     path = make_film(tmp_path / "a.mkv", shot("coffee", 60), options={"g": "250", "bf": "0"})
     content = bytearray(path.read_bytes())
     rng = np.random.default_rng(seed)
     for at in rng.integers(len(content) // 3, len(content) * 9 // 10, 60):
         content[at] ^= 0xFF
     path.write_bytes(content)
-    with pytest.raises(SemcolorError, match="could not be decoded|only its first") as caught:
-        list(read_chunks(open_film(path), 16, 64))
+    film = open_film(path)
+    chunks = [frames.chunk for frames in read_chunks(film, 16, 64)]
+    assert sum(len(chunk) for chunk in chunks) == film.frames <= 60
+    found = findings(film.findings, *([n for c in chunks for n in getattr(c, which)] for which in ("damaged", "lost")))
+    assert found and {f.what for f in found if f.frame is not None} <= {CONCEALED, LOST}
+    with pytest.raises(SemcolorError, match="leave --strict out") as caught:
+        list(read_chunks(open_film(path, strict=True), 16, 64))
     assert "\n" not in str(caught.value)
 
 
@@ -153,16 +159,20 @@ def test_concealed_damage_is_told_with_its_chunk(tmp_path: Path) -> None:
     assert damaged == {0: (), 16: (20,), 32: (), 48: ()}
 
 
-def test_lost_frames_are_an_error(tmp_path: Path) -> None:
+def test_the_picture_before_stands_for_a_lost_frame(tmp_path: Path) -> None:
     path = make_film(tmp_path / "a.avi", shot("coffee", 20), codec="mpeg4")
+    whole = luma_planes(path)
     content = bytearray(path.read_bytes())
     packet = [p for p, _ in packets(path, "video")][10]
     at = content.index(packet)
     content[at : at + len(packet)] = bytes(len(packet))
     path.write_bytes(content)
-    film = open_film(path)
-    with pytest.raises(FilmError, match=r"frame 1\d \(0:00:00\.\d+\) could not be decoded"):
-        list(read_chunks(film))
+    (frames,) = read_chunks(open_film(path))
+    (lost,) = frames.chunk.lost
+    assert lost == 10 and len(frames.chunk) == 20 and (frames.luma[lost] == frames.luma[lost - 1]).all()
+    assert (frames.luma[:lost] == whole[:lost]).all()
+    with pytest.raises(FilmError, match=r"frame 10 \(0:00:00\.\d+\) could not be decoded.*leave --strict out"):
+        list(read_chunks(open_film(path, strict=True)))
 
 
 def test_settings_are_checked(short_film: Path) -> None:
