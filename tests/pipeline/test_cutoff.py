@@ -52,12 +52,12 @@ def test_a_whole_film_is_whole(suffix: str, whole: dict[str, Path]) -> None:
 def test_a_film_that_ends_early_is_told(suffix: str, keep: float, whole: dict[str, Path], tmp_path: Path) -> None:
     content = whole[suffix].read_bytes()
     path = tmp_path / f"cut{suffix}"
-    path.write_bytes(content[: int(len(content) * keep) | 1])
+    path.write_bytes(content[: int(len(content) * keep) + 101])
     film = open_film(path)
     assert [found.what for found in film.findings if found.frame is None] == [
         f"is damaged or cut off; {film.frames} frames could be read"
     ]
-    assert 2 <= film.frames <= 30
+    assert 1 <= film.frames <= 30
     luma, right = read(path), film.frames - 3  # at the cut, frames may be damaged
     assert len(luma) == film.frames and (luma[:right] == read(whole[suffix])[:right]).all()
     with pytest.raises(InputError, match="is damaged or cut off.*leave --strict out"):
