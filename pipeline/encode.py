@@ -56,6 +56,9 @@ OWN_OPTIONS = {
 DNXHR = {8: {"profile": "dnxhr_hq"}, 10: {"profile": "dnxhr_hqx"}, 12: {"profile": "dnxhr_hqx"}}
 """Bits of a sample → options of dnxhd. These profiles take any size of picture; DNxHD itself takes a few sizes."""
 
+X265_WIDTH = 64
+"""Least width of a picture for x265, in pixels. With less, it writes beyond its memory (x265 in PyAV 18.1)."""
+
 DEPTHS = (8, 9, 10, 12, 14, 16)
 """Bits of a sample in the pixel formats of FFmpeg's encoders."""
 
@@ -190,6 +193,8 @@ def choose_encoding(
         OutputError: if the codec cannot keep the film's luma unchanged, or does not open with these options.
     """
     encoder = check_codec(codec)
+    if codec == "libx265" and film.width < X265_WIDTH:
+        raise OutputError(f"--codec libx265 needs pictures at least {X265_WIDTH} pixels wide; use libx264 or ffv1.")
     known = {f.name for f in encoder.video_formats or ()}
     sampling = ("444",) if film.width % 2 or film.height % 2 else ("420", "422", "444")
     if keep_colour != "never":

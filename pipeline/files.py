@@ -5,8 +5,11 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import tempfile
 from collections.abc import Iterable
 from pathlib import Path
+
+from ..errors import reason_of
 
 
 def is_utf8(name: str) -> bool:
@@ -16,6 +19,17 @@ def is_utf8(name: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def unwritable(folder: Path) -> str:
+    """Why no file can be made in a folder, and what to do; "" if one can be made."""
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            return ""
+    except FileNotFoundError:  # as in /proc, where nothing can be made
+        return "no file can be made there; choose another folder"
+    except OSError as error:
+        return reason_of(error)
 
 
 def commit(temporary: Path, path: Path) -> str:

@@ -24,6 +24,7 @@ from ..errors import InputError, UserError
 from .findings import Finding, sentences
 from .opening import MOST_PIXELS, open_container
 from .probe import decoded, frame_table, left_out
+from .selection import EVERYTHING, Selection
 from .sequences.curves import DISPLAY, FILM_BITS
 from .sequences.names import is_sequence
 from .sequences.scans import Scans, Transfer, film_fields
@@ -102,6 +103,8 @@ class Film:
     """The pictures, if the film is a sequence of pictures."""
     strict: bool = False
     """Whether anything wrong is an error."""
+    selection: Selection = EVERYTHING
+    """The other streams that the user keeps."""
 
     @property
     def frames(self) -> int:

@@ -22,14 +22,13 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import av
 import numpy as np
 
-from ..errors import AssembleError, StampError
+from ..errors import AssembleError, StampError, reason_of
 from .containers import (
     WITHOUT_NEGATIVE_DTS,
     WITHOUT_NEGATIVE_PTS,
@@ -42,9 +41,13 @@ from .containers import (
 )
 from .encode import Encoding
 from .film import Film
+from .nesting import needs_nesting, open_muxer
 from .opening import open_container
 from .parts import Part
 from .pictures import gather
+from .smpte import IN_A_TRACK, IN_THE_FILE, Timecode
+from .sound import IN_EDIT_UNITS, check_sound, first_packets, first_units
+from .streams import NO_STREAMS, attached_picture, plan_streams
 from .verify import Copied, File, Written, verify
 
 CONTAINER_TAGS = {"major_brand", "minor_version", "compatible_brands", "encoder", "duration"}
@@ -52,6 +55,9 @@ CONTAINER_TAGS = {"major_brand", "minor_version", "compatible_brands", "encoder"
 
 STATISTICS = ("BPS", "NUMBER_OF_", "_STATISTICS", "DURATION", "ENCODER")
 """The same for metadata of streams: how their names begin."""
+
+ATTACHMENT = ("filename", "mimetype")
+"""Metadata of an attachment that the muxer writes itself."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +67,7 @@ class Trial:
     frames: int
     """Number of frames."""
     packets: int
-    """Greatest number of packets that are copied from the source's other streams."""
+    """Greatest number of packets that are copied from each of the source's other streams."""
 
 
 def assemble(
@@ -106,7 +112,7 @@ def assemble(
         written = join_parts(film, files, result, container, copy_streams, encoding, metadata)
         verify(film, written, result, container, encoding)
     except av.error.FFmpegError as error:
-        raise AssembleError(f"{output} could not be assembled: {error}.") from error
+        raise AssembleError(f"{output} could not be assembled: {reason_of(error)}.") from error
     return result
 
 
@@ -135,19 +141,17 @@ def join_parts(
     Raises:
         StampError: if the container cannot store the time stamps of the film or of a copied stream.
     """
+    plan = plan_streams(film, container) if copy_streams else NO_STREAMS
     with contextlib.ExitStack() as stack:
         # A sequence of pictures has no container, and nothing besides pictures; nor has a part.
         source = stack.enter_context(open_container(files[0] if film.scans else film.path))
         first = stack.enter_context(open_container(files[0]))
-        out: Any = av.open(
-            str(target) if isinstance(target, Path) else target,
-            "w",
-            format=container,
-            container_options=muxer_options(container, source, film.time_base),
-        )
-        stack.enter_context(out)
+        options = muxer_options(container, source, film.time_base)
+        nested = [i for i in plan.copied if needs_nesting(container, source.streams[i], film.container)]
+        out: Any = stack.enter_context(open_muxer(target, container, options, bool(nested)))
         picture: Any = None
         streams: dict[int, Any] = {}
+        copied = Copied()
         # Without presentation time stamps, a film begins at 0.
         shift = int(film.pts[0]) if container in WITHOUT_PTS and film.container in WITHOUT_PTS else 0
         pts = film.pts - shift
@@ -155,22 +159,36 @@ def join_parts(
             if stream.index == film.stream:
                 picture = _add_picture(out, first.streams.video[0], stream, film, encoding)
                 picture.time_base = asked_base(container, film.time_base, pts)
-            elif copy_streams and not _is_chapter_track(source, stream):
+                _state_timecode(picture.metadata, container in IN_A_TRACK, plan.timecode)
+            elif stream.index in plan.attached:
+                name, media = plan.attached[stream.index]
+                content = attached_picture(film, stream.index)
+                attachment = out.add_attachment(name, media, content)
+                attachment.metadata.update({k: v for k, v in stream.metadata.items() if k.lower() not in ATTACHMENT})
+                copied.note(attachment.index, "video", len(content))
+            elif stream.index in plan.copied:
                 streams[stream.index] = _add_copy(out, stream)
+                copied.kinds[stream.type] += 1
         if copy_streams:
             out.metadata.update({k: v for k, v in source.metadata.items() if k.lower() not in CONTAINER_TAGS})
+            _state_timecode(out.metadata, container in IN_A_TRACK, plan.timecode if container in IN_THE_FILE else None)
+        if plan.chapters:
+            if nested:  # FFmpeg's muxer of segments hands on no chapters
+                raise AssembleError("chapters cannot be written beside this sound")
             out.set_chapters(source.chapters())
-        else:
-            streams = {}
         out.metadata.update(metadata or {})
-        copied = Copied()
         others = (p for p in source.demux() if p.size and p.stream_index in streams) if streams else iter(())
         out.start_encoding()
         unit = Fraction(picture.time_base)
         check_stamps(container, pts, film.time_base, unit)
+        check_sound(film, container, [i for i in streams if source.streams[i].type == "audio"])
         pts = pts[: trial.frames] if trial else pts
+        if trial and container in IN_EDIT_UNITS:
+            others = first_units(others, streams, float(len(pts) / encoding.rate))
+        elif trial:
+            others = first_packets(others, streams, trial.packets)
         pictures = _picture_packets(film, files, picture, pts, container in WITHOUT_NEGATIVE_DTS, trial is not None)
-        for packet in _by_time(pictures, islice(others, trial and trial.packets)):
+        for packet in _by_time(pictures, others):
             if packet.stream is not picture:
                 packet.stream = streams[packet.stream_index]
                 copied.add(packet)
@@ -180,7 +198,21 @@ def join_parts(
                     f"and time stamps before 0 s cannot be stored"
                 )
             out.mux_one(packet)
-    return Written(stored(pts, film.time_base, unit), unit, copied)
+    return Written(stored(pts, film.time_base, unit), unit, copied, plan.timecode)
+
+
+def _state_timecode(metadata: dict[str, str], in_track: bool, timecode: Timecode | None) -> None:
+    """Put the timecode of the output into metadata in place of the source's.
+
+    From metadata in any place, the muxers of MOV and MP4 make a track, so there no other timecode may stay.
+    """
+    for name in list(metadata):
+        if name.lower() in ("timecode", "reel_name") and (in_track or timecode):
+            del metadata[name]
+    if timecode:
+        metadata["timecode"] = timecode.text
+        if timecode.reel:
+            metadata["reel_name"] = timecode.reel
 
 
 def _add_picture(out: Any, template: Any, source: Any, film: Film, encoding: Encoding) -> Any:
@@ -211,11 +243,6 @@ def _add_copy(out: Any, template: Any) -> Any:
 def _tags(stream: Any) -> dict[str, str]:
     """The metadata of a stream that describe the film."""
     return {k: v for k, v in stream.metadata.items() if not k.upper().startswith(STATISTICS)}
-
-
-def _is_chapter_track(source: Any, stream: Any) -> bool:
-    """Whether a stream is the text track in which MP4 keeps chapters. From the chapters, the muxer writes its own."""
-    return stream.type == "data" and bool(source.chapters()) and source.format.name.startswith("mov")
 
 
 def _picture_packets(

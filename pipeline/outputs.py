@@ -2,38 +2,21 @@
 
 from __future__ import annotations
 
-import io
 import os
-import tempfile
 from pathlib import Path
 
-import av
-import numpy as np
-
-from ..errors import OutputError, SemcolorError, StampError
-from .chunk import Chunk
-from .containers import PROGRAM_STREAMS, output_format
+from ..errors import OutputError
+from .containers import output_format
 from .defaults import CODEC, CRF, PRESET, KeepColour
-from .encode import Encoding, PartEncoder, choose_encoding, chroma_size
+from .encode import Encoding, choose_encoding
+from .files import unwritable
 from .film import Film
-from .mux import Trial, join_parts
 from .pictures import check_pictures, choose_pictures
 from .sequences.curves import FILM_BITS
 from .sequences.names import is_pattern
 from .storage import check_target, is_url
-from .verify import verify
-
-TRIAL_FRAMES = 12
-"""Frames that the trial encodes: enough for the encoder to reorder them."""
-
-TRIAL_STAMPS = 1000
-"""Time stamps that the trial writes. The rounding of a constant rate repeats within fewer."""
-
-TRIAL_BYTES = 32 << 20
-"""Bytes that the trial may write, about."""
-
-TRIAL_PACKETS = 64
-"""Packets that the trial copies from the source's other streams, at most."""
+from .streams import plan_streams
+from .trial import try_output
 
 
 def prepared(
@@ -76,29 +59,42 @@ def check_output(
     encoding: Encoding | None = None,
     overwrite: bool = False,
     copy_streams: bool = True,
-) -> None:
+) -> tuple[str, ...]:
     """Check whether the output can be written as asked.
 
     With an encoding, some grey frames are written in memory with the source's other streams and read back. This trial
     finds codecs, streams, pixel shapes and colour tags that the container cannot carry. Its time stamps are the first
-    ones of the film. Whether the container can store the others is computed.
+    ones of the film. Whether the container can store the others, and the sound to its end, is computed.
 
     Args:
         film: the source.
         output: path or URL of the output; its suffix selects the container.
         encoding: encoding of the colour film; None: no trial.
         overwrite: whether an existing output may be replaced.
-        copy_streams: whether the source's other streams are copied.
+        copy_streams: whether the source's other streams are copied, as far as `Film.selection` keeps them.
+
+    Returns:
+        What becomes of some streams that cannot be copied as they are, as whole sentences.
 
     Raises:
-        OutputError: one sentence, if the output cannot be written.
+        UserError: one sentence, if the output cannot be written, or the selection names a stream that is not there.
     """
     check_place(film.path, output, overwrite)
     if is_pattern(output):
         if encoding and not encoding.pictures:
             raise OutputError(f"{output}: only the colour film can be a sequence of pictures; choose .mkv or .mp4.")
-    elif encoding:
-        _try_container(film, os.fspath(output), output_format(output), encoding, copy_streams)
+        return ()
+    return check_content(film, output, encoding, copy_streams) if encoding else ()
+
+
+def check_content(
+    film: Film, output: str | os.PathLike[str], encoding: Encoding, copy_streams: bool = True
+) -> tuple[str, ...]:
+    """Check whether the output's container can hold the film. For the arguments and the result see `check_output`."""
+    container = output_format(output)
+    words = plan_streams(film, container).words if copy_streams else ()
+    try_output(film, os.fspath(output), container, encoding, copy_streams)
+    return tuple(f"{film.path}: {word}." for word in words)
 
 
 def check_place(
@@ -132,60 +128,7 @@ def check_place(
         raise OutputError(f"{output} exists already; use --overwrite to replace it.")
     if not output.parent.is_dir():
         raise OutputError(f"{output}: its folder does not exist; create {output.parent} first.")
-    try:
-        with tempfile.TemporaryFile(dir=output.parent):
-            pass
-    except OSError as error:
-        raise OutputError(f"{output} cannot be written: {output.parent}: {error.strerror}.") from error
+    if reason := unwritable(output.parent):
+        raise OutputError(f"{output} cannot be written: {output.parent}: {reason}.")
     if film_format:
         output_format(output)
-
-
-def _try_container(film: Film, output: str, container: str, encoding: Encoding, copy_streams: bool) -> None:
-    """Write grey frames in memory with the source's other streams, and read them back. Raises OutputError."""
-    suffix = Path(output).suffix
-    result = io.BytesIO()
-    try:
-        if container in PROGRAM_STREAMS:
-            raise StampError("it has none for a frame that begins in the same packet as another")
-        part = _gray_part(film, encoding)
-        size = len(part.getvalue()) // TRIAL_FRAMES + 1
-        extent = Trial(min(film.frames, TRIAL_STAMPS, max(TRIAL_FRAMES, TRIAL_BYTES // size)), TRIAL_PACKETS)
-        written = join_parts(film, [part], result, container, copy_streams, encoding, trial=extent)
-        verify(film, written, result, container, encoding)
-    except StampError as error:
-        raise OutputError(
-            f"{output}: {suffix} cannot keep the time stamps of this film: {error}; "
-            f"choose {_with_all_stamps(film, container)}."
-        ) from error
-    except (av.error.FFmpegError, ValueError, SemcolorError) as error:
-        kept = ", ".join([encoding.codec, *(film.others if copy_streams else ())])
-        reason = getattr(error, "strerror", None) or str(error).rstrip(".")
-        raise OutputError(
-            f"{output}: {suffix} cannot carry this film ({kept}) whole: {reason}; "
-            f"choose another container (.mkv holds nearly everything) or another --codec."
-        ) from error
-
-
-def _with_all_stamps(film: Film, container: str) -> str:
-    """Suffixes of containers that keep the film's time stamps if `container` (FFmpeg's name) does not."""
-    if film.pts[0] < 0:
-        return ".ts"
-    return ".mp4 or .mov" if container in ("matroska", "webm") else ".mkv, .mp4 or .mov"
-
-
-def _gray_part(film: Film, encoding: Encoding) -> io.BytesIO:
-    """The first frames of the film in grey, encoded as a part."""
-    frames = min(TRIAL_FRAMES, film.frames)
-    part = io.BytesIO()
-    encoder = PartEncoder(part, encoding, int(film.pts[0]))
-    ch, cw = chroma_size(encoding.width, encoding.height, encoding.pix_fmt)
-    bits = encoding.bits - encoding.shift
-    gray = np.array(1 << (bits - 1), np.uint8 if bits == 8 else np.uint16)
-    stamps = tuple(map(int, film.pts[:frames]))
-    chunk = Chunk(0, 0, 0, True, stamps, durations=(0,) * frames, interlaced=(film.interlaced,) * frames)
-    luma = np.broadcast_to(gray, (frames, encoding.height, encoding.width))
-    chroma = None if encoding.pix_fmt == "gray" else np.broadcast_to(gray, (frames, 2, ch, cw))
-    encoder.write(chunk, luma, chroma)
-    encoder.close()
-    return part

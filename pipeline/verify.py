@@ -16,6 +16,8 @@ from .containers import WITHOUT_PTS
 from .encode import Encoding
 from .film import KEPT_MATRICES, Film, display_matrix, matrix_tag
 from .opening import open_container
+from .smpte import Timecode, is_timecode_track, stated_timecode
+from .streams import is_chapter_track
 
 File = Path | IO[bytes]
 """A path, or an open file in memory."""
@@ -35,19 +37,34 @@ class Copied:
     """Number of bytes."""
     starts: dict[int, Fraction] = field(default_factory=dict)
     """The first presentation time stamp of each stream of sound, in seconds."""
+    ends: dict[int, Fraction] = field(default_factory=dict)
+    """The end of the last packet of each stream of sound, in seconds."""
+    kinds: Counter[str] = field(default_factory=Counter)
+    """Number of streams of each kind."""
+
+    def note(self, index: int, kind: str, size: int) -> None:
+        """Count a stream that consists of one packet."""
+        self.kinds[kind] += 1
+        self.packets[index] += 1
+        self.bytes[index] += size
 
     def add(self, packet: Any) -> None:
         """Count a packet."""
         index = packet.stream.index
         self.packets[index] += 1
         self.bytes[index] += packet.size
-        if index not in self.starts and packet.stream.type == "audio" and packet.pts is not None:
-            self.starts[index] = packet.pts * packet.time_base
+        if packet.stream.type == "audio" and packet.pts is not None:
+            self.starts.setdefault(index, packet.pts * packet.time_base)
+            self.ends[index] = (packet.pts + (packet.duration or 0)) * packet.time_base
 
-    def shifted(self, other: Copied) -> tuple[Fraction, Fraction] | None:
-        """The first pair of starts that differ by more than `SOUND_STEP`: (own, the other's). None if all agree."""
-        pairs = zip(sorted(self.starts.values()), sorted(other.starts.values()), strict=False)
-        return next((pair for pair in pairs if abs(pair[0] - pair[1]) > SOUND_STEP), None)
+    def shifted(self, other: Copied) -> tuple[str, Fraction, Fraction] | None:
+        """The first start or end of sound that differs by more than `SOUND_STEP`: ("begins" or "ends", own time,
+        the other's). None if all agree."""
+        for what, own, others in (("begins", self.starts, other.starts), ("ends", self.ends, other.ends)):
+            for one, two in zip(sorted(own.values()), sorted(others.values()), strict=False):
+                if abs(one - two) > SOUND_STEP:
+                    return what, one, two
+        return None
 
 
 @dataclass(frozen=True)
@@ -60,6 +77,8 @@ class Written:
     """Seconds per unit in which the muxer counts the pictures' time stamps."""
     copied: Copied
     """The copied packets, by stream of the output."""
+    timecode: Timecode | None = None
+    """The timecode that the output states."""
 
 
 def verify(film: Film, written: Written, file: File, container: str, encoding: Encoding) -> None:
@@ -83,14 +102,22 @@ def verify(film: Film, written: Written, file: File, container: str, encoding: E
         if stream is None:
             raise AssembleError("its pictures cannot be read back")
         base, index = Fraction(stream.time_base), stream.index
+        ours = {
+            s.index for s in result.streams if is_timecode_track(result.format.name, s) or is_chapter_track(result, s)
+        }
+        found.kinds.update(s.type for s in result.streams if s.index != index and s.index not in ours)
         for packet in result.demux():
-            if packet.size == 0:
+            if packet.size == 0 or packet.stream_index in ours:
                 continue
             if packet.stream_index == index:
                 stamps.append(packet.pts)
             else:
                 found.add(packet)
         sides = Fraction(stream.sample_aspect_ratio or 1), encoding.sample_aspect
+    with _reopen(file, container) as result:
+        timecode = stated_timecode(result, index) if written.timecode else None
+    if written.timecode and (timecode is None or not timecode.agrees(written.timecode)):
+        raise AssembleError(f"the timecode {written.timecode.text} is lost")
     with _reopen(file, container) as result:
         frame = next(iter(result.decode(result.streams[index])), None)
         if frame is None:
@@ -122,12 +149,15 @@ def verify(film: Film, written: Written, file: File, container: str, encoding: E
     lost = [name for name, value in encoding.tags.items() if value != 2 and tags[name] != value]
     if lost:
         raise AssembleError(f"{' and '.join(lost).replace('_', ' ')} cannot be kept")
-    late = written.copied.shifted(found)
+    copied = written.copied
+    late = copied.shifted(found)
     if late:
-        raise StampError(f"its sound begins at {float(late[1]):.3f} s instead of {float(late[0]):.3f} s")
+        raise StampError(f"its sound {late[0]} at {float(late[2]):.3f} s instead of {float(late[1]):.3f} s")
+    missing = [kind for kind, number in copied.kinds.items() if found.kinds[kind] < number]
+    if missing:
+        raise AssembleError(f"its {missing[0]} would come back as another kind of stream, or not at all")
     # Some containers cut PCM into other packets, others drop a header from each packet of AAC. So either the numbers of
     # packets or the numbers of bytes must agree.
-    copied = written.copied
     as_many = sorted(found.packets.values()) == sorted(copied.packets.values())
     as_large = sorted(found.bytes.values()) == sorted(copied.bytes.values())
     if not as_many and not as_large:

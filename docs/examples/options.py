@@ -23,14 +23,16 @@ of the work ends it with 1, Ctrl-C with 130. With `SEMCOLOR_DEBUG=1` in the envi
 
 Beyond what the tables say:
 
-- Without `-o` the output is named after the input, with `.color` before the suffix, and has the input's container. For
-  a sequence it is the folder with `.color` added. [scans.md](scans.md) explains sequences and `--transfer`.
+- Without `-o` the output is named after the input, with `.color` before the suffix, and has the input's container if
+  that can hold the film ([streams.md](streams.md)). For a sequence it is the folder with `.color` added.
+  [scans.md](scans.md) explains sequences and `--transfer`.
 - A larger `--size` sees finer things, more slowly.
 - `--codec ffv1` writes a lossless film whose luma plane is the source's, bit for bit.
 - `--workers` and `--chunk` change no byte of the output.
 - `--compare` writes a film of twice the width: each frame as painted, and the steady one beside it.
 - `--motion raft` needs `--motion-weights`, a state dict of torchvision's RAFT. On a CPU it is slower than DIS by two
   orders of magnitude.
+- `--drop` and `--only` choose among sound, subtitles and other streams ([streams.md](streams.md)).
 - `--labels`, `--label-maps`, `--summary`, `--edits`, `--palette`, `--reference`, `--range`, `--shots`, `--still` and
   `--keep` are explained in [editing.md](editing.md), `--fresh` and `--work` in [recovery.md](recovery.md), `--address`
   in [cluster.md](cluster.md), manifests and templates in [batch.md](batch.md), training in [training.md](training.md).

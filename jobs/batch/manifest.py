@@ -30,6 +30,7 @@ from ...errors import UserError
 from ...pipeline.defaults import CODEC, CRF, PRESET, SIZE, STEADY, VIVID, KeepColour
 from ...pipeline.files import is_utf8
 from ...pipeline.look import Look
+from ...pipeline.selection import Selection, parse_names, parse_selection
 from ...pipeline.storage import Location, is_url, join, listing, location_of
 from ...pipeline.timecode import parse_rate
 
@@ -60,6 +61,16 @@ def _rate(value: Any) -> Any:
     return str(parse_rate(value)) if isinstance(value, str | int | float) else value
 
 
+def _streams(value: Any) -> Any:
+    """Names of streams, as a text or a list, in their shortest form; other values as they are."""
+    if isinstance(value, list) and all(isinstance(name, str) for name in value):
+        value = ",".join(value)
+    return parse_names(value) if isinstance(value, str) else value
+
+
+StreamNames = Annotated[str | None, BeforeValidator(_streams)]
+"""Names of streams: ``data:0,subtitle``."""
+
 FileName = Annotated[str, WrapValidator(_file_name)]
 """Name of a file, or template of one. Bytes that are not UTF-8 are kept as Python's surrogate escapes."""
 
@@ -80,6 +91,10 @@ class Wish(BaseModel):
     """Video track to colorize; see `pipeline.film.open_film`."""
     strict: bool = False
     """Whether a film that is damaged is refused. It does not change the output's bytes."""
+    drop: StreamNames = None
+    """Streams that are left out; see `pipeline.selection`."""
+    only: StreamNames = None
+    """The only streams that are kept besides the pictures; None: all."""
     size: int = Field(SIZE, ge=64, le=1024, multiple_of=32)
     codec: str = CODEC
     crf: float = Field(CRF, ge=0, le=63, allow_inf_nan=False)
@@ -101,6 +116,11 @@ class Wish(BaseModel):
     def reading(self) -> dict[str, Any]:
         """The settings that decide how the film is read: keywords of `pipeline.film.open_film`."""
         return {"fps": self.fps, "track": self.track, "strict": self.strict}
+
+    @property
+    def selection(self) -> Selection:
+        """The other streams that are kept."""
+        return parse_selection(self.drop, self.only)
 
     def decisive(self) -> dict[str, Any]:
         """The settings that decide the output's bytes, besides the source and the program."""
@@ -165,7 +185,8 @@ def _named(path: Path | str, defaults: dict[str, Any], origin: str, tree: str = 
 def _folder(folder: Path, defaults: dict[str, Any], request: Request) -> None:
     """Add all films below a folder to the request."""
     others, films = 0, 0
-    for here, folders, files in os.walk(folder):
+    closed: list[OSError] = []
+    for here, folders, files in os.walk(folder, onerror=closed.append):
         folders[:] = sorted(f for f in folders if not f.startswith("."))  # hidden, such as work folders
         tree = os.path.relpath(here, folder)
         for name in sorted(files):
@@ -177,6 +198,7 @@ def _folder(folder: Path, defaults: dict[str, Any], request: Request) -> None:
             films += 1
             path = Path(here, name)
             request.asked.append(_named(path, defaults, str(path), "" if tree == "." else tree, found=True))
+    request.left_out += [f"{error.filename} cannot be read; its films are left out." for error in closed]
     if others:
         request.left_out.append(f"{folder}: {others} files do not have the suffix of a film.")
     if not films:

@@ -6,6 +6,7 @@ This looks only at the names, sizes and times of files, so that ten thousand fil
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePath
@@ -15,20 +16,26 @@ from typing import Any
 from ...errors import UserError
 from ...models import is_weights
 from ...pipeline.containers import output_format
+from ...pipeline.defaults import CODEC
 from ...pipeline.encode import check_codec
 from ...pipeline.files import file_sha256
 from ...pipeline.storage import Location, check_target, is_url, join, parent
+from ...pipeline.suffixes import output_suffix, why_other
 from ..film.workdir import work_folder
 from .manifest import Asked, Request
 from .state import FOLDER, PlannedFilm, Record, Records, file_stat, key_of
 
 NAMES = {
     "stem": "the source's name without its suffix",
-    "suffix": "the source's suffix with its dot",
+    "suffix": "the source's suffix with its dot, or another one if such a file cannot hold the colour film",
     "tree": "the source's folder below the folder that was given",
     "parent": "the source's folder",
 }
 """Placeholder of a template → its meaning."""
+
+
+UNREADABLE = (0, 0)
+"""Size and time of a file that was found but is not there, such as a link to nothing. Its film fails by itself."""
 
 
 @dataclass(frozen=True)
@@ -101,6 +108,8 @@ class Plan:
     """All mistakes of the request, as whole sentences."""
     left_out: list[str] = field(default_factory=list)
     """Files in folders that are left out, and why, as whole sentences."""
+    renamed: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """(suffix that {suffix} stands for, why it is not the source's) → number of films."""
 
 
 def make_plan(
@@ -175,6 +184,9 @@ class _Planner:
                 plan.mistakes.append(f"{asked.origin}: {error}")
                 continue
             taken |= dict.fromkeys(planned.targets, asked.origin)
+            suffix, ours = PurePath(source).suffix, output_suffix(PurePath(source).suffix, asked.wish.codec)
+            if ours != suffix and "{suffix}" in (asked.wish.output or self.target.template):
+                plan.renamed[ours, why_other(suffix, asked.wish.codec)] += 1
             (plan.finished if self._finished(planned) else plan.to_do).append(planned)
         if own_outputs:
             plan.left_out.append(f"{own_outputs} files are this batch's own outputs.")
@@ -185,16 +197,21 @@ class _Planner:
         """The paths of a film's outputs. Raises UserError."""
         wish = asked.wish
         return {
-            "output": self._path(asked, wish.output or self.target.template),
-            "labels": self._path(asked, wish.labels) if wish.labels else None,
+            "output": self._path(asked, wish.output or self.target.template, wish.codec),
+            "labels": self._path(asked, wish.labels, CODEC) if wish.labels else None,
         }
 
-    def _path(self, asked: Asked, template: str) -> str:
-        """A template, filled in for a film. Raises UserError."""
+    def _path(self, asked: Asked, template: str, codec: str) -> str:
+        """A template, filled in for a film that is coded with `codec`. Raises UserError."""
         _check_placeholders(template)
         source = asked.source
         name = PurePath(source)
-        values = {"stem": name.stem, "suffix": name.suffix, "tree": asked.tree, "parent": str(parent(source))}
+        values = {
+            "stem": name.stem,
+            "suffix": output_suffix(name.suffix, codec),
+            "tree": asked.tree,
+            "parent": str(parent(source)),
+        }
         named = template.format(**values)
         if named.endswith("/"):
             raise UserError(f"{named} is a folder's name; end it with {{stem}}.color{{suffix}}.")
@@ -210,6 +227,8 @@ class _Planner:
         """The film, checked and planned. Raises UserError for the first mistake."""
         wish, source = asked.wish, asked.source
         found = asked.stat or file_stat(source)
+        if found is None and asked.found:
+            found = UNREADABLE
         if found is None:
             raise UserError(f"{source}: no such file.")
         if isinstance(source, Path) and source.is_dir():

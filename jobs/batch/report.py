@@ -96,6 +96,7 @@ def _film(planned: PlannedFilm, record: Record | None) -> dict[str, Any]:
             include={"frames", "resumed", "shots", "workers", "device", "damaged", "findings", "version"}
         )
         film["own_colours"] = [own.model_dump() for own in record.own]
+        film["words"] = record.words
         film["seconds"] = round(record.seconds, 3)
         film["frames_per_second"] = round(frames / record.seconds, 3) if record.seconds else None
         film["tries"] = [attempt.model_dump() for attempt in record.tries]
@@ -135,6 +136,7 @@ def _row(film: dict[str, Any]) -> Iterator[str]:
     damaged = film.get("damaged") or []
     link = film["output"] if is_url(film["output"]) else Path(film["output"]).as_uri()
     yield f'<td><a href="{escape(link, quote=True)}">{escape(os.path.basename(film["output"]))}</a>'
+    yield from (f"<br>{escape(word)}" for word in film.get("words") or ())
     if damaged:
         yield f" ({len(damaged)} damaged frames were concealed by the decoder)"
     yield "".join(f"<br>{escape(line)}" for line in film.get("findings", ()))

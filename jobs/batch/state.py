@@ -118,6 +118,8 @@ class Record(_Model):
     """What was wrong with the film: sentences, at most `pipeline.findings.MOST_SENTENCES`."""
     own: list[OwnColors] = []
     """The frames that have colours already in the source."""
+    words: list[FileName] = []
+    """What became of streams that could not be copied as they are, as whole sentences."""
     tries: list[Try] = []
     """Failed tries in this run of the batch."""
 

@@ -6,16 +6,16 @@ import os
 import shutil
 import socket
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ...errors import FilmError, OutputError, SemcolorError, UserError
+from ...errors import FilmError, OutputError, UserError, told
 from ...pipeline.containers import output_format
 from ...pipeline.encode import Encoding, choose_encoding, labels_encoding
 from ...pipeline.extras import Extra, Kind
 from ...pipeline.film import Film, open_film
 from ...pipeline.findings import sentences
-from ...pipeline.outputs import check_output
+from ...pipeline.outputs import check_content, check_output
 from ...pipeline.overlay import overlay_size
 from ...pipeline.owncolors import found_colors
 from ...pipeline.reader import thumb_size
@@ -36,6 +36,59 @@ class Failure:
     error: str
     final: bool
     """The film or its settings are at fault, so another try would fail in the same way."""
+
+
+def opened(planned: PlannedFilm) -> Film:
+    """The film of a plan, with the choice of its streams. Raises UserError."""
+    return replace(open_film(planned.source, **planned.wish.reading), selection=planned.wish.selection)
+
+
+def prepared(planned: PlannedFilm, film: Film, dry: bool = False) -> tuple[Encoding, list[Extra], tuple[str, ...]]:
+    """Check a film as far as is possible before the work.
+
+    Args:
+        planned: the film.
+        film: the same, opened.
+        dry: make no folder for the outputs. The plan has checked whether it can be made.
+
+    Returns:
+        (the encoding, the extras, what becomes of some streams, as whole sentences).
+
+    Raises:
+        UserError: one sentence, if an output cannot hold the film.
+    """
+    wish, output = planned.wish, location_of(planned.output)
+    encoding = choose_encoding(
+        film, wish.codec, wish.crf, wish.preset, output_format(output), keep_colour=wish.keep_colour
+    )
+    checks = [(output, encoding, True)]
+    extras: list[Extra] = []
+    if planned.labels:
+        its_encoding = labels_encoding(film, *overlay_size(thumb_size(film, wish.size)))
+        extras.append(Extra(Kind.LABELS, location_of(planned.labels), its_encoding))
+        checks.append((location_of(planned.labels), its_encoding, False))
+    words: tuple[str, ...] = ()
+    for path, its_encoding, copy_streams in checks:
+        if not is_url(path):
+            if not dry:
+                Path(path).parent.mkdir(parents=True, exist_ok=True)
+            elif planned.check or not Path(path).parent.is_dir():
+                words += check_content(film, path, its_encoding, copy_streams)
+                continue
+        words += check_output(film, path, its_encoding, planned.overwrite, copy_streams)
+    return encoding, extras, words
+
+
+def why_not(planned: PlannedFilm) -> tuple[str, ...] | str:
+    """Check a film as a run would, without making anything.
+
+    Returns:
+        What becomes of some streams, as whole sentences; or, if the film would fail, the reason alone.
+    """
+    try:
+        return prepared(planned, opened(planned), dry=True)[2]
+    except Exception as error:
+        return _message(error)
 
 
 def run_task(planned: PlannedFilm, folder: Path, device: str, artists: int) -> Failure | None:
@@ -66,11 +119,12 @@ class _Task:
     def run(self) -> Failure | None:
         record, planned = self._record, self._planned
         try:
-            film = open_film(planned.source, **planned.wish.reading)
+            film = opened(planned)
             record.fingerprint, record.frames = film.fingerprint(), film.frames
             if planned.check and self._earlier and self._stands(self._earlier):
                 return self._done(self._earlier)
-            encoding, extras = self._prepare(film)
+            encoding, extras, words = prepared(planned, film)
+            record.words = list(words)
         except (UserError, FilmError) as error:
             self._write()
             return Failure(str(error), final=True)
@@ -95,23 +149,6 @@ class _Task:
             for first, stop in ranges
         ]
         return self._done()
-
-    def _prepare(self, film: Film) -> tuple[Encoding, list[Extra]]:
-        """The encoding of the film, and its extras. Raises UserError if an output's format cannot hold them."""
-        planned, wish, output = self._planned, self._planned.wish, location_of(self._planned.output)
-        for path in planned.targets:
-            if not is_url(path):
-                Path(path).parent.mkdir(parents=True, exist_ok=True)
-        encoding = choose_encoding(
-            film, wish.codec, wish.crf, wish.preset, output_format(output), keep_colour=wish.keep_colour
-        )
-        check_output(film, output, encoding, planned.overwrite)
-        if not planned.labels:
-            return encoding, []
-        its_encoding = labels_encoding(film, *overlay_size(thumb_size(film, wish.size)))
-        labels = Extra(Kind.LABELS, location_of(planned.labels), its_encoding)
-        check_output(film, labels.target, labels.encoding, planned.overwrite, copy_streams=False)
-        return encoding, [labels]
 
     def _colorize(self, film: Film, encoding: Encoding, extras: list[Extra]) -> FilmResult:
         written, started, record = 0.0, time.monotonic(), self._record
@@ -166,5 +203,5 @@ class _Task:
 
 
 def _message(error: Exception) -> str:
-    """The error for the record. Errors of other types than ours are named."""
-    return str(error) if isinstance(error, SemcolorError | OSError) else f"{type(error).__name__}: {error}"
+    """The error for the record. Errors of other types than ours and the system's are named."""
+    return told(error) or f"{type(error).__name__}: {error}"

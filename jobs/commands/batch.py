@@ -49,6 +49,8 @@ def batch(
     fps: options.Fps = None,
     track: options.Track = None,
     strict: options.Strict = False,
+    drop: options.Drop = None,
+    only: options.Only = None,
     size: options.Size = SIZE,
     codec: options.Codec = CODEC,
     crf: options.Crf = CRF,
@@ -89,9 +91,9 @@ def batch(
     """Colorize many films, several at the same time. `semcolor-batch status FOLDER` shows how far they are.
 
     A manifest has one film per line: source and, if they differ from the options, output, labels, fps, track, strict,
-    size, codec, crf, preset, steady, vivid, keep_colour, weights, workers. After an interruption, the same command
-    continues: finished films are skipped. Exit code 0: all films are done, 1: some failed, 2: nothing was done because
-    of mistakes.
+    drop, only, size, codec, crf, preset, steady, vivid, keep_colour, weights, workers. After an interruption, the same
+    command continues: finished films are skipped. Exit code 0: all films are done, 1: some failed, 2: nothing was done
+    because of mistakes.
     """
     from pydantic import ValidationError
 
@@ -104,6 +106,8 @@ def batch(
         "fps": fps,
         "track": track,
         "strict": strict,
+        "drop": ",".join(drop) if drop else None,
+        "only": only,
         "size": size,
         "codec": codec,
         "crf": crf,
@@ -124,8 +128,7 @@ def batch(
     request = read_request(sources, defaults)
     if dry_run:
         plan = _without_mistakes(make_plan(request, target, records, overwrite, base), quiet)
-        _print_dry_run(plan, device, address)
-        return 0
+        return _dry_run(plan, device, address)
     _without_mistakes(make_plan(request, target, records, overwrite, base), quiet=True)  # before a lock is made
     with records.claimed():
         # Plan again: another batch may have finished films before we got the lock.
@@ -141,19 +144,34 @@ def _without_mistakes(plan: Plan, quiet: bool) -> Plan:
     if not quiet:
         for line in plan.left_out:
             print(f"{NAME}: {line}", file=sys.stderr)
+        for (suffix, why), count in plan.renamed.items():
+            films = f"{count} colour films get" if count > 1 else "1 colour film gets"
+            print(f"{NAME}: {films} the suffix {suffix}, because {why}.", file=sys.stderr)
     return plan
 
 
-def _print_dry_run(plan: Plan, device: str, address: str | None) -> None:
-    """Print what `--dry-run` asks for."""
+def _dry_run(plan: Plan, device: str, address: str | None) -> int:
+    """Check each film as the run would, and print what would be done. Returns the exit code that the run would give."""
     from ..batch.estimate import estimate
+    from ..batch.task import why_not
 
+    good = []
     for planned in plan.to_do:
+        words = why_not(planned)
+        if isinstance(words, str):
+            print(f"{NAME}: {planned.source}: would fail: {words.removeprefix(f'{planned.source}: ')}", file=sys.stderr)
+            continue
+        good.append(planned)
         print(f"{planned.source} → {planned.output}")
-    total = sum(planned.source_stat[0] for planned in plan.to_do)
-    print(f"{len(plan.to_do)} films to do ({total / 1e9:.3f} GB), {len(plan.finished)} finished already")
-    if plan.to_do:
-        print(estimate(plan.to_do, device, address))
+        for line in words:
+            print(f"{NAME}: {line}", file=sys.stderr)
+    total = sum(planned.source_stat[0] for planned in good)
+    bad = len(plan.to_do) - len(good)
+    would = f", {bad} would fail" if bad else ""
+    print(f"{len(good)} films to do ({total / 1e9:.3f} GB), {len(plan.finished)} finished already{would}")
+    if good:
+        print(estimate(good, device, address))
+    return 1 if bad else 0
 
 
 def _work(plan: Plan, records: Records, device: str, address: str | None, retries: int, quiet: bool) -> int:

@@ -16,7 +16,8 @@ import typer
 from typer.exceptions import TyperException
 
 from ... import __version__
-from ...errors import SemcolorError, UserError
+from ...errors import UserError, told
+from ...pipeline.files import unwritable
 
 
 def _version(wanted: bool) -> None:
@@ -78,6 +79,14 @@ Track = Annotated[
 Strict = Annotated[
     bool, typer.Option("--strict", help="Refuse a film that is damaged, instead of telling what was wrong with it.")
 ]
+Drop = Annotated[
+    list[str] | None,
+    typer.Option(metavar="STREAM", help="Leave streams out: data:0, or a kind such as subtitle; may be repeated."),
+]
+Only = Annotated[
+    str | None,
+    typer.Option(metavar="STREAMS", help="Keep only these other streams: audio,subtitle, or audio:1.  [default: all]"),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
 Version = Annotated[
     bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
@@ -85,9 +94,11 @@ Version = Annotated[
 
 
 def work_base(folder: Path | None) -> Path | None:
-    """The folder of `--work` as an absolute path. Raises UserError if it does not exist."""
+    """The folder of `--work` as an absolute path. Raises UserError if it does not exist or cannot be written."""
     if folder and not folder.is_dir():
         raise UserError(f"--work {folder} is not a folder; create it first.")
+    if folder and (reason := unwritable(folder)):
+        raise UserError(f"--work {folder} cannot be written: {reason}.")
     return folder and folder.absolute()
 
 
@@ -105,10 +116,11 @@ def ended(app: typer.Typer, arguments: list[str] | None, name: str) -> tuple[int
         code = typer.main.get_command(app).main(arguments, prog_name=name, standalone_mode=False) or 0
     except TyperException as error:
         return 2, error.format_message()
-    except (SemcolorError, OSError) as error:
-        if os.environ.get("SEMCOLOR_DEBUG"):
+    except Exception as error:
+        message = told(error)
+        if not message or os.environ.get("SEMCOLOR_DEBUG"):
             raise
-        return 2 if isinstance(error, UserError) else 1, str(error)
+        return 2 if isinstance(error, UserError) else 1, message
     # Typer's code for Ctrl-C is 130.
     return code, "stopped; the same command continues from here." if code == 130 else ""
 

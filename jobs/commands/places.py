@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 from pathlib import PurePath
 
+from ...pipeline.defaults import CODEC
 from ...pipeline.sequences.names import find, is_sequence, located
 from ...pipeline.storage import Location, is_url, join, location_of, parent
+from ...pipeline.suffixes import output_suffix
 
 
-def places(source: str, output: str | None, still: bool) -> tuple[Location, Location]:
+def places(source: str, output: str | None, still: bool, codec: str = CODEC) -> tuple[Location, Location]:
     """The absolute places of the film and of the output.
 
     They are absolute because Ray's workers run in another folder, and because FFmpeg takes the part before a colon for
@@ -19,6 +21,7 @@ def places(source: str, output: str | None, still: bool) -> tuple[Location, Loca
         source: INPUT, as the user gives it.
         output: the value of ``--output``; None if it is not given.
         still: whether the output is one picture.
+        codec: the encoder, on which the suffix of an unnamed output depends.
 
     Returns:
         (film, output). A sequence of pictures is named by its pattern.
@@ -37,4 +40,5 @@ def places(source: str, output: str | None, still: bool) -> tuple[Location, Loca
         return film, location_of(f"{pattern.folder}.color.png")
     if pattern:
         return film, location_of(located(f"{pattern.folder}.color{os.sep}", pattern))
-    return film, join(parent(film), f"{named.stem}.color{'.png' if still else named.suffix}")
+    suffix = ".png" if still else output_suffix(named.suffix, codec)
+    return film, join(parent(film), f"{named.stem}.color{suffix}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -14,8 +15,10 @@ from ...pipeline.chunk import CHUNK_SIZES
 from ...pipeline.defaults import CHUNK, CODEC, CRF, PRESET, SIZE, STEADY, VIVID
 from ...pipeline.extras import Extra, Kind
 from ...pipeline.look import Look
+from ...pipeline.selection import EVERYTHING, parse_selection
 from ...pipeline.sequences.names import is_sequence
 from ...pipeline.storage import Location, location_of
+from ...pipeline.suffixes import why_other
 from . import options, ways
 from .places import places
 
@@ -70,6 +73,8 @@ def video(
     track: options.Track = None,
     transfer: options.Transfer = None,
     strict: options.Strict = False,
+    drop: options.Drop = None,
+    only: options.Only = None,
     size: options.Size = SIZE,
     codec: options.Codec = CODEC,
     crf: options.Crf = CRF,
@@ -145,10 +150,13 @@ def video(
     Sound, subtitles, timing and luma stay as they are. After an interruption, the same command continues
     where it stopped.
     """
-    film_at, target = places(source, output, still is not None)
+    film_at, target = places(source, output, still is not None, codec)
     wanted = {Kind.LABELS: labels, Kind.MAPS: label_maps, Kind.COMPARE: compare, Kind.SUMMARY: summary}
     extra_paths = {kind: location_of(path) for kind, path in wanted.items() if path}
     _check_paths(target, extra_paths, {"--range": span, "--shots": shots, "--still": still})
+    selection = parse_selection(drop, only)
+    if selection != EVERYTHING and (span or shots or still):
+        raise UserError("--drop and --only choose what goes with the whole film; leave them out to try a part.")
     if label_maps and PurePath(label_maps).suffix.lower() != ".mkv":
         raise UserError(f"--label-maps {label_maps}: only Matroska keeps their legend; give a name that ends in .mkv.")
     if full and not label_maps:
@@ -176,7 +184,10 @@ def video(
             check_place(film_at, path, overwrite or has_work, film_format=is_film)
     sheet = gather(edits, palette, reference or [])
     film = open_film(film_at, fps=fps, track=track, transfer=transfer, strict=strict)
+    film = replace(film, selection=selection)
     ways.tell_findings(film, film.findings)
+    if not (output or quiet or still is not None or film.scans) and PurePath(target).suffix != PurePath(source).suffix:
+        print(f"{ways.NAME}: {target}: so named, because {why_other(PurePath(source).suffix, codec)}.", file=sys.stderr)
     look = Look(
         size=size,
         steady=0.0 if no_steady else steady,

@@ -40,7 +40,8 @@ def whole(
     from .progress import reporter
 
     if not (has_work and finished(film, target, encoding, settings, extras)):
-        check_output(film, target, encoding, overwrite)
+        for line in check_output(film, target, encoding, overwrite):
+            print(f"{NAME}: {line}", file=sys.stderr)
         for extra in extras:
             if extra.encoding:
                 check_output(film, extra.target, extra.encoding, overwrite, copy_streams=False)

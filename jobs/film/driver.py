@@ -234,6 +234,7 @@ def _identity(film: Film, encoding: Encoding, settings: Settings, extras: Sequen
     return {
         "version": __version__,
         "film": film.fingerprint(),
+        "streams": str(film.selection),
         "weights": file_sha256(look.weights or WEIGHTS),
         "size": look.size,
         "steady": [STATE_VERSION, look.steady],

@@ -332,7 +332,7 @@ def test_bad_outputs(cut_film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyP
         "out": "no suffix",
         "out.xyz": ".xyz",
         "out.jpg": ".jpg",
-        "out.mp4": ".mp4 cannot carry this film",
+        "out.mp4": r"\.mp4 cannot carry subtitle:0 \(srt\) and attachment:0 \(note\.txt\); choose \.mkv",
         "out.webm": ".webm cannot carry this film",
     }.items():
         with pytest.raises(OutputError, match=words) as caught:
