@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
-from ..errors import InputError, OutputError, SemcolorError, UserError
+from ..errors import InputError, OutputError, SemcolorError, UserError, reason_of
 
 Location = Path | str
 """A path on this machine (`Path`), or a URL (`str`)."""
@@ -156,7 +156,7 @@ def _system(url: str) -> tuple[Any, str]:
     except ValueError as error:
         raise UserError(f"{url}: {error}.") from error
     except OSError as error:
-        raise SemcolorError(f"{url} cannot be reached: {error}") from error
+        raise SemcolorError(f"{url} cannot be reached: {reason_of(error)}.") from error
     except Exception as error:  # fsspec's file systems check their URLs each in their own way
         raise UserError(f"{url} is not a URL that can be read ({type(error).__name__}: {error}).") from error
 
@@ -187,4 +187,5 @@ def _translated(url: str, kind: type[UserError]) -> Iterator[None]:
             raise kind(
                 f"{url}: no credentials were found ({error}); for S3 set AWS_PROFILE or AWS_ACCESS_KEY_ID."
             ) from error
-        raise SemcolorError(f"{url} cannot be reached: {error}") from error
+        reason = f"{reason_of(error)}." if isinstance(error, OSError) and error.errno else error
+        raise SemcolorError(f"{url} cannot be reached: {reason}") from error

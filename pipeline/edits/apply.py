@@ -22,7 +22,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from ...errors import WorkError
+from ...errors import WorkError, reason_of
 from ...flow import Motion
 from ...flow.warp import warp
 from ..compose import Layer, Layered
@@ -221,14 +221,14 @@ class ResolvedEdits:
         except KeyError:  # empty masks are not stored
             return b""
         except (OSError, zipfile.BadZipFile) as error:
-            raise WorkError(f"{self.masks} cannot be read: {error}") from error
+            raise WorkError(f"{self.masks} cannot be read: {reason_of(error)}.") from error
 
     @cached_property
     def _archive(self) -> zipfile.ZipFile:
         try:
             return zipfile.ZipFile(self.masks)
         except (OSError, zipfile.BadZipFile) as error:
-            raise WorkError(f"{self.masks} cannot be read: {error}") from error
+            raise WorkError(f"{self.masks} cannot be read: {reason_of(error)}.") from error
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in self.__dataclass_fields__}
