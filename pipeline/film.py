@@ -26,8 +26,8 @@ from .opening import MOST_PIXELS, open_container
 from .probe import decoded, frame_table, left_out
 from .selection import EVERYTHING, Selection
 from .sequences.curves import DISPLAY, FILM_BITS
-from .sequences.names import is_sequence
-from .sequences.scans import Scans, Transfer, film_fields
+from .sequences.names import Transfer, is_sequence
+from .sequences.scans import Scans, film_fields
 from .storage import is_url, open_file, size_of
 from .survey import MOST_FRAMES, TOO_LONG, choose, survey
 from .timecode import Moment, parse_moment, parse_rate, timecode

@@ -91,6 +91,8 @@ def check_content(
     film: Film, output: str | os.PathLike[str], encoding: Encoding, copy_streams: bool = True
 ) -> tuple[str, ...]:
     """Check whether the output's container can hold the film. For the arguments and the result see `check_output`."""
+    if encoding.pictures:
+        return ()
     container = output_format(output)
     words = plan_streams(film, container).words if copy_streams else ()
     try_output(film, os.fspath(output), container, encoding, copy_streams)

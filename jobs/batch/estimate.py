@@ -123,15 +123,14 @@ def _sample(to_do: list[PlannedFilm]) -> tuple[list[tuple[PlannedFilm, FilmSize]
 def _trial(planned: PlannedFilm, device: str) -> Trial:
     """Run the stages of a film one after another on its first frames, and measure the time of each."""
     from ...models.painter import Painter
-    from ...pipeline.containers import output_format
-    from ...pipeline.encode import choose_encoding
     from ...pipeline.film import open_film
+    from ...pipeline.outputs import prepared
     from ...pipeline.reader import FilmReader
     from ...pipeline.stages import Composing, Painting, Steadying, survey
     from ...pipeline.writer import PartWriter
 
     wish, film = planned.wish, open_film(planned.source, **planned.wish.reading)
-    encoding = choose_encoding(film, wish.codec, wish.crf, wish.preset, output_format(planned.output))
+    film, encoding = prepared(film, planned.output, wish.codec, wish.crf, wish.preset)
     painting = Painting(Painter(device, weights=wish.look.weights, vivid=wish.vivid).paint)
     steadying, composing = Steadying(wish.steady, {0: b""}), Composing(film, encoding)
     reader = iter(FilmReader(film, FRAMES, wish.size))

@@ -31,6 +31,7 @@ from ...pipeline.defaults import CODEC, CRF, PRESET, SIZE, STEADY, VIVID, KeepCo
 from ...pipeline.files import is_utf8
 from ...pipeline.look import Look
 from ...pipeline.selection import Selection, parse_names, parse_selection
+from ...pipeline.sequences.names import Transfer, find, is_sequence, sequences_in
 from ...pipeline.storage import Location, is_url, join, listing, location_of
 from ...pipeline.timecode import parse_rate
 
@@ -42,6 +43,9 @@ FILMS = (
     *(".mp4", ".mpeg", ".mpg", ".mts", ".mxf", ".nut", ".ogv", ".ts", ".vob", ".webm", ".wmv", ".y4m"),
 )
 """Suffixes of the files in a folder that count as films. A file that is named itself may have any suffix."""
+
+LEAST_PICTURES = 12
+"""Numbered pictures in a folder count as a film from this number on. A sequence that is named itself may be shorter."""
 
 PRESETS = Literal[
     "ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo"
@@ -106,6 +110,9 @@ class Wish(BaseModel):
     workers: int | None = Field(None, ge=1)
     """Number of artists; None: the scheduler decides. It does not change the output's bytes."""
 
+    transfer: Transfer | None = None
+    """Meaning of a sequence's code values; see `pipeline.film.open_film`."""
+
     @property
     def look(self) -> Look:
         """The settings that decide the film's colours."""
@@ -115,7 +122,7 @@ class Wish(BaseModel):
     @property
     def reading(self) -> dict[str, Any]:
         """The settings that decide how the film is read: keywords of `pipeline.film.open_film`."""
-        return {"fps": self.fps, "track": self.track, "strict": self.strict}
+        return {"fps": self.fps, "track": self.track, "transfer": self.transfer, "strict": self.strict}
 
     @property
     def selection(self) -> Selection:
@@ -167,6 +174,8 @@ def read_request(arguments: Iterable[str], defaults: dict[str, Any]) -> Request:
             _url(argument, defaults, request)
         elif path.is_dir():
             _folder(path, defaults, request)
+        elif is_sequence(path):
+            request.asked.append(_named(path, defaults, argument))
         elif path.suffix.lower() in MANIFESTS and (path.exists() or not glob.has_magic(argument)):
             _manifest(path, defaults, request)
         elif path.exists() or not glob.has_magic(argument):  # a missing film is reported with all other mistakes
@@ -176,10 +185,18 @@ def read_request(arguments: Iterable[str], defaults: dict[str, Any]) -> Request:
     return request
 
 
-def _named(path: Path | str, defaults: dict[str, Any], origin: str, tree: str = "", found: bool = False) -> Asked:
-    """A film with the default settings."""
-    path = location_of(path)
+def _named(path: Path | str, defaults: dict[str, Any], origin: str, tree: str = "", found: bool = False) -> Asked | str:
+    """A film with the default settings; a sentence about its mistake."""
+    try:
+        path = _located(location_of(path))
+    except UserError as error:
+        return str(error)
     return Asked(Wish.model_validate(defaults | {"source": str(path)}), path, origin, tree, found)
+
+
+def _located(source: Location) -> Location:
+    """The place of a film; of a sequence of pictures, its pattern. Raises InputError if they are no sequence."""
+    return Path(find(source)[0].path) if isinstance(source, Path) and is_sequence(source) else source
 
 
 def _folder(folder: Path, defaults: dict[str, Any], request: Request) -> None:
@@ -189,8 +206,17 @@ def _folder(folder: Path, defaults: dict[str, Any], request: Request) -> None:
     for here, folders, files in os.walk(folder, onerror=closed.append):
         folders[:] = sorted(f for f in folders if not f.startswith("."))  # hidden, such as work folders
         tree = os.path.relpath(here, folder)
+        sequences = [(p, n) for p, n in sequences_in(os.path.abspath(here)).items() if len(n) >= LEAST_PICTURES]
+        pictures = {pattern.of(number) for pattern, numbers in sequences for number in numbers}
+        films += len(sequences)
+        for pattern, _ in sequences:
+            above = os.path.relpath(os.path.dirname(here), folder) if tree != "." else "."
+            its_tree = "" if above == "." else above
+            request.asked.append(_named(Path(pattern.path), defaults, pattern.path, its_tree, found=True))
         for name in sorted(files):
             if name.startswith("."):
+                continue
+            if name in pictures:
                 continue
             if Path(name).suffix.lower() not in FILMS:
                 others += 1
@@ -226,7 +252,8 @@ def _url(url: str, defaults: dict[str, Any], request: Request) -> None:
     films = [(at, its) for at, its in found if glob.has_magic(url) or PurePath(at).suffix.lower() in FILMS]
     for at, its in films:
         tree = "" if glob.has_magic(url) else at.removeprefix(url).rpartition("/")[0]
-        request.asked.append(replace(_named(at, defaults, at, tree, found=True), stat=its))
+        named = _named(at, defaults, at, tree, found=True)
+        request.asked.append(replace(named, stat=its) if isinstance(named, Asked) else named)
     if len(films) < len(found):
         request.left_out.append(f"{url}: {len(found) - len(films)} files do not have the suffix of a film.")
     if not films:
@@ -253,7 +280,10 @@ def _manifest(path: Path, defaults: dict[str, Any], request: Request) -> None:
                     continue
                 if wish.weights:
                     wish = wish.model_copy(update={"weights": str(base / wish.weights)})
-                request.asked.append(Asked(wish, join(base, wish.source), origin))
+                try:
+                    request.asked.append(Asked(wish, _located(join(base, wish.source)), origin))
+                except UserError as error:
+                    request.asked.append(f"{origin}: {error}")
     except OSError as error:
         request.asked.append(f"{path} cannot be read: {error.strerror}.")
     except (UnicodeDecodeError, csv.Error) as error:

@@ -19,6 +19,8 @@ from ...pipeline.containers import output_format
 from ...pipeline.defaults import CODEC
 from ...pipeline.encode import check_codec
 from ...pipeline.files import file_sha256
+from ...pipeline.sequences.names import is_pattern
+from ...pipeline.sequences.names import target as target_pattern
 from ...pipeline.storage import Location, check_target, is_url, join, parent
 from ...pipeline.suffixes import output_suffix, why_other
 from ..film.workdir import work_folder
@@ -26,8 +28,9 @@ from .manifest import Asked, Request
 from .state import FOLDER, PlannedFilm, Record, Records, file_stat, key_of
 
 NAMES = {
-    "stem": "the source's name without its suffix",
-    "suffix": "the source's suffix with its dot, or another one if such a file cannot hold the colour film",
+    "stem": "the source's name without its suffix; of a sequence, the name of its folder",
+    "suffix": "the source's suffix with its dot, or another one if such a file cannot hold the colour film; of a sequence, "
+    "a slash and the pattern of its names",
     "tree": "the source's folder below the folder that was given",
     "parent": "the source's folder",
 }
@@ -185,7 +188,7 @@ class _Planner:
                 continue
             taken |= dict.fromkeys(planned.targets, asked.origin)
             suffix, ours = PurePath(source).suffix, output_suffix(PurePath(source).suffix, asked.wish.codec)
-            if ours != suffix and "{suffix}" in (asked.wish.output or self.target.template):
+            if ours != suffix and not is_pattern(source) and "{suffix}" in (asked.wish.output or self.target.template):
                 plan.renamed[ours, why_other(suffix, asked.wish.codec)] += 1
             (plan.finished if self._finished(planned) else plan.to_do).append(planned)
         if own_outputs:
@@ -212,6 +215,9 @@ class _Planner:
             "tree": asked.tree,
             "parent": str(parent(source)),
         }
+        if is_pattern(source):  # the folder stands for the film
+            its_folder = parent(source)
+            values |= {"stem": PurePath(its_folder).name, "suffix": f"/{name.name}", "parent": str(parent(its_folder))}
         named = template.format(**values)
         if named.endswith("/"):
             raise UserError(f"{named} is a folder's name; end it with {{stem}}.color{{suffix}}.")
@@ -241,7 +247,8 @@ class _Planner:
         if wish.weights:
             made_with["weights"] = self._digest(wish.weights)
         for path in filter(None, (output, labels)):
-            self._check_once("suffix", Path(path).suffix, lambda path=path: output_format(path))
+            check = target_pattern if path is output and is_pattern(path) else output_format
+            self._check_once("suffix", Path(path).suffix, lambda path=path, check=check: check(path))
             if is_url(path):
                 work_folder(path, self.work)  # raises UserError if there is no --work
                 self._check_once(
@@ -278,7 +285,7 @@ class _Planner:
         if not existing:
             return planned
         for path in existing:
-            if path == planned.source or (not is_url(path + planned.source) and os.path.samefile(path, planned.source)):
+            if path == planned.source or _same_file(path, planned.source):
                 raise UserError(f"{path} is the input itself; use placeholders in -o.")
             if not is_url(path) and os.path.isdir(path):
                 raise UserError(f"{path} is a folder.")
@@ -310,6 +317,11 @@ class _Planner:
             return False
         record = self._record(planned)
         return record is not None and record.state == "done" and record.source_stat == planned.source_stat
+
+
+def _same_file(path: str, source: str) -> bool:
+    """Whether two paths lead to one file. URLs and patterns of pictures lead to none."""
+    return os.path.exists(path) and os.path.exists(source) and os.path.samefile(path, source)
 
 
 def _check_writable(path: str) -> None:

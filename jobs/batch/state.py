@@ -34,6 +34,8 @@ from ... import __version__
 from ...errors import OutputError, UserError
 from ...pipeline import storage as remote
 from ...pipeline.files import move_into_place
+from ...pipeline.sequences.names import is_pattern
+from ...pipeline.sequences.names import stat_of as sequence_stat
 from ...pipeline.storage import is_url
 from .manifest import FileName, Wish
 
@@ -198,9 +200,14 @@ def key_of(output: str | os.PathLike[str]) -> str:
 
 
 def file_stat(path: str | os.PathLike[str]) -> Stat | None:
-    """Size and time of a file; None if it does not exist. Raises UserError for a URL whose store does not answer."""
+    """Size and time of a file, or of a sequence of pictures by its pattern; None if it does not exist.
+
+    Raises UserError for a URL whose store does not answer.
+    """
     if is_url(path):
         return remote.stat(os.fspath(path))
+    if is_pattern(path) and not os.path.exists(path):
+        return sequence_stat(path)
     try:
         found = os.stat(path)
     except OSError:

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ...errors import FilmError, OutputError, UserError, told
-from ...pipeline.containers import output_format
-from ...pipeline.encode import Encoding, choose_encoding, labels_encoding
+from ...pipeline import outputs
+from ...pipeline.encode import Encoding, labels_encoding
 from ...pipeline.extras import Extra, Kind
 from ...pipeline.film import Film, open_film
 from ...pipeline.findings import sentences
@@ -19,6 +19,7 @@ from ...pipeline.outputs import check_content, check_output
 from ...pipeline.overlay import overlay_size
 from ...pipeline.owncolors import found_colors
 from ...pipeline.reader import thumb_size
+from ...pipeline.sequences.names import is_pattern
 from ...pipeline.storage import is_url, location_of
 from ..film.driver import colorize_film
 from ..film.job import FilmResult, Settings
@@ -43,7 +44,11 @@ def opened(planned: PlannedFilm) -> Film:
     return replace(open_film(planned.source, **planned.wish.reading), selection=planned.wish.selection)
 
 
-def prepared(planned: PlannedFilm, film: Film, dry: bool = False) -> tuple[Encoding, list[Extra], tuple[str, ...]]:
+Prepared = tuple[Film, Encoding, list[Extra], tuple[str, ...]]
+"""The film as it is read, its encoding, the extras, and what becomes of some streams, as whole sentences."""
+
+
+def prepared(planned: PlannedFilm, film: Film, dry: bool = False) -> Prepared:
     """Check a film as far as is possible before the work.
 
     Args:
@@ -51,16 +56,11 @@ def prepared(planned: PlannedFilm, film: Film, dry: bool = False) -> tuple[Encod
         film: the same, opened.
         dry: make no folder for the outputs. The plan has checked whether it can be made.
 
-    Returns:
-        (the encoding, the extras, what becomes of some streams, as whole sentences).
-
     Raises:
         UserError: one sentence, if an output cannot hold the film.
     """
     wish, output = planned.wish, location_of(planned.output)
-    encoding = choose_encoding(
-        film, wish.codec, wish.crf, wish.preset, output_format(output), keep_colour=wish.keep_colour
-    )
+    film, encoding = outputs.prepared(film, output, wish.codec, wish.crf, wish.preset, keep_colour=wish.keep_colour)
     checks = [(output, encoding, True)]
     extras: list[Extra] = []
     if planned.labels:
@@ -70,13 +70,15 @@ def prepared(planned: PlannedFilm, film: Film, dry: bool = False) -> tuple[Encod
     words: tuple[str, ...] = ()
     for path, its_encoding, copy_streams in checks:
         if not is_url(path):
+            folder = Path(path).parent
+            folder = folder.parent if is_pattern(path) else folder  # the folder of pictures appears with them
             if not dry:
-                Path(path).parent.mkdir(parents=True, exist_ok=True)
-            elif planned.check or not Path(path).parent.is_dir():
+                folder.mkdir(parents=True, exist_ok=True)
+            elif planned.check or not folder.is_dir():
                 words += check_content(film, path, its_encoding, copy_streams)
                 continue
         words += check_output(film, path, its_encoding, planned.overwrite, copy_streams)
-    return encoding, extras, words
+    return film, encoding, extras, words
 
 
 def why_not(planned: PlannedFilm) -> tuple[str, ...] | str:
@@ -86,7 +88,7 @@ def why_not(planned: PlannedFilm) -> tuple[str, ...] | str:
         What becomes of some streams, as whole sentences; or, if the film would fail, the reason alone.
     """
     try:
-        return prepared(planned, opened(planned), dry=True)[2]
+        return prepared(planned, opened(planned), dry=True)[3]
     except Exception as error:
         return _message(error)
 
@@ -123,7 +125,7 @@ class _Task:
             record.fingerprint, record.frames = film.fingerprint(), film.frames
             if planned.check and self._earlier and self._stands(self._earlier):
                 return self._done(self._earlier)
-            encoding, extras, words = prepared(planned, film)
+            film, encoding, extras, words = prepared(planned, film)
             record.words = list(words)
         except (UserError, FilmError) as error:
             self._write()
@@ -182,7 +184,9 @@ class _Task:
         if earlier.fingerprint != self._record.fingerprint or earlier.wish != self._planned.made_with:
             return False
         try:
-            return all(open_film(path).frames == self._record.frames for path in self._planned.targets)
+            fps = self._planned.wish.fps or "24"  # pictures state no rate
+            films = [open_film(p, fps=fps if is_pattern(p) else None) for p in self._planned.targets]
+            return all(film.frames == self._record.frames for film in films)
         except UserError:
             return False
 

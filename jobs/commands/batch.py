@@ -32,7 +32,7 @@ def batch(
         list[str],
         typer.Argument(
             metavar="SOURCES",
-            help="Manifests (.jsonl, .csv), folders (with all films below them), globs in quotes, or films.",
+            help="Manifests (.jsonl, .csv), folders (all films below them), globs in quotes, films, or scan_%06d.dpx.",
             show_default=False,
         ),
     ],
@@ -51,6 +51,7 @@ def batch(
     strict: options.Strict = False,
     drop: options.Drop = None,
     only: options.Only = None,
+    transfer: options.Transfer = None,
     size: options.Size = SIZE,
     codec: options.Codec = CODEC,
     crf: options.Crf = CRF,
@@ -91,9 +92,9 @@ def batch(
     """Colorize many films, several at the same time. `semcolor-batch status FOLDER` shows how far they are.
 
     A manifest has one film per line: source and, if they differ from the options, output, labels, fps, track, strict,
-    drop, only, size, codec, crf, preset, steady, vivid, keep_colour, weights, workers. After an interruption, the same
-    command continues: finished films are skipped. Exit code 0: all films are done, 1: some failed, 2: nothing was done
-    because of mistakes.
+    drop, only, transfer, size, codec, crf, preset, steady, vivid, keep_colour, weights, workers. After an interruption,
+    the same command continues: finished films are skipped. Exit code 0: all films are done, 1: some failed, 2: nothing
+    was done because of mistakes.
     """
     from pydantic import ValidationError
 
@@ -108,6 +109,7 @@ def batch(
         "strict": strict,
         "drop": ",".join(drop) if drop else None,
         "only": only,
+        "transfer": transfer,
         "size": size,
         "codec": codec,
         "crf": crf,

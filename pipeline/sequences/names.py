@@ -12,6 +12,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from ...errors import InputError, OutputError
 
@@ -25,6 +26,9 @@ SUFFIXES = {
     ".jpeg": "jpeg",
 }
 """Suffix of a picture → its kind."""
+
+Transfer = Literal["log", "linear", "display"]
+"""Values of the option ``--transfer``: the meaning of code values."""
 
 PLACEHOLDER = re.compile(r"%(?:0(\d+))?d|(#+)")
 """The place of the number in a pattern: ``%06d``, ``%d`` or ``######``."""
@@ -200,3 +204,11 @@ def located(output: str | os.PathLike[str], source: Pattern | None) -> str:
     if source and is_folder and "://" not in path:
         return replace(source, folder=os.path.abspath(path)).path
     return target(path).path if is_pattern(path) else path
+
+
+def stat_of(output: str | os.PathLike[str]) -> tuple[int, int] | None:
+    """(bytes, latest time of a change in nanoseconds) of all pictures that match a pattern; None if there are none."""
+    pattern = target(output)
+    names = pattern.matching(os.listdir(pattern.folder)) if os.path.isdir(pattern.folder) else []
+    found = [os.stat(os.path.join(pattern.folder, name)) for name in names]
+    return (sum(f.st_size for f in found), max(f.st_mtime_ns for f in found)) if found else None

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import cv2
 import numpy as np
@@ -17,10 +17,7 @@ from ...errors import FilmError, InputError
 from . import color, dpx, exr, jpeg, png, tiff
 from .curves import DISPLAY, HALF, LINEAR, LOG, display_curve, viewed
 from .head import Head
-from .names import Pattern, find
-
-Transfer = Literal["log", "linear", "display"]
-"""Values of the option ``--transfer``."""
+from .names import Pattern, Transfer, find
 
 KINDS: dict[str, Any] = {"dpx": dpx, "tiff": tiff, "exr": exr, "png": png, "jpeg": jpeg}
 """Kind of picture → the module that reads and writes it."""
@@ -120,19 +117,6 @@ class Scans:
                     file.seek(at)
                     digest.update(file.read(SAMPLE))
         return digest.hexdigest()
-
-    def stat(self) -> tuple[int, int]:
-        """(bytes of all files, latest time of a change in nanoseconds)."""
-        return stat_of(self.path(frame) for frame in range(len(self.numbers)))
-
-
-def stat_of(paths: Iterator[Path]) -> tuple[int, int]:
-    """(bytes of all files, latest time of a change in nanoseconds)."""
-    size, latest = 0, 0
-    for path in paths:
-        found = path.stat()
-        size, latest = size + found.st_size, max(latest, found.st_mtime_ns)
-    return size, latest
 
 
 def open_scans(
