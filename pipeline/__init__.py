@@ -12,6 +12,7 @@ Opening the film:
     opening       opens containers of films, and nothing else
     probe         the table of time stamps, read from the container
     film          open_film: the film's properties, and when each frame is shown
+    webp          animated WebP as a film
     sequences     films that are sequences of pictures: DPX, TIFF, EXR, PNG, JPEG
     timecode      moments and ranges as people write them
 

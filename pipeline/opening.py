@@ -20,6 +20,7 @@ import av
 
 from ..errors import InputError
 from .storage import is_url, open_file
+from .webp import as_film
 
 FILMS = (
     *("apng", "asf", "av1", "avi", "avs2", "avs3", "cavsvideo", "cine", "dirac", "dnxhd", "dv", "evc", "filmstrip"),
@@ -69,8 +70,12 @@ def open_container(place: str | Path | IO[bytes], known: str | None = None) -> I
         if isinstance(place, str | Path):
             path = os.fspath(place)
             # With "file:", FFmpeg takes no part of the name for another protocol.
-            local = not is_url(path)
-            file: Any = f"file:{os.path.abspath(path)}" if local else stack.enter_context(open_file(path))
+            animation = as_film(path)
+            local = not is_url(path) and animation is None
+            if animation is None:
+                file: Any = f"file:{os.path.abspath(path)}" if local else stack.enter_context(open_file(path))
+            else:
+                file = animation
         else:
             place.seek(0)
             path, file, local = "the file in memory", place, False

@@ -29,8 +29,8 @@ from .state import FOLDER, PlannedFilm, Record, Records, file_stat, key_of
 
 NAMES = {
     "stem": "the source's name without its suffix; of a sequence, the name of its folder",
-    "suffix": "the source's suffix with its dot, or another one if such a file cannot hold the colour film; of a sequence, "
-    "a slash and the pattern of its names",
+    "suffix": "the source's suffix with its dot, or another one if such a file cannot hold the colour film; "
+    "of a sequence, a slash and the pattern of its names",
     "tree": "the source's folder below the folder that was given",
     "parent": "the source's folder",
 }
