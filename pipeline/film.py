@@ -101,6 +101,8 @@ class Film:
     """Meaning of the luma samples: as a display shows them, or the code values of scans; see `sequences.curves`."""
     scans: Scans | None = None
     """The pictures, if the film is a sequence of pictures."""
+    numbers: np.ndarray | None = field(default=None, repr=False, compare=False)
+    """(frames,) int64: number of each frame in the source, if the film is cut out of it; None: 0, 1, 2, …"""
     strict: bool = False
     """Whether anything wrong is an error."""
     selection: Selection = EVERYTHING

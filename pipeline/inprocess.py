@@ -265,5 +265,6 @@ def _cut_out(film: Film, spans: Sequence[tuple[int, int]]) -> Film:
     """A film that consists of only the frames of the spans, from time 0 on."""
     lasts = [max(1, duration) for span in spans for duration in film.durations(*span)]
     ends = np.cumsum(lasts, dtype=np.int64)
-    scans = film.scans and film.scans.selected(np.concatenate([np.arange(*span) for span in spans]))
-    return replace(film, pts=ends - lasts, last_duration=lasts[-1], scans=scans)
+    numbers = np.concatenate([np.arange(*span) for span in spans])
+    scans = film.scans and film.scans.selected(numbers)
+    return replace(film, pts=ends - lasts, last_duration=lasts[-1], scans=scans, numbers=numbers)

@@ -161,7 +161,8 @@ class PicturesEncoder:
 
 def number_of(film: Film, frame: int) -> int:
     """Number of a frame's picture: that of its source, or the frame's own."""
-    return int(film.scans.numbers[frame]) if film.scans else frame
+    numbers = film.numbers if film.scans is None else film.scans.numbers
+    return frame if numbers is None else int(numbers[frame])
 
 
 def gather(film: Film, folder: Path, parts: Sequence[Part], encoding: Encoding, kind: str = "film") -> Path:

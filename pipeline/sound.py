@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -28,7 +28,7 @@ SKIPPED = 48
 """FFmpeg's AVDISCARD_ALL: the demuxer need not read the packets of a stream."""
 
 
-def check_sound(film: Film, container: str, streams: Iterable[int]) -> None:
+def check_sound(film: Film, container: str, streams: Sequence[int]) -> None:
     """Check whether a container can keep the time stamps of copied sound to its end.
 
     Only a container without time stamps of its own can lose them, so only then the source's sound is read.
@@ -41,6 +41,8 @@ def check_sound(film: Film, container: str, streams: Iterable[int]) -> None:
     Raises:
         StampError: a stream has a pause that the container cannot keep.
     """
+    if not streams:  # nor has a sequence of pictures a container
+        return
     with open_container(film.path) as source:
         wanted = {i for i in streams if _blind(container, source.streams[i].name)}
         if not wanted:

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 from PIL import Image
-from semcolor import FilmError, InputError, Look, OutputError, UserError, open_film
+from semcolor import FilmError, InputError, Look, OutputError, UserError, colorize, open_film
 from semcolor.pipeline.chunk import Resume
 from semcolor.pipeline.files import file_sha256
 from semcolor.pipeline.film import Film
@@ -420,6 +420,18 @@ def test_a_film_becomes_a_sequence(tmp_path, suffix, pix_fmt, bits):
         assert np.abs(own - wanted).max() < 0.8
     again = open_film(result, fps=25)
     assert (again.bits, again.rate, again.coding) == (bits, 25, "display")
+
+
+@pytest.mark.slow
+def test_a_range_keeps_the_numbers_of_its_frames(tmp_path):
+    pictures = shots((6,), (48, 64))
+    source = make_scans(tmp_path / "in", "dpx", 8, pictures=pictures.astype(np.float32).mean(-1) / 255, transfer=6)
+    film = make_film(tmp_path / "film.mkv", pictures, codec="ffv1")
+    colorize(open_film(source), tmp_path / "a", Look(size=64), spans=[(2, 4), (5, 6)])
+    colorize(open_film(film), tmp_path / "b/f_%03d.png", Look(size=64), spans=[(2, 4), (5, 6)])
+    assert sorted(os.listdir(tmp_path / "a")) == [f"scan_0864{n}.dpx" for n in ("01", "02", "04")]
+    assert sorted(os.listdir(tmp_path / "b")) == [f"f_{n:03}.png" for n in (2, 3, 5)]
+    assert not [name for name in os.listdir(tmp_path) if name.startswith(".semcolor")]
 
 
 def test_outputs_that_cannot_be_written_are_refused_before_the_work(tmp_path):
