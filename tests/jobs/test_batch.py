@@ -224,9 +224,10 @@ def films(tmp_path_factory) -> Path:
 def test_poisoned_films_do_not_stop_the_others_and_the_same_command_goes_on(films, tmp_path, ray_running, capsys):
     out = tmp_path / "out"
     command = [films, "-o", out, *FAST]
-    assert _run(*command, "--dry-run") == 0
+    assert _run(*command, "--dry-run") == 1  # as the run will end
     said = capsys.readouterr()
-    assert "4 films to do" in said.out and "about " in said.out and "text.mp4 is not a video" in said.out
+    assert "2 films to do" in said.out and "2 would fail" in said.out and "about " in said.out
+    assert "text.mp4 is not a video" in said.err
     assert not out.exists()
 
     assert _run(*command) == 1
