@@ -61,13 +61,21 @@ def pick_precision(device: str) -> str:
     return "bfloat16" if {"avx512_bf16", "amx_bf16"} & set(flags) else "float32"
 
 
+WIDEST = 3.0
+"""Greatest ratio of a picture's sides up to which the networks see its short side at the size that was asked for. The
+widest films (2.76:1) are below."""
+
+
 def network_size(aspect: float, short: int) -> tuple[int, int]:
     """The size (h, w) at which the networks see a picture.
 
     Args:
         aspect: the picture's width / height.
         short: length of the short side in pixels, a multiple of 32. The long side follows the aspect and is rounded
-            to a multiple of 32.
+            to a multiple of 32. A picture longer than `WIDEST` gets about as many pixels as one of that shape.
     """
-    along = max(32, 32 * round(short * max(aspect, 1 / aspect) / 32))
+    long = max(aspect, 1 / aspect)
+    if long > WIDEST:
+        short = max(32, 32 * round(short * (WIDEST / long) ** 0.5 / 32))
+    along = max(32, 32 * round(short * long / 32))
     return (short, along) if aspect >= 1 else (along, short)

@@ -261,12 +261,18 @@ def _open(path: str, rate: Fraction | None, track: int | None, transfer: Transfe
     if transfer is not None:
         raise InputError(f"{path} is no sequence of pictures; leave --transfer out.")
     if not is_url(path):
+        if path == "-" or path.endswith(f"{os.sep}-") and not os.path.exists(path):
+            raise InputError(
+                "a film is read twice, so it cannot come from stdin; save it as a file first, and give that."
+            )
         if not os.path.exists(path):
             raise InputError(f"{path}: no such file.")
         if os.path.isdir(path):
             raise InputError(f"{path} is a folder; give one film (a video file).")
         if not os.path.isfile(path):
-            raise InputError(f"{path} is a pipe or a device; give one film (a video file).")
+            raise InputError(
+                f"{path} is a pipe or a device, which can be read only once; save the film as a file first."
+            )
         if not os.access(path, os.R_OK):
             raise InputError(f"{path} cannot be read: permission denied.")
     if size_of(path) == 0:
@@ -278,7 +284,8 @@ def _open(path: str, rate: Fraction | None, track: int | None, transfer: Transfe
         raise InputError(f"{path} holds no frames.") from error
     except av.error.FFmpegError as error:
         raise InputError(
-            f"{path} is not a video that can be read, or it is damaged or cut off ({error.strerror})."
+            f"{path} is not a video that can be read, or its beginning or its table of frames is damaged or cut off; "
+            f"get a whole copy."
         ) from error
 
 

@@ -169,6 +169,9 @@ def join_parts(
             elif stream.index in plan.copied:
                 streams[stream.index] = _add_copy(out, stream)
                 copied.kinds[stream.type] += 1
+        front = [source.streams[n] for n in streams if n < film.stream]
+        size = encoding.width, encoding.height
+        place = sum(s.type == "video" and (s.width, s.height) == size for s in front)
         if copy_streams:
             out.metadata.update({k: v for k, v in source.metadata.items() if k.lower() not in CONTAINER_TAGS})
             _state_timecode(out.metadata, container in IN_A_TRACK, plan.timecode if container in IN_THE_FILE else None)
@@ -198,7 +201,7 @@ def join_parts(
                     f"and time stamps before 0 s cannot be stored"
                 )
             out.mux_one(packet)
-    return Written(stored(pts, film.time_base, unit), unit, copied, plan.timecode)
+    return Written(stored(pts, film.time_base, unit), unit, copied, plan.timecode, place)
 
 
 def _state_timecode(metadata: dict[str, str], in_track: bool, timecode: Timecode | None) -> None:

@@ -79,6 +79,8 @@ class Written:
     """The copied packets, by stream of the output."""
     timecode: Timecode | None = None
     """The timecode that the output states."""
+    place: int = 0
+    """Number of copied video streams of the same size in front of the pictures."""
 
 
 def verify(film: Film, written: Written, file: File, container: str, encoding: Encoding) -> None:
@@ -98,7 +100,9 @@ def verify(film: Film, written: Written, file: File, container: str, encoding: E
     found = Copied()
     with _reopen(file, container) as result:
         sizes = encoding.width, encoding.height
-        stream = next((s for s in result.streams.video if s.codec_context and (s.width, s.height) == sizes), None)
+        # Copied tracks may have the same size.
+        same = [s for s in result.streams.video if s.codec_context and (s.width, s.height) == sizes]
+        stream = same[min(written.place, len(same) - 1)] if same else None
         if stream is None:
             raise AssembleError("its pictures cannot be read back")
         base, index = Fraction(stream.time_base), stream.index

@@ -26,6 +26,7 @@ Beyond what the tables say:
 - Without `-o` the output is named after the input, with `.color` before the suffix, and has the input's container if
   that can hold the film ([streams.md](streams.md)). For a sequence it is the folder with `.color` added.
   [scans.md](scans.md) explains sequences and `--transfer`.
+- INPUT may be a photo (PNG, JPEG, TIFF, WebP); it becomes a photo. It is not a pipe, because a film is read twice.
 - A larger `--size` sees finer things, more slowly.
 - `--codec ffv1` writes a lossless film whose luma plane is the source's, bit for bit.
 - `--workers` and `--chunk` change no byte of the output.

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import os
-from pathlib import PurePath
+from pathlib import Path, PurePath
 
 from ...pipeline.defaults import CODEC
 from ...pipeline.sequences.names import find, is_sequence, located
 from ...pipeline.storage import Location, is_url, join, location_of, parent
 from ...pipeline.suffixes import output_suffix
+
+PHOTOS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp")
+"""Suffixes of photos."""
+
+
+def is_photo(place: Location) -> bool:
+    """Whether a place is a photo on this machine."""
+    return isinstance(place, Path) and place.suffix.lower() in PHOTOS and place.is_file()
 
 
 def places(source: str, output: str | None, still: bool, codec: str = CODEC) -> tuple[Location, Location]:
@@ -40,5 +48,5 @@ def places(source: str, output: str | None, still: bool, codec: str = CODEC) -> 
         return film, location_of(f"{pattern.folder}.color.png")
     if pattern:
         return film, location_of(located(f"{pattern.folder}.color{os.sep}", pattern))
-    suffix = ".png" if still else output_suffix(named.suffix, codec)
+    suffix = ".png" if still else named.suffix if is_photo(film) else output_suffix(named.suffix, codec)
     return film, join(parent(film), f"{named.stem}.color{suffix}")

@@ -20,7 +20,7 @@ from ...pipeline.sequences.names import is_sequence
 from ...pipeline.storage import Location, location_of
 from ...pipeline.suffixes import why_other
 from . import options, ways
-from .places import places
+from .places import is_photo, places
 
 if TYPE_CHECKING:
     from ...pipeline.encode import Encoding
@@ -151,6 +151,7 @@ def video(
     where it stopped.
     """
     film_at, target = places(source, output, still is not None, codec)
+    is_still = still is not None or is_photo(film_at)
     wanted = {Kind.LABELS: labels, Kind.MAPS: label_maps, Kind.COMPARE: compare, Kind.SUMMARY: summary}
     extra_paths = {kind: location_of(path) for kind, path in wanted.items() if path}
     _check_paths(target, extra_paths, {"--range": span, "--shots": shots, "--still": still})
@@ -171,6 +172,7 @@ def video(
     from ...pipeline.edits.sheet import gather
     from ...pipeline.film import open_film
     from ...pipeline.outputs import check_place, prepared
+    from ...pipeline.photo import photo_film
     from ..film.workdir import work_folder
 
     # If a run was stopped after it delivered the film, its work folder and its outputs exist. `ways.whole` checks
@@ -180,14 +182,9 @@ def video(
         if (
             isinstance(film_at, str) or film_at.is_file() or is_sequence(film_at)
         ):  # before the film is read from end to end
-            is_film = kind != Kind.SUMMARY and still is None
+            is_film = kind != Kind.SUMMARY and not is_still
             check_place(film_at, path, overwrite or has_work, film_format=is_film)
     sheet = gather(edits, palette, reference or [])
-    film = open_film(film_at, fps=fps, track=track, transfer=transfer, strict=strict)
-    film = replace(film, selection=selection)
-    ways.tell_findings(film, film.findings)
-    if not (output or quiet or still is not None or film.scans) and PurePath(target).suffix != PurePath(source).suffix:
-        print(f"{ways.NAME}: {target}: so named, because {why_other(PurePath(source).suffix, codec)}.", file=sys.stderr)
     look = Look(
         size=size,
         steady=0.0 if no_steady else steady,
@@ -197,6 +194,16 @@ def video(
         keep_colour=keep_colour,
         sheet=sheet,
     )
+    if is_photo(film_at):
+        if extra_paths or any(value is not None for value in (span, shots, still, fps, track, transfer)):
+            raise UserError(f"{source} is a photo; only options of the look apply to it.")
+        with photo_film(Path(film_at)) as film:
+            return ways.still(film, target, "0", look, device, overwrite=overwrite, quiet=quiet)
+    film = open_film(film_at, fps=fps, track=track, transfer=transfer, strict=strict)
+    film = replace(film, selection=selection)
+    ways.tell_findings(film, film.findings)
+    if not (output or quiet or still is not None or film.scans) and PurePath(target).suffix != PurePath(source).suffix:
+        print(f"{ways.NAME}: {target}: so named, because {why_other(PurePath(source).suffix, codec)}.", file=sys.stderr)
     if still is not None:
         return ways.still(film, target, still, look, device, overwrite=overwrite, quiet=quiet)
     film, encoding = prepared(film, target, codec, crf, preset, keep_colour=keep_colour)
