@@ -26,6 +26,7 @@ Colouring it:
     compose       chroma at network size → the Cb and Cr planes at full size
     overlay       labels as a picture with names and a legend
     summary       statistics of labels and colours for each shot
+    report        what was kept and what was changed, with digests and pictures
     stages        the stages of a chunk: painting, motion, steadying, composing
 
 Writing it:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from enum import StrEnum
+from pathlib import PurePath
 from typing import TYPE_CHECKING, NamedTuple
 
+from ..errors import OutputError
 from .storage import Location
 
 if TYPE_CHECKING:  # commands import av only after the arguments were checked
@@ -24,6 +27,15 @@ class Kind(StrEnum):
     """A film twice as wide: on the left each frame as the networks painted it, on the right the steadied frame."""
     SUMMARY = "summary"
     """The labels and colours of each shot (JSON)."""
+    REPORT = "report"
+    """What came in, what went out, what was kept and what was changed (HTML or JSON)."""
+
+
+NOT_FILMS = (Kind.SUMMARY, Kind.REPORT)
+"""Kinds that are no films."""
+
+REPORTS = (".html", ".htm", ".json")
+"""Suffixes of a report. All but the last select the page."""
 
 
 class Extra(NamedTuple):
@@ -33,4 +45,14 @@ class Extra(NamedTuple):
     target: Location
     """Path or URL of the result."""
     encoding: Encoding | None = None
-    """None for the summary, which is JSON."""
+    """None for the summary and the report, which are no films."""
+
+
+def check_report_name(target: str | os.PathLike[str], option: str = "--report") -> None:
+    """Raise OutputError if the suffix of a report's place selects no form. `option`: begins the message."""
+    suffix = PurePath(target).suffix
+    if suffix.lower() not in REPORTS:
+        raise OutputError(
+            f"{option} {os.fspath(target)}: a report cannot be written as {suffix or 'a file with no suffix'}; "
+            f"use .html or .json."
+        )

@@ -46,26 +46,30 @@ def sentences(path: str, when: Callable[[int], str], found: Iterable[Finding]) -
         when: names a frame (`Film.when`).
         found: the findings.
     """
-    runs = _runs(found)
-    for what, first, last in runs[:MOST_SENTENCES]:
-        if first is None or last is None:
-            yield f"{path} {what}."
-        elif first == last:
-            yield f"{path}: {when(first)} {what}."
-        else:
-            yield f"{path}: each of {when(first)} to {when(last)} {what}."
-    if len(runs) > MOST_SENTENCES:
-        yield f"{path}: {len(runs) - MOST_SENTENCES} more places are damaged."
+    told = runs(found)
+    for run in told[:MOST_SENTENCES]:
+        yield sentence(path, when, *run)
+    if len(told) > MOST_SENTENCES:
+        yield f"{path}: {len(told) - MOST_SENTENCES} more places are damaged."
 
 
-def _runs(found: Iterable[Finding]) -> list[tuple[str, int | None, int | None]]:
+def sentence(path: str, when: Callable[[int], str], what: str, first: int | None, last: int | None) -> str:
+    """The sentence for one of `runs`. The other arguments are those of `sentences`."""
+    if first is None or last is None:
+        return f"{path} {what}."
+    if first == last:
+        return f"{path}: {when(first)} {what}."
+    return f"{path}: each of {when(first)} to {when(last)} {what}."
+
+
+def runs(found: Iterable[Finding]) -> list[tuple[str, int | None, int | None]]:
     """(what, first frame, last frame) of neighbouring frames with the same trouble."""
-    runs: list[tuple[str, int | None, int | None]] = []
+    found_runs: list[tuple[str, int | None, int | None]] = []
     for finding in found:
-        if runs and finding.frame is not None:
-            what, first, last = runs[-1]
+        if found_runs and finding.frame is not None:
+            what, first, last = found_runs[-1]
             if what == finding.what and last == finding.frame - 1:
-                runs[-1] = what, first, finding.frame
+                found_runs[-1] = what, first, finding.frame
                 continue
-        runs.append((finding.what, finding.frame, finding.frame))
-    return runs
+        found_runs.append((finding.what, finding.frame, finding.frame))
+    return found_runs

@@ -53,12 +53,24 @@ def overlay(thumb: np.ndarray, labels: np.ndarray) -> np.ndarray:
     index = labels.argmax(0).astype(np.uint8)
     share = np.bincount(index.ravel(), minlength=len(NAMES)) / index.size
 
-    winner = likeliest(labels, thumb.shape)
     height, width = _picture_size(thumb.shape)
-    picture = cv2.addWeighted(_COLORS[winner], 0.55, cv2.cvtColor(thumb, cv2.COLOR_GRAY2RGB), 0.45, 0)
-    picture = cv2.resize(picture, (width, height), interpolation=cv2.INTER_LINEAR)
+    picture = cv2.resize(tinted(thumb, labels), (width, height), interpolation=cv2.INTER_LINEAR)
     _write_names(picture, index)
     return np.hstack([picture, np.where((share >= PRESENT)[_owner(height)][..., None], *_legend(height))])
+
+
+def tinted(thumb: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """One frame with each region in its label's colour, without names and legend.
+
+    Args:
+        thumb: (h, w) uint8, full range 0..255: luma at network size.
+        labels: (62, h/4, w/4) uint8: label probabilities × 255.
+
+    Returns:
+        (h, w, 3) uint8 R'G'B'.
+    """
+    winner = likeliest(labels, thumb.shape)
+    return cv2.addWeighted(_COLORS[winner], 0.55, cv2.cvtColor(thumb, cv2.COLOR_GRAY2RGB), 0.45, 0)
 
 
 def _write_names(picture: np.ndarray, index: np.ndarray) -> None:

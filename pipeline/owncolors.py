@@ -20,7 +20,7 @@ import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import cv2
 import numpy as np
@@ -48,6 +48,10 @@ LEVELS = 32
 """Number of lumas at which chroma is averaged."""
 
 
+WORDS: tuple[Literal["grey"], Literal["tinted"], Literal["colour"]] = ("grey", "tinted", "colour")
+"""The words for `OwnColor`."""
+
+
 class OwnColor(IntEnum):
     """What the chroma of a frame or a shot is."""
 
@@ -57,9 +61,9 @@ class OwnColor(IntEnum):
     COLOR = 2
 
     @property
-    def word(self) -> str:
+    def word(self) -> Literal["grey", "tinted", "colour"]:
         """The word for people, and in JSON: ``grey``, ``tinted`` or ``colour``."""
-        return ("grey", "tinted", "colour")[self]
+        return WORDS[self]
 
 
 @dataclass(frozen=True)

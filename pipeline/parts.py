@@ -29,7 +29,7 @@ class Part:
     pts: tuple[int, ...]
     """Presentation time stamps of its frames, in units of `Film.time_base`."""
     files: dict[str, str] = field(hash=False)
-    """Kind of file (``film``, ``labels``, ``compare``, ``maps``, ``state``, ``notes``) → name of the file."""
+    """Kind of file (``film``, ``labels``, ``compare``, ``maps``, ``state``, ``notes``, ``luma``) → name of the file."""
     sha256: dict[str, str] = field(hash=False)
     """Kind of file → SHA-256 of its content."""
     shot: int

@@ -22,6 +22,7 @@ from .extras import Kind
 from .film import Film
 from .frames import Colors, Frames, Thumbs
 from .overlay import likeliest, overlay
+from .report.observe import observe
 from .sequences.curves import viewed
 from .summary import count
 from .writer import Pictures
@@ -144,7 +145,7 @@ class Composed:
     extras: Pictures = field(default_factory=dict)
     """Pictures of the extra films, by kind."""
     note: dict[str, Any] | None = None
-    """Sums of labels and colours for the summary."""
+    """What the summary and the report need to know about the chunk; a value that JSON has."""
 
 
 class Composing:
@@ -157,6 +158,7 @@ class Composing:
         extras: Mapping[Kind, Encoding] | None = None,
         *,
         summary: bool = False,
+        report: bool = False,
         edits: ResolvedEdits | None = None,
     ) -> None:
         """
@@ -165,9 +167,11 @@ class Composing:
             encoding: encoding of the colour film.
             extras: encodings of the extra films that are wanted, by kind.
             summary: whether labels and colours are counted for the summary.
+            report: whether labels and colours are noted for the report.
             edits: the edits. Colours and references apply over the steadied colours.
         """
-        self._film, self._extras, self._summary, self._edits = film, extras or {}, summary, edits
+        self._film, self._extras, self._edits = film, extras or {}, edits
+        self._summary, self._report = summary or report, report
         self._size = chroma_size(film.width, film.height, encoding.pix_fmt)
         self._pictures = encoding.pictures is not None
 
@@ -190,7 +194,30 @@ class Composing:
         if painted and Kind.COMPARE in self._extras:  # each half has the samples of a colour film
             extras[Kind.COMPARE] = self._comparison(frames, painted.ab, layered, chroma)
         note = count(chunk, thumbs, layered, labels) if self._summary else None
+        if note and self._report:
+            note |= observe(*self._displayed(frames, layered, chroma, "yuv420p"), labels)
         return Composed(chroma, extras, note)
+
+    def _displayed(
+        self, frames: Frames, steady: np.ndarray | list[Layered], chroma: np.ndarray, pix_fmt: str
+    ) -> tuple[Film, Frames, np.ndarray]:
+        """The film, its frames and their planes of chroma as a display shows them.
+
+        Pictures hold code values that may not be those of a display, so chroma is made again for people to look at.
+
+        Args:
+            frames: the frames of a chunk.
+            steady: steady chroma with the edits.
+            chroma: the planes of the colour film.
+            pix_fmt: pixel format of the planes that are made again.
+        """
+        if not self._pictures:
+            return self._film, frames, chroma
+        film = self._film.previewed()
+        if (film.coding, film.bits) != (self._film.coding, self._film.bits):
+            shown = viewed(frames.luma, self._film.coding, self._film.bits, film.bits)
+            frames = replace(frames, luma=shown)
+        return film, frames, chroma_of_frames(film, frames, steady, chroma_size(film.width, film.height, pix_fmt))
 
     def _comparison(
         self, frames: Frames, painted: np.ndarray, steady: np.ndarray | list[Layered], chroma: np.ndarray
@@ -203,15 +230,8 @@ class Composing:
             steady: steady chroma with the edits.
             chroma: the planes of the colour film.
         """
-        film, size = self._film, self._size
-        if self._pictures:  # this film is one for people to look at, and has planes of its own
-            film, its = film.previewed(), self._extras[Kind.COMPARE]
-            size = chroma_size(film.width, film.height, its.pix_fmt)
-            if (film.coding, film.bits) != (self._film.coding, self._film.bits):
-                shown = viewed(frames.luma, self._film.coding, self._film.bits, film.bits)
-                frames = replace(frames, luma=shown)
-            chroma = chroma_of_frames(film, frames, steady, size)
-        both = [chroma_of_frames(film, frames, painted, size), chroma]
+        film, frames, chroma = self._displayed(frames, steady, chroma, self._extras[Kind.COMPARE].pix_fmt)
+        both = [chroma_of_frames(film, frames, painted, (chroma.shape[2], chroma.shape[3])), chroma]
         return np.concatenate([frames.luma, frames.luma], -1), np.concatenate(both, -1)
 
 

@@ -31,6 +31,7 @@ from .owncolors import OwnCount, add_own
 from .parts import EditsDigest, Part, committed, first_missing, no_edits, sweep
 from .pictures import PicturesEncoder
 from .reader import luma_sha256
+from .report.lumacheck import LumaCheck
 
 Pictures = dict[Kind, tuple[np.ndarray, ...]]
 """Kind of film → its planes: (luma, chroma) as `PartWriter.write` takes them, (luma,) for the pixel format `gray`, or
@@ -52,6 +53,7 @@ class PartWriter:
         extras: Mapping[Kind, Encoding] | None = None,
         parts: Sequence[Part] | None = None,
         edits: EditsDigest = no_edits,
+        luma_check: LumaCheck | None = None,
     ) -> None:
         """
         Args:
@@ -62,6 +64,7 @@ class PartWriter:
             parts: the valid parts, if the caller knows them. Otherwise the writer finds them (`parts.committed`) and
                 removes all other files of parts.
             edits: returns the digest of the edits that affect a part.
+            luma_check: compares the luma of each part with what decodes from it, for the report.
         """
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -72,7 +75,7 @@ class PartWriter:
             raise WorkError(f"{self.folder} holds parts without an extra film that is wanted now; start over.")
         if parts is None:
             sweep(self.folder, self.parts)
-        self._edits = edits
+        self._edits, self._luma_check = edits, luma_check
         self._begin = self._next = first_missing(self.parts)
         self._first_shot = 0
         self._pts: list[int] = []
@@ -127,6 +130,8 @@ class PartWriter:
                     encoder.write(chunk, *planes)
             if chunk.start == self._begin:
                 self._first_shot = chunk.start - chunk.shot_start
+            if self._luma_check:
+                self._luma_check.add(chunk, luma)
             self._notes += [] if note is None else [note]
             self._pts += chunk.pts
             self._damaged += chunk.damaged
@@ -173,7 +178,10 @@ class PartWriter:
         for kind, encoder in self._open.items():
             encoder.close()
             digests[kind] = commit(self._path(kind, ".tmp"), self._path(kind))
-        for kind, content in {"state": state, "notes": json.dumps(self._notes).encode()}.items():
+        beside = {"state": state, "notes": json.dumps(self._notes).encode()}
+        if self._luma_check:
+            beside["luma"] = json.dumps(self._luma_check.compare(self._path(Kind.FILM))).encode()
+        for kind, content in beside.items():
             temporary = self._path(kind, ".tmp")
             temporary.write_bytes(content)
             digests[kind] = commit(temporary, self._path(kind))
@@ -202,10 +210,12 @@ class PartWriter:
 
     def _forget(self) -> None:
         self._open, self._pts, self._damaged, self._lost, self._own, self._notes = {}, [], [], [], [], []
+        if self._luma_check:
+            self._luma_check.clear()
 
     def _path(self, kind: str, ending: str = "") -> Path:
         """Path of a file of the open part."""
-        suffix = {"state": ".state", "notes": ".notes", "receipt": ".json"}.get(kind)
+        suffix = {"state": ".state", "notes": ".notes", "luma": ".luma", "receipt": ".json"}.get(kind)
         if suffix is None:  # a film
             suffix = f"{'' if kind == Kind.FILM else f'.{kind}'}.{self.encodings[Kind(kind)].part_format}"
         return self.folder / f"part-{self._begin:09}{suffix}{ending}"

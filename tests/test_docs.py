@@ -13,6 +13,7 @@ from typing import Any
 
 import options
 import pytest
+import report_fields
 import semcolor
 from semcolor.jobs.batch.manifest import Wish
 from semcolor.jobs.cluster import connected
@@ -31,6 +32,7 @@ pytestmark = pytest.mark.skipif(not PAGES[0].exists(), reason="semcolor is insta
 SKIPPED = {
     "pip": "installs packages",
     "ray": "starts a cluster",
+    "ffmpeg": "is a program of its own",
     "export": "is for the machines of a cluster",
     "semcolor-train": "trains for an hour",
     "python -m semcolor.models.training.pack": "needs training data",
@@ -68,7 +70,7 @@ def test_links_lead_somewhere(page):
         if re.match(r"https?://", target):
             continue
         path, _, anchor = target.partition("#")
-        there = (page.parent / path).resolve() if path else page
+        there = (page.parent / path).resolve() if path else page.resolve()
         assert there.exists(), target
         assert there.is_relative_to(ROOT.resolve()), target
         assert not anchor or anchor in anchors(there), target
@@ -77,6 +79,12 @@ def test_links_lead_somewhere(page):
 def test_every_page_is_linked_from_the_readme_or_its_pages():
     reached = {(page.parent / link.partition("#")[0]).resolve() for page in PAGES for link in links(page)}
     assert {page.resolve() for page in PAGES if page.name != "README.md"} <= reached
+
+
+def test_the_fields_of_a_report_are_made_from_its_records():
+    assert report_fields.PAGE.read_text(encoding="utf-8") == report_fields.page(), (
+        "run python docs/examples/report_fields.py"
+    )
 
 
 def test_the_page_of_options_is_made_from_the_commands():

@@ -69,7 +69,7 @@ def test_wheel_holds_all_code_and_the_weights(wheel):
             assert f"{package.replace('.', '/')}/{path.name}" in wheel
     assert "semcolor/models/weights/semcolor.safetensors" in wheel
     assert "semcolor/models/weights/README.md" in wheel
-    assert "semcolor/py.typed" in wheel
+    assert "semcolor/py.typed" in wheel and "semcolor/pipeline/report/page.html" in wheel
     assert any(name.endswith(".dist-info/licenses/LICENSE") for name in wheel)
 
 
@@ -78,5 +78,5 @@ def test_wheel_holds_nothing_else(wheel):
     assert not strangers
     assert not any(part in n for n in wheel for part in ("tests/", ".venv"))
     package = {n for n in wheel if n.startswith("semcolor/")}
-    assert {Path(n).suffix for n in package} <= {".py", ".md", ".safetensors", ".typed"}
+    assert {Path(n).suffix for n in package} <= {".html", ".py", ".md", ".safetensors", ".typed"}
     assert {n for n in package if n.endswith(".safetensors")} == {"semcolor/models/weights/semcolor.safetensors"}

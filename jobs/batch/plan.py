@@ -18,6 +18,7 @@ from ...models import is_weights
 from ...pipeline.containers import output_format
 from ...pipeline.defaults import CODEC
 from ...pipeline.encode import check_codec
+from ...pipeline.extras import check_report_name
 from ...pipeline.files import file_sha256
 from ...pipeline.sequences.names import is_pattern
 from ...pipeline.sequences.names import target as target_pattern
@@ -202,6 +203,7 @@ class _Planner:
         return {
             "output": self._path(asked, wish.output or self.target.template, wish.codec),
             "labels": self._path(asked, wish.labels, CODEC) if wish.labels else None,
+            "report": self._path(asked, wish.report, wish.codec) if wish.report else None,
         }
 
     def _path(self, asked: Asked, template: str, codec: str) -> str:
@@ -239,9 +241,11 @@ class _Planner:
             raise UserError(f"{source}: no such file.")
         if isinstance(source, Path) and source.is_dir():
             raise UserError(f"{source} is a folder; give one film (a video file).")
-        output, labels = str(paths["output"]), paths["labels"]
+        output, labels, report = str(paths["output"]), paths["labels"], paths["report"]
         if labels == output:
             raise UserError(f"labels {labels} is also the path of the colour film; give another path.")
+        if report:
+            check_report_name(report)
         self._check_once("--codec", wish.codec, lambda: check_codec(wish.codec))
         made_with = wish.decisive()
         if wish.weights:
@@ -249,6 +253,7 @@ class _Planner:
         for path in filter(None, (output, labels)):
             check = target_pattern if path is output and is_pattern(path) else output_format
             self._check_once("suffix", Path(path).suffix, lambda path=path, check=check: check(path))
+        for path in filter(None, (output, labels, report)):
             if is_url(path):
                 work_folder(path, self.work)  # raises UserError if there is no --work
                 self._check_once(
@@ -256,9 +261,8 @@ class _Planner:
                 )
             else:
                 self._check_once("folder", os.path.dirname(path), lambda path=path: _check_writable(path))
-        planned = PlannedFilm(
-            key_of(output), str(source), output, labels, wish, made_with, found, asked.origin, work=self.work
-        )
+        own = {"work": self.work, "report": report}
+        planned = PlannedFilm(key_of(output), str(source), output, labels, wish, made_with, found, asked.origin, **own)
         return self._with_outputs(planned)
 
     def _check_once(self, kind: str, value: str, check: Callable[[], Any]) -> None:
@@ -290,7 +294,7 @@ class _Planner:
             if not is_url(path) and os.path.isdir(path):
                 raise UserError(f"{path} is a folder.")
         record = self._record(planned)
-        same = record is not None and record.wish == planned.made_with and record.labels == planned.labels
+        same = record is not None and record.wish == planned.made_with and _beside(record) == _beside(planned)
         if record and same and len(existing) == len(planned.targets):
             if record.state == "done":
                 ours = record.outputs == existing
@@ -322,6 +326,11 @@ class _Planner:
 def _same_file(path: str, source: str) -> bool:
     """Whether two paths lead to one file. URLs and patterns of pictures lead to none."""
     return os.path.exists(path) and os.path.exists(source) and os.path.samefile(path, source)
+
+
+def _beside(film: Record | PlannedFilm) -> tuple[str | None, str | None]:
+    """Paths of a film's outputs besides the colour film."""
+    return film.labels, film.report
 
 
 def _check_writable(path: str) -> None:

@@ -89,6 +89,7 @@ def _film(planned: PlannedFilm, record: Record | None) -> dict[str, Any]:
         "state": _state(record),
         "output": planned.output,
         "labels": planned.labels,
+        "report": planned.report,
     }
     if record:
         frames = record.done - record.resumed
@@ -134,8 +135,9 @@ def _row(film: dict[str, Any]) -> Iterator[str]:
         yield f"<td>{escape(film.get('error') or 'not begun, or stopped')}"
         return
     damaged = film.get("damaged") or []
-    link = film["output"] if is_url(film["output"]) else Path(film["output"]).as_uri()
-    yield f'<td><a href="{escape(link, quote=True)}">{escape(os.path.basename(film["output"]))}</a>'
+    yield f"<td>{_link(film['output'])}"
+    if film["report"]:
+        yield f", {_link(film['report'], 'report')}"
     yield from (f"<br>{escape(word)}" for word in film.get("words") or ())
     if damaged:
         yield f" ({len(damaged)} damaged frames were concealed by the decoder)"
@@ -145,3 +147,9 @@ def _row(film: dict[str, Any]) -> Iterator[str]:
             own = [o for o in film.get("own_colours", ()) if (o["kind"], o["kept"]) == (kind, kept)]
             if own:
                 yield f" ({sum(o['frames'] for o in own)} frames were {words}, and these colours {what})"
+
+
+def _link(path: str, text: str = "") -> str:
+    """A link to an output, with its name as the text unless another is given."""
+    address = path if is_url(path) else Path(path).as_uri()
+    return f'<a href="{escape(address, quote=True)}">{escape(text or os.path.basename(path))}</a>'

@@ -88,6 +88,8 @@ class Record(_Model):
     """Settings that decide the output's bytes: `Wish.decisive`, with a digest in place of the path of the weights."""
     labels: FileName | None = None
     """Path of the label film."""
+    report: FileName | None = None
+    """Path of the report."""
     source_stat: Stat
     """Size and time of the source."""
     before: dict[FileName, Stat | None] = {}
@@ -135,6 +137,7 @@ class Record(_Model):
             state=state,
             wish=planned.made_with,
             labels=planned.labels,
+            report=planned.report,
             source_stat=planned.source_stat,
             before={path: file_stat(path) for path in planned.targets},
         )
@@ -187,11 +190,18 @@ class PlannedFilm:
     """The outputs exist and may already be this film. The task reads the source to check this."""
     work: Path | None = None
     """See `film.job.Settings.work`."""
+    report: str | None = None
+    """Path of the report."""
+
+    @property
+    def films(self) -> list[str]:
+        """Paths of the outputs that are films."""
+        return [self.output, *([self.labels] if self.labels else [])]
 
     @property
     def targets(self) -> list[str]:
         """Paths of all outputs."""
-        return [self.output, *([self.labels] if self.labels else [])]
+        return [*self.films, *([self.report] if self.report else [])]
 
 
 def key_of(output: str | os.PathLike[str]) -> str:

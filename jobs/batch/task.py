@@ -15,7 +15,7 @@ from ...pipeline.encode import Encoding, labels_encoding
 from ...pipeline.extras import Extra, Kind
 from ...pipeline.film import Film, open_film
 from ...pipeline.findings import sentences
-from ...pipeline.outputs import check_content, check_output
+from ...pipeline.outputs import check_content, check_output, check_place
 from ...pipeline.overlay import overlay_size
 from ...pipeline.owncolors import found_colors
 from ...pipeline.reader import thumb_size
@@ -78,6 +78,13 @@ def prepared(planned: PlannedFilm, film: Film, dry: bool = False) -> Prepared:
                 words += check_content(film, path, its_encoding, copy_streams)
                 continue
         words += check_output(film, path, its_encoding, planned.overwrite, copy_streams)
+    if planned.report:
+        extras.append(Extra(Kind.REPORT, location_of(planned.report)))
+        if not is_url(planned.report) and not dry:
+            Path(planned.report).parent.mkdir(parents=True, exist_ok=True)
+        if is_url(planned.report) or Path(planned.report).parent.is_dir():
+            there = dry and planned.check
+            check_place(film.path, location_of(planned.report), planned.overwrite or there, film_format=False)
     return film, encoding, extras, words
 
 
@@ -185,8 +192,9 @@ class _Task:
             return False
         try:
             fps = self._planned.wish.fps or "24"  # pictures state no rate
-            films = [open_film(p, fps=fps if is_pattern(p) else None) for p in self._planned.targets]
-            return all(film.frames == self._record.frames for film in films)
+            films = [open_film(p, fps=fps if is_pattern(p) else None) for p in self._planned.films]
+            same = all(film.frames == self._record.frames for film in films)
+            return same and all(file_stat(path) for path in self._planned.targets)
         except UserError:
             return False
 

@@ -13,7 +13,7 @@ from ...errors import UserError
 from ...models import is_weights
 from ...pipeline.chunk import CHUNK_SIZES
 from ...pipeline.defaults import CHUNK, CODEC, CRF, PRESET, SIZE, STEADY, VIVID
-from ...pipeline.extras import Extra, Kind
+from ...pipeline.extras import NOT_FILMS, Extra, Kind, check_report_name
 from ...pipeline.look import Look
 from ...pipeline.selection import EVERYTHING, parse_selection
 from ...pipeline.sequences.names import is_sequence
@@ -45,6 +45,16 @@ def _edits_schema(wanted: bool) -> None:
         from ...pipeline.edits.sheet import Sheet
 
         print(json.dumps(Sheet.model_json_schema(), indent=1))
+        raise typer.Exit
+
+
+def _report_schema(wanted: bool) -> None:
+    if wanted:
+        import json
+
+        from ...pipeline.report.records import Report
+
+        print(json.dumps(Report.model_json_schema(), indent=1))
         raise typer.Exit
 
 
@@ -90,6 +100,10 @@ def video(
     ] = False,
     summary: Annotated[
         str | None, typer.Option(metavar="PATH", help="Also write labels, colours and shares per shot: JSON.")
+    ] = None,
+    report: Annotated[
+        str | None,
+        typer.Option(metavar="PATH", help="Also write what was kept and changed, with digests: .html or .json."),
     ] = None,
     edits: Annotated[
         Path | None, typer.Option(metavar="PATH", help="Corrections of labels and colours: JSON; see --edits-schema.")
@@ -143,6 +157,12 @@ def video(
             "--edits-schema", callback=_edits_schema, is_eager=True, help="Print the JSON Schema of edits and exit."
         ),
     ] = False,
+    report_schema: Annotated[
+        bool,
+        typer.Option(
+            "--report-schema", callback=_report_schema, is_eager=True, help="Print the JSON Schema of reports and exit."
+        ),
+    ] = False,
     version: options.Version = False,
 ) -> None:
     """Colorize a black-and-white film.
@@ -152,7 +172,8 @@ def video(
     """
     film_at, target = places(source, output, still is not None, codec)
     is_still = still is not None or is_photo(film_at)
-    wanted = {Kind.LABELS: labels, Kind.MAPS: label_maps, Kind.COMPARE: compare, Kind.SUMMARY: summary}
+    wanted: dict[Kind, str | None] = {Kind.LABELS: labels, Kind.MAPS: label_maps, Kind.COMPARE: compare}
+    wanted |= {Kind.SUMMARY: summary, Kind.REPORT: report}
     extra_paths = {kind: location_of(path) for kind, path in wanted.items() if path}
     _check_paths(target, extra_paths, {"--range": span, "--shots": shots, "--still": still})
     selection = parse_selection(drop, only)
@@ -160,6 +181,8 @@ def video(
         raise UserError("--drop and --only choose what goes with the whole film; leave them out to try a part.")
     if label_maps and PurePath(label_maps).suffix.lower() != ".mkv":
         raise UserError(f"--label-maps {label_maps}: only Matroska keeps their legend; give a name that ends in .mkv.")
+    if report:
+        check_report_name(report)
     if full and not label_maps:
         raise UserError("--full applies to --label-maps; give both.")
     if weights and not is_weights(weights):
@@ -182,7 +205,7 @@ def video(
         if (
             isinstance(film_at, str) or film_at.is_file() or is_sequence(film_at)
         ):  # before the film is read from end to end
-            is_film = kind != Kind.SUMMARY and not is_still
+            is_film = kind not in NOT_FILMS and not is_still
             check_place(film_at, path, overwrite or has_work, film_format=is_film)
     sheet = gather(edits, palette, reference or [])
     look = Look(
@@ -220,7 +243,13 @@ def video(
     ways.whole(film, target, encoding, settings, extras, **how)
 
 
-OPTIONS = {Kind.LABELS: "--labels", Kind.MAPS: "--label-maps", Kind.COMPARE: "--compare", Kind.SUMMARY: "--summary"}
+OPTIONS = {
+    Kind.LABELS: "--labels",
+    Kind.MAPS: "--label-maps",
+    Kind.COMPARE: "--compare",
+    Kind.SUMMARY: "--summary",
+    Kind.REPORT: "--report",
+}
 """Options that write the extras."""
 
 

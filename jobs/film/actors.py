@@ -201,6 +201,7 @@ class Writer(_Timed):
         Raises WorkError if this node sees another work folder than the driver.
         """
         from ...pipeline.parts import no_edits, standing
+        from ...pipeline.report.lumacheck import LumaCheck
         from ...pipeline.stages import Composing
         from ...pipeline.writer import PartWriter
 
@@ -209,8 +210,10 @@ class Writer(_Timed):
         if not belongs(work, job.identity) or len(standing(work, known)) < len(known):
             raise WorkError(f"{work} is not the same folder on every node of the cluster; {SHARED}")
         digest_of = job.edits.digest if job.edits else no_edits
-        self._parts = PartWriter(work, job.film, job.encoding, job.extras, known, digest_of)
-        self._stage = Composing(job.film, job.encoding, job.extras, summary=job.summary, edits=job.edits)
+        check = LumaCheck(job.film, job.encoding) if job.report else None
+        self._parts = PartWriter(work, job.film, job.encoding, job.extras, known, digest_of, check)
+        wanted = {"summary": job.summary, "report": job.report}
+        self._stage = Composing(job.film, job.encoding, job.extras, **wanted, edits=job.edits)
 
     def write(
         self,

@@ -30,14 +30,15 @@ from ...pipeline.findings import Finding, findings, sentences
 from ...pipeline.keeping import kept_spans
 from ...pipeline.mux import assemble
 from ...pipeline.owncolors import OwnColor, ShotColor
-from ...pipeline.parts import Part, colors_of_parts, notes, standing
+from ...pipeline.parts import colors_of_parts, notes, standing
 from ...pipeline.storage import Location
 from ...pipeline.summary import LEGEND, summarize
 from ..cluster import connected, cores
 from ..devices import choose_workers
 from .events import EventLog, logging_the_end
 from .job import FilmResult, Job, Progress, Settings
-from .recovery import ask_precision, finish_parts
+from .recovery import Outcome, ask_precision, finish_parts
+from .reporting import report_on
 from .sizing import Sizes, writers
 from .workdir import belongs, claimed, deliver, drop_touched, keep_or_clear, seal, sealed, work_folder
 
@@ -97,7 +98,8 @@ def colorize_film(
                     film=film,
                     encoding=encoding,
                     extras={extra.kind: extra.encoding for extra in extras if extra.encoding},
-                    summary=any(extra.kind == Kind.SUMMARY for extra in extras),
+                    summary=Kind.SUMMARY in targets,
+                    report=Kind.REPORT in targets,
                     edits=edits,
                     kept=kept,
                     settings=settings,
@@ -116,7 +118,7 @@ def colorize_film(
                 events("resumed" if done else "started", frame=done, **about, **where)
                 outcome = finish_parts(job, parts, events, progress)
                 joining = time.monotonic()
-                facts = _assemble(job, outcome.parts, targets)
+                facts = _assemble(job, outcome, targets, resumed=done, started=started)
                 found = _found(film, facts)  # parts of an earlier run may hold damage
                 deliver(work, targets)
                 result = FilmResult(
@@ -168,9 +170,17 @@ def _finished(
     return facts | {name: tuple(facts[name]) for name in ("damaged", "lost")} | {"own": _own(facts["own"])}
 
 
-def _assemble(job: Job, parts: list[Part], targets: dict[Kind, Location]) -> dict:
-    """Make the finished films in the work folder, and record them there. Returns facts for the `FilmResult`."""
-    own = colors_of_parts(parts)
+def _assemble(job: Job, outcome: Outcome, targets: dict[Kind, Location], *, resumed: int, started: float) -> dict:
+    """Make the finished films in the work folder, and record them there. Returns facts for the `FilmResult`.
+
+    Args:
+        job: the film, and how it was made.
+        outcome: its parts, and how the run went.
+        targets: kind of result → its place.
+        resumed: number of frames that earlier runs had made.
+        started: start of this run, on the monotonic clock.
+    """
+    parts, own = outcome.parts, colors_of_parts(outcome.parts)
     results = {Kind.FILM: assemble(job.film, job.work, parts, targets[Kind.FILM], job.encoding)}
     for kind, encoding in job.extras.items():
         legend = LEGEND if kind == Kind.MAPS else None
@@ -187,7 +197,12 @@ def _assemble(job: Job, parts: list[Part], targets: dict[Kind, Location]) -> dic
         "damaged": tuple(n for p in parts for n in p.damaged),
         "lost": tuple(n for p in parts for n in p.lost),
     }
-    seal(job.work, results, facts | {"own": [astuple(shot) for shot in own]})
+    digests = {kind: file_sha256(path) for kind, path in results.items()}
+    if job.report:
+        run = {"found": _found(job.film, facts), "resumed": resumed, "started": started}
+        results[Kind.REPORT] = report_on(job, outcome, results, digests, targets, **run)
+        digests[Kind.REPORT] = file_sha256(results[Kind.REPORT])
+    seal(job.work, results, digests, facts | {"own": [astuple(shot) for shot in own]})
     return facts | {"own": own}
 
 

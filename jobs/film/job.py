@@ -49,6 +49,8 @@ class Job:
     """Encodings of the further films, by kind."""
     summary: bool
     """Whether labels and colours are counted for the summary."""
+    report: bool
+    """Whether the facts for the report are noted."""
     edits: ResolvedEdits | None
     kept: Spans
     """The shots that keep the source's own chroma."""

@@ -223,15 +223,16 @@ def belongs(work: Path, identity: dict) -> bool:
     return bool(own) and own == own | _plain(identity)
 
 
-def seal(work: Path, results: Mapping[Kind, Path], facts: dict) -> None:
+def seal(work: Path, results: Mapping[Kind, Path], digests: Mapping[Kind, str], facts: dict) -> None:
     """Record in job.json that the films are finished.
 
     Args:
         work: the work folder.
         results: kind of result ("film", "labels", …) → finished file in the work folder.
+        digests: kind of result → SHA-256 of that file.
         facts: further facts about the film, for `sealed` to return.
     """
-    done = {kind: [path.name, file_sha256(path)] for kind, path in results.items()}
+    done = {kind: [path.name, digests[kind]] for kind, path in results.items()}
     _write_job(work, _job(work) | {"done": done, "facts": facts})
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -281,21 +282,23 @@ def test_help_and_mistakes_import_nothing_heavy():
 
 def _start(source: Path, output: Path) -> subprocess.Popen:
     """The command in a process of its own, with a Ray of its own."""
-    return start_module("semcolor.jobs.commands.video", source, "-o", output, *FAST, "--codec", "ffv1")
+    beside = ["--codec", "ffv1", "--report", str(output.with_suffix(".json"))]
+    return start_module("semcolor.jobs.commands.video", source, "-o", output, *FAST, *beside)
 
 
 @pytest.fixture(scope="module")
 def whole(long_film, ray_running, tmp_path_factory) -> Path:
-    """The long film, coloured without interruption."""
-    output = tmp_path_factory.mktemp("whole") / "whole.mkv"
-    assert run([str(long_film), "-o", str(output), *FAST, "--codec", "ffv1"]) == 0
+    """The long film, coloured without interruption, with its report."""
+    output = tmp_path_factory.mktemp("whole") / "film.mkv"
+    beside = ["--codec", "ffv1", "--report", str(output.with_suffix(".json"))]
+    assert run([str(long_film), "-o", str(output), *FAST, *beside]) == 0
     return output
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("signum", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)])
 def test_interrupted_it_leaves_no_half_film_and_goes_on(signum, code, long_film, tmp_path, whole, capsys):
-    output = tmp_path / "broken.mkv"
+    output = tmp_path / "film.mkv"
     process = _start(long_film, output)
     family = psutil.Process(process.pid)
     work = work_folder(output)
@@ -314,9 +317,14 @@ def test_interrupted_it_leaves_no_half_film_and_goes_on(signum, code, long_film,
 
     # With other chunks and workers, which change no byte.
     again = ["--size", "64", "--codec", "ffv1", "--chunk", "48", "--workers", "2"]
+    again += ["--report", str(output.with_suffix(".json"))]
     assert run([str(long_film), "-o", str(output), *again]) == 0
     assert "of them by an earlier run" in capsys.readouterr().out
     assert packets(output, "video") == packets(whole, "video")
+    reports = [json.loads(path.with_suffix(".json").read_text()) for path in (output, whole)]
+    times = [report.pop("timings") for report in reports]
+    assert reports[0] == reports[1] and reports[0]["luma"]["identical"] == 640
+    assert times[0]["resumed"] > 0 == times[1]["resumed"] and times[1]["frames"] == 640
 
 
 @pytest.mark.ray

@@ -106,6 +106,7 @@ ARGUMENTS = {
     "bad preset": (["a.mkv", "-o", "out", "--preset", "warp"], "--preset"),
     "no output": (["a.mkv"], "--output"),
     "no cluster": (["a.mkv", "-o", "new/out", "--address", "127.0.0.1:1"], "no Ray cluster answers"),
+    "report of another form": (["a.mkv", "-o", "out", "--report", "{stem}.txt"], "use .html or .json"),
     "no batch": (["status", "there"], "holds no batch"),
 }
 
@@ -223,7 +224,7 @@ def films(tmp_path_factory) -> Path:
 
 def test_poisoned_films_do_not_stop_the_others_and_the_same_command_goes_on(films, tmp_path, ray_running, capsys):
     out = tmp_path / "out"
-    command = [films, "-o", out, *FAST]
+    command = [films, "-o", out, *FAST, "--report", "{stem}.html"]
     assert _run(*command, "--dry-run") == 1  # as the run will end
     said = capsys.readouterr()
     assert "2 films to do" in said.out and "2 would fail" in said.out and "about " in said.out
@@ -236,7 +237,8 @@ def test_poisoned_films_do_not_stop_the_others_and_the_same_command_goes_on(film
     failures = [line for line in said.err.splitlines() if line.startswith("failed: ")]
     assert len(failures) == 2 and any("text.mp4 is not a video" in line for line in failures)
     assert "again: " not in said.err  # a bad film is bad at the second try as well
-    assert {p.name for p in out.iterdir()} == {"one.color.mkv", "two.color.mkv", FOLDER}
+    assert {p.name for p in out.iterdir()} == {"one.color.mkv", "one.html", "two.color.mkv", "two.html", FOLDER}
+    assert "one.color.mkv" in (out / "one.html").read_text(encoding="utf-8")
 
     alone = tmp_path / "alone.mkv"
     assert video.run([str(films / "one.mkv"), "-o", str(alone), *FAST, "--quiet", "--workers", "2"]) == 0
@@ -256,7 +258,7 @@ def test_poisoned_films_do_not_stop_the_others_and_the_same_command_goes_on(film
     # its film was in place but not in the books.
     os.utime(films / "two.mkv")
     one = _record(out / "one.color.mkv")
-    assert one.before == {one.output: None}
+    assert one.before == {one.output: None, one.report: None}
     Records(out / FOLDER).write(key_of(one.output), one.model_copy(update={"state": "running", "outputs": {}}))
     work_folder(Path(one.output)).mkdir()
     stamps = {path: path.stat().st_mtime_ns for path in out.glob("[a-z]*.mkv")}
@@ -264,7 +266,8 @@ def test_poisoned_films_do_not_stop_the_others_and_the_same_command_goes_on(film
     assert capsys.readouterr().out.startswith("2 of 4 films done, 2 failed, ")
     assert {path: path.stat().st_mtime_ns for path in out.glob("[a-z]*.mkv")} == stamps
     assert _record(Path(one.output)).state == "done" and not work_folder(Path(one.output)).exists()
-    assert _run(films / "one.mkv", films / "two.mkv", "-o", out, *FAST, "--quiet") == 0
+    again = ["-o", out, *FAST, "--report", "{stem}.html", "--quiet"]
+    assert _run(films / "one.mkv", films / "two.mkv", *again) == 0
     assert capsys.readouterr() == ("", "")
 
     # Other settings make another film, an output that is gone is to be made again.

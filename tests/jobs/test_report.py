@@ -12,7 +12,8 @@ from support.files import touch
 
 def test_films_that_are_not_done_come_first_and_totals_are_over_all(tmp_path):
     names = ("done", "b<ad", "waits")
-    jobs = make_batch_plan(tmp_path, *(touch(tmp_path / f"{name}.mkv") for name in names)).to_do
+    films = [touch(tmp_path / f"{name}.mkv") for name in names]
+    jobs = make_batch_plan(tmp_path, *films, report="{stem}&.html").to_do
     (tmp_path / "state" / "films").mkdir(parents=True)
     records = Records(tmp_path / "state")
     batch = records.begin(jobs, 3, 2)
@@ -43,7 +44,7 @@ def test_films_that_are_not_done_come_first_and_totals_are_over_all(tmp_path):
     assert details["done"]["frames_per_second"] == 8.0 and details["done"]["error"] is None
     assert details["done"]["damaged"] == [7, 8] and details["done"]["output"].endswith("out/done.color.mkv")
     assert details["failed"]["error"] == "frame 3 <b> & more" and len(details["failed"]["tries"]) == 1
-    assert set(details["waiting"]) == {"source", "state", "output", "labels"}
+    assert set(details["waiting"]) == {"source", "state", "output", "labels", "report"}
 
     page = (records.folder / "summary.html").read_text()
     assert "3 films: 1 done, 1 failed, 1 waiting" in page and page.count("\n<tr class=") == 3
@@ -51,4 +52,5 @@ def test_films_that_are_not_done_come_first_and_totals_are_over_all(tmp_path):
     assert "(2 damaged frames were concealed by the decoder)" in page and "not begun, or stopped" in page
     assert "<br>a.mkv &lt;c&gt; is cut off." in page and details["done"]["findings"] == done.findings
     assert f'<a href="file://{details["done"]["output"]}">done.color.mkv</a>' in page
+    assert f'<a href="file://{tmp_path}/out/done%26.html">report</a>' in page
     assert page.index("<td>failed") < page.index("<td>done") and page.index("<td>waiting") < page.index("<td>done")

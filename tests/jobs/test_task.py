@@ -48,6 +48,8 @@ def colorize(monkeypatch) -> Callable[[Exception | None], None]:
     def end_with(error: Exception | None) -> None:
         def colorize_film(film, output, encoding, settings, extras, *, progress):
             progress(0, 0)
+            for extra in extras:
+                extra.target.write_text(extra.kind)
             if error:
                 raise error
             output.write_bytes(Path(film.path).read_bytes())
@@ -67,6 +69,20 @@ def test_a_film_that_is_done_is_recorded(tmp_path, records, source, colorize):
     assert (record.workers, record.device, record.damaged, record.seconds) == (3, "cpu", [5], 4.0)
     assert record.outputs == {job.output: (Path(job.output).stat().st_size, Path(job.output).stat().st_mtime_ns)}
     assert record.before == {job.output: None} and record.batch and record.fingerprint
+
+
+def test_a_report_is_an_output_that_is_no_film(tmp_path, records, source, colorize):
+    (job,) = make_batch_plan(tmp_path, source, size=64, codec="ffv1", report="reports/{stem}.html").to_do
+    records.begin([job], 1, 0)
+    colorize(None)
+    assert run_task(job, records.folder, "cpu", 1) is None
+    assert job.report == str(tmp_path / "out/reports/task.html") and Path(job.report).read_text() == "report"
+    assert set(_record(records, job).outputs) == {job.output, job.report}
+    colorize(AssertionError("it is made again"))
+    assert run_task(replace(job, check=True), records.folder, "cpu", 1) is None
+    Path(job.report).unlink()
+    again = run_task(replace(job, check=True, overwrite=True), records.folder, "cpu", 1)
+    assert again == Failure("AssertionError: it is made again", final=False)
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from semcolor.jobs.film.events import EventLog
 from semcolor.jobs.film.job import Job
 from semcolor.jobs.film.workdir import belongs, claimed, deliver, keep_or_clear, seal, sealed, work_folder, writer_turn
 from semcolor.pipeline.encode import choose_encoding, chroma_size
+from semcolor.pipeline.files import file_sha256
 from semcolor.pipeline.film import open_film
 from semcolor.pipeline.parts import committed
 from semcolor.pipeline.reader import read_chunks
@@ -100,7 +101,8 @@ def test_a_run_killed_while_it_puts_films_in_place_is_finished_by_the_next(folde
     targets = {"film": tmp_path / "out.mkv", "labels": tmp_path / "labels.mp4"}
     assert not sealed(folder, targets)
     facts = {"shots": 2, "damaged": [7]}
-    seal(folder, {"film": folder / "film.mkv", "labels": folder / "labels.mp4"}, facts)
+    made = {"film": folder / "film.mkv", "labels": folder / "labels.mp4"}
+    seal(folder, made, {kind: file_sha256(path) for kind, path in made.items()}, facts)
     for kind in placed:
         (folder / f"{kind}{targets[kind].suffix}").rename(targets[kind])
     assert sealed(folder, targets) == facts
@@ -155,7 +157,9 @@ def attempt(tmp_path, monkeypatch) -> Callable[..., Attempts]:
             encoding=nothing,
             extras={},
             summary=False,
+            report=False,
             edits=None,
+            kept=(),
             settings=nothing,
             sizes=nothing,
             device="cpu",
