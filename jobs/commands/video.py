@@ -77,6 +77,7 @@ def video(
     only: options.Only = None,
     size: options.Size = SIZE,
     codec: options.Codec = CODEC,
+    pix_fmt: options.PixFmt = None,
     crf: options.Crf = CRF,
     preset: options.Preset = PRESET,
     labels: Annotated[
@@ -199,7 +200,7 @@ def video(
     )
     if still is not None:
         return ways.still(film, target, still, look, device, overwrite=overwrite, quiet=quiet)
-    film, encoding = prepared(film, target, codec, crf, preset, keep_colour=keep_colour)
+    film, encoding = prepared(film, target, codec, crf, preset, pix_fmt=pix_fmt or "", keep_colour=keep_colour)
     if span is not None or shots is not None:
         from ...pipeline.shots import spans
 

@@ -129,6 +129,7 @@ def colorize_film(
                     queues=outcome.queues,
                     findings=found,
                     restarts=outcome.restarts,
+                    negative=outcome.negative,
                     **facts,
                 )
                 events(

@@ -156,6 +156,7 @@ def attempt(tmp_path, monkeypatch) -> Callable[..., Attempts]:
             extras={},
             summary=False,
             edits=None,
+            kept=(),
             settings=nothing,
             sizes=nothing,
             device="cpu",
