@@ -24,6 +24,7 @@ lint: .venv/ready
 # Every figure that the docs quote: about a quarter of an hour. The JSON files are in build/bench.
 .PHONY: bench
 bench: .venv/ready
+	$(RUN) tests/benchmarks/fidelity.py --json build/bench/fidelity.json --write docs/fidelity.md
 	for name in cuts steadiness outlines regions warp color throughput; do \
 		$(RUN) tests/benchmarks/$$name.py --json build/bench/$$name.json || exit 1; \
 	done

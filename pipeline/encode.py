@@ -9,28 +9,24 @@ from __future__ import annotations
 
 import contextlib
 import io
+import re
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cache
-from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import av
 import av.filter
 import cv2
-import numpy as np
-from av.video.reformatter import ColorRange, Colorspace
+from av.video.reformatter import ColorRange
 
-from ..errors import OutputError, WorkError
-from .chunk import Chunk
+from ..errors import OutputError
 from .containers import WITHOUT_PTS
 from .defaults import CODEC, CRF, PRESET, KeepColour
 from .film import BOTTOM_FIRST, Film
 
 THREADS = 4
 """Threads of an encoder."""
-
-"""Preset of x264 and x265 if no other is asked for, and always that of the label overlay."""
 
 AVX_512F = 13
 """OpenCV's CV_CPU_AVX_512F, which has no name in Python."""
@@ -43,9 +39,6 @@ all machines with SSSE3 or better, at the same speed."""
 INTERLACED_DCT, INTERLACED_ME, GLOBAL_HEADER = 1 << 18, 1 << 29, 1 << 22
 """FFmpeg's AV_CODEC_FLAG_INTERLACED_DCT, …_INTERLACED_ME and …_GLOBAL_HEADER."""
 
-PART_OPTIONS = {"fflags": "+bitexact", "avoid_negative_ts": "disabled"}
-"""Options of a part's muxer: the same bytes every time, and time stamps that are not moved."""
-
 OWN_OPTIONS = {
     "libx265": {"x265-params": "log-level=error:frame-threads=2:pools=4"},
     # The profile of archives: every frame is an intra frame, with checksums.
@@ -53,8 +46,8 @@ OWN_OPTIONS = {
 }
 """Codec → the options that it always gets."""
 
-DNXHR = {8: {"profile": "dnxhr_hq"}, 10: {"profile": "dnxhr_hqx"}, 12: {"profile": "dnxhr_hqx"}}
-"""Bits of a sample → options of dnxhd. These profiles take any size of picture; DNxHD itself takes a few sizes."""
+DNXHR = {"yuv422p": "dnxhr_hq", "yuv422p10le": "dnxhr_hqx", "yuv444p10le": "dnxhr_444"}
+"""Pixel format → profile of dnxhd. These profiles take any size of picture; DNxHD itself takes a few sizes."""
 
 X265_WIDTH = 64
 """Least width of a picture for x265, in pixels. With less, it writes beyond its memory (x265 in PyAV 18.1)."""
@@ -175,6 +168,7 @@ def choose_encoding(
     preset: str = PRESET,
     container: str = "",
     *,
+    pix_fmt: str = "",
     keep_colour: KeepColour = "never",
 ) -> Encoding:
     """The encoding of the colour film.
@@ -186,27 +180,18 @@ def choose_encoding(
         preset: preset, for x264 and x265.
         container: FFmpeg's name of the output's container. AVI and ASF keep no presentation time stamps, so there the
             frames are coded in display order (without B-frames).
+        pix_fmt: FFmpeg's name of the pixel format, for instance ``yuv422p10le``. "": the first that the codec has of
+            4:2:0, 4:2:2 and 4:4:4 with at least the film's bits.
         keep_colour: see `Look.keep_colour`. If shots may keep their own chroma, the output has the source's chroma
             subsampling where the codec can have it.
 
     Raises:
         OutputError: if the codec cannot keep the film's luma unchanged, or does not open with these options.
     """
-    encoder = check_codec(codec)
     if codec == "libx265" and film.width < X265_WIDTH:
         raise OutputError(f"--codec libx265 needs pictures at least {X265_WIDTH} pixels wide; use libx264 or ffv1.")
-    known = {f.name for f in encoder.video_formats or ()}
-    sampling = ("444",) if film.width % 2 or film.height % 2 else ("420", "422", "444")
-    if keep_colour != "never":
-        sampling = tuple(sorted(sampling, key=lambda s: s != subsampling(film.luma_fmt)))  # stable
-    formats = [(d, f"yuv{s}p" if d == 8 else f"yuv{s}p{d}le") for d in DEPTHS if d >= film.bits for s in sampling]
-    depth, pix_fmt = next((entry for entry in formats if entry[1] in known), (0, ""))
-    if not pix_fmt:
-        able = "libx264, libx265 or ffv1" if film.bits in (8, 10) else "ffv1"
-        raise OutputError(
-            f"--codec {codec} cannot keep {film.bits}-bit luma of {film.width}x{film.height} pixels; use {able}."
-        )
-    options = dict(DNXHR.get(depth, {}) if codec == "dnxhd" else OWN_OPTIONS.get(codec, {}))
+    pix_fmt = _pixel_format(film, codec, pix_fmt, keep_colour)
+    options = {"profile": DNXHR[pix_fmt]} if codec == "dnxhd" else dict(OWN_OPTIONS.get(codec, {}))
     names = {option.name for option in av.CodecContext.create(codec, "w").supported_options.private}
     if "crf" in names:
         options["crf"] = f"{crf:g}"
@@ -228,16 +213,50 @@ def choose_encoding(
         trc=film.trc,
         colorspace=film.colorspace,
         full_range=film.full_range,
-        shift=depth - film.bits,
+        shift=av.VideoFormat(pix_fmt).components[0].bits - film.bits,
     )
     try:
-        _open(encoding, av.CodecContext.create(codec, "w"))
+        open_encoder(encoding, av.CodecContext.create(codec, "w"))
     except (av.error.FFmpegError, ValueError) as error:
         raise OutputError(
             f"--codec {codec} does not open for {film.width}x{film.height} {pix_fmt} with crf {crf:g} and preset "
             f"{preset} ({getattr(error, 'strerror', None) or error}); try another preset, or libx264, libx265 or ffv1."
         ) from error
     return encoding
+
+
+def _pixel_format(film: Film, codec: str, wanted: str, keep_colour: KeepColour) -> str:
+    """The pixel format of the colour film; see `choose_encoding` for the arguments. Raises OutputError."""
+    known = {f.name for f in check_codec(codec).video_formats or ()}
+    samplings = ("444",) if film.width % 2 or film.height % 2 else ("420", "422", "444")
+    if keep_colour != "never":
+        samplings = sorted(samplings, key=lambda s: s != subsampling(film.luma_fmt))  # stable
+    able = [f for depth in DEPTHS if depth >= film.bits for s in samplings if (f := planar(s, depth)) in known]
+    if not able:
+        others = "libx264, libx265 or ffv1" if film.bits in (8, 10) else "ffv1"
+        raise OutputError(
+            f"--codec {codec} cannot keep {film.bits}-bit luma of {film.width}x{film.height} pixels; use {others}."
+        )
+    if not wanted:
+        return able[0]
+    found = PLANAR.fullmatch(wanted)
+    if not found:
+        raise OutputError(f"--pix-fmt {wanted} is not a planar format of Y'CbCr; use {' or '.join(able)}.")
+    name = planar(found[1], int(found[2] or 8))
+    if name not in able:
+        lacks = int(found[2] or 8) < film.bits
+        reason = f"would lose some of the {film.bits} bits of the film's luma" if lacks else f"is not one of {codec}'s"
+        raise OutputError(f"--pix-fmt {wanted} {reason}; use {' or '.join(able)}.")
+    return name
+
+
+def planar(sampling: str, depth: int) -> str:
+    """FFmpeg's name of the planar format with a subsampling, for instance 420, and a depth in bits."""
+    return f"yuv{sampling}p" if depth == 8 else f"yuv{sampling}p{depth}le"
+
+
+PLANAR = re.compile(r"yuv(420|422|444)p(9|10|12|14|16)?(?:le)?")
+"""Names of pixel formats that a user may ask for."""
 
 
 def labels_encoding(film: Film, width: int, height: int) -> Encoding:
@@ -257,7 +276,7 @@ def maps_encoding(film: Film, width: int, height: int) -> Encoding:
     return Encoding("ffv1", "gray", width, height, options, film.time_base, film.rate or Fraction(25), full_range=True)
 
 
-def _open(encoding: Encoding, context: Any) -> None:
+def open_encoder(encoding: Encoding, context: Any) -> None:
     """Set up a codec context for an encoding, and open it."""
     context.width, context.height, context.pix_fmt = encoding.width, encoding.height, encoding.pix_fmt
     context.time_base, context.framerate = encoding.time_base, encoding.rate
@@ -276,121 +295,3 @@ def _open(encoding: Encoding, context: Any) -> None:
     if encoding.codec == "libx264" and x264:
         context.options |= {"x264-params": ":".join(x264)}
     context.open()
-
-
-class PartEncoder:
-    """Encodes the frames of one part into a NUT or MOV file. End with `close` or `abort`.
-
-    NUT has no negative time stamps, so in the file they are counted from the film's first time stamp.
-    """
-
-    def __init__(self, target: Path | IO[bytes], encoding: Encoding, origin: int) -> None:
-        """
-        Args:
-            target: path of the file, or an open file.
-            encoding: encoding of the frames.
-            origin: the film's first time stamp, in units of `Film.time_base`.
-        """
-        self.encoding = encoding
-        self.origin = origin
-        self.target = target
-        file = str(target) if isinstance(target, Path) else target
-        options = dict(PART_OPTIONS)
-        if encoding.part_format == "mov":  # the delay of a late first frame is stored in the movie's own time scale
-            options["movie_timescale"] = str(encoding.time_base.denominator)
-        self._container = av.open(file, "w", format=encoding.part_format, container_options=options)
-        try:
-            self._stream: Any = self._container.add_stream(encoding.codec, rate=encoding.rate)
-            self._stream.time_base = encoding.time_base
-            _open(encoding, self._stream.codec_context)
-        except BaseException:
-            self.abort()
-            raise
-        self._fields = _FieldMarker(encoding) if encoding.field_order > 1 else None
-
-    def write(self, chunk: Chunk, luma: np.ndarray, chroma: np.ndarray | None = None) -> None:
-        """Encode a chunk of N frames.
-
-        Args:
-            chunk: the frames' time stamps and fields.
-            luma: (N, H, W) uint8, or uint16 above 8 bits, with `Encoding.shift` bits fewer than the coded film has.
-            chroma: (N, 2, ch, cw) of luma's type: Cb and Cr; None for the pixel format `gray`.
-
-        Raises:
-            WorkError: if an array has another type or shape.
-        """
-        e = self.encoding
-        ch, cw = chroma_size(e.width, e.height, e.pix_fmt)
-        given = np.uint8 if e.bits - e.shift == 8 else np.uint16
-        dtype = np.uint8 if e.bits == 8 else np.uint16
-        _expect("luma", luma, (len(chunk), e.height, e.width), given)
-        if e.pix_fmt != "gray":
-            _expect("chroma", chroma, (len(chunk), 2, ch, cw), given)
-        for n, pts in enumerate(chunk.pts):
-            frame = av.VideoFrame(e.width, e.height, e.pix_fmt)
-            for plane, samples in zip(frame.planes, (luma[n], *(() if chroma is None else chroma[n])), strict=True):
-                rows = np.frombuffer(plane, dtype).reshape(-1, plane.line_size // np.dtype(dtype).itemsize)
-                rows[: samples.shape[0], : samples.shape[1]] = samples
-                if e.shift:
-                    rows <<= e.shift
-            self._encode(frame, pts, chunk.interlaced[n])
-
-    def write_rgb(self, chunk: Chunk, pictures: np.ndarray) -> None:
-        """Encode a chunk of N pictures, (N, h, w, 3) uint8 R'G'B'. Raises WorkError for another type or shape."""
-        e = self.encoding
-        _expect("pictures", pictures, (len(chunk), e.height, e.width, 3), np.uint8)
-        for picture, pts in zip(pictures, chunk.pts, strict=True):
-            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), "rgb24")
-            frame = frame.reformat(format=e.pix_fmt, dst_colorspace=Colorspace.ITU601, dst_color_range=ColorRange.MPEG)
-            self._encode(frame, pts, False)
-
-    def _encode(self, frame: Any, pts: int, interlaced: bool) -> None:
-        frame.pts, frame.time_base = pts - self.origin, self.encoding.time_base
-        frame.pict_type = 0  # the encoder chooses
-        for name, value in self.encoding.tags.items():
-            setattr(frame, name, value)
-        if interlaced and self._fields:
-            frame = self._fields.mark(frame)
-        for packet in self._stream.encode(frame):
-            self._container.mux(packet)
-
-    def close(self) -> None:
-        """Flush the encoder and finish the file."""
-        for packet in self._stream.encode(None):
-            self._container.mux(packet)
-        self._container.close()
-
-    def abort(self) -> None:
-        """Let go of the encoder and remove the file."""
-        with contextlib.suppress(av.error.FFmpegError, ValueError):
-            self._container.close()
-        if isinstance(self.target, Path):
-            self.target.unlink(missing_ok=True)
-
-
-def _expect(name: str, array: np.ndarray | None, shape: tuple[int, ...], dtype: type) -> None:
-    """Raise WorkError if an array has another type or shape."""
-    if array is None or array.shape != shape or array.dtype != dtype:
-        got = "nothing" if array is None else f"{array.dtype} {array.shape}"
-        raise WorkError(f"{name}: expected {np.dtype(dtype)} {shape}, got {got}")
-
-
-class _FieldMarker:
-    """Marks frames as interlaced. PyAV cannot set this flag, but FFmpeg's filter setfield can."""
-
-    def __init__(self, encoding: Encoding) -> None:
-        mode = "bff" if encoding.field_order in BOTTOM_FIRST else "tff"
-        graph = av.filter.Graph()
-        source = graph.add_buffer(
-            width=encoding.width, height=encoding.height, format=encoding.pix_fmt, time_base=encoding.time_base
-        )
-        marker, sink = graph.add("setfield", mode), graph.add("buffersink")
-        source.link_to(marker)
-        marker.link_to(sink)
-        graph.configure()
-        self._graph = graph
-
-    def mark(self, frame: Any) -> Any:
-        """The frame with its flag set."""
-        self._graph.push(frame)
-        return self._graph.pull()

@@ -44,6 +44,9 @@ MOST_ASPECT = 16
 TOO_LARGE = f"frames of at most {MOST_PIXELS} pixels (8192x8192) can be colorized."
 """End of the sentence that refuses larger frames."""
 
+DV_HEIGHTS = (480, 576)
+"""Heights of DV of standard definition, which shows the bottom field first (IEC 61834-2). Its files do not say so."""
+
 BOTTOM_FIRST = (3, 4)
 """Values of FFmpeg's AVFieldOrder that show the bottom field first: BB and TB. TT (2) and BT (5) show the top first."""
 
@@ -309,6 +312,8 @@ def _look(path: str, container: Any, fps: Fraction | None, track: int | None) ->
     tag = int(frame.color_range)
     full = tag == ColorRange.JPEG if tag and luma_fmt == frame.format.name else range_of_format
     order = int(stream.codec_context.field_order)
+    if not order and stream.codec_context.name == "dvvideo" and frame.height in DV_HEIGHTS:
+        order = BOTTOM_FIRST[0]
 
     table = frame_table(path, stream, found, fps)
     pts, wrong = table.pts, table.findings

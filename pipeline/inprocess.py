@@ -10,6 +10,7 @@ films, this changes a and b by less than 0.01 on average and by 0.1 at most.
 
 from __future__ import annotations
 
+import logging
 import os
 import tempfile
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -34,6 +35,7 @@ from .frames import Colors, Frames
 from .keeping import kept_spans
 from .look import Look
 from .mux import assemble
+from .negative import looks_negative, samples, warning
 from .outputs import check_output, check_place, prepared
 from .overlay import likeliest
 from .owncolors import OwnCount, ShotColor, Spans, add_own, shots_of
@@ -44,6 +46,8 @@ from .shots import shot_around
 from .stages import Composing, Painting, Pairing, Steadying, chroma_of_frames, finished, survey
 from .timecode import Moment
 from .writer import PartWriter
+
+_log = logging.getLogger(__name__)
 
 WARM = 96
 """Greatest number of frames of its shot that are painted before a range: four times the steadier's memory."""
@@ -192,6 +196,8 @@ def _colored(film: Film, look: Look, spans: Sequence[tuple[int, int]], device: s
     from ..models.painter import Painter
 
     painter = Painter(pick_device(device), weights=look.weights, vivid=look.vivid)
+    if list(spans) == [(0, film.frames)] and looks_negative(samples(film), painter.paint):
+        _log.warning(warning(film))
     with tempfile.TemporaryDirectory(prefix="semcolor-") as folder:
         for number, (first, stop) in enumerate(spans):
             shot = shot_around(film, first, look.size)[0] if first else 0

@@ -225,6 +225,8 @@ def _add_picture(out: Any, template: Any, source: Any, film: Film, encoding: Enc
         setattr(stream.codec_context, name, value)
     if encoding.part_format == "mov":  # the tag of ProRes names its profile
         stream.codec_context.codec_tag = template.codec_context.codec_tag
+    elif template.codec_context.name == "hevc" and out.format.name in ("mp4", "mov"):
+        stream.codec_context.codec_tag = "hvc1"  # Apple's players know no other; parameter sets are in the header only
     stream.codec_context.field_order = encoding.field_order
     stream.codec_context.sample_aspect_ratio = encoding.sample_aspect
     stream.codec_context.framerate = encoding.rate

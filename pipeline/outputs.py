@@ -26,6 +26,7 @@ def prepared(
     crf: float = CRF,
     preset: str = PRESET,
     *,
+    pix_fmt: str = "",
     keep_colour: KeepColour = "never",
 ) -> tuple[Film, Encoding]:
     """How a film is read and encoded for an output.
@@ -39,6 +40,7 @@ def prepared(
         codec: FFmpeg's name of the encoder, for a film.
         crf: constant rate factor, for codecs that have this option.
         preset: preset, for x264 and x265.
+        pix_fmt: FFmpeg's name of the pixel format, for a film; see `choose_encoding`.
         keep_colour: see `Look.keep_colour`.
 
     Returns:
@@ -48,9 +50,12 @@ def prepared(
         OutputError: if the film's luma cannot be kept, or the codec does not open with these options.
     """
     if is_pattern(output):
+        if pix_fmt:
+            raise OutputError(f"{output} is a sequence of pictures, which has no pixel format; leave --pix-fmt out.")
         return choose_pictures(film, output)
     film = film.viewed(FILM_BITS)
-    return film, choose_encoding(film, codec, crf, preset, output_format(output), keep_colour=keep_colour)
+    container = output_format(output)
+    return film, choose_encoding(film, codec, crf, preset, container, pix_fmt=pix_fmt, keep_colour=keep_colour)
 
 
 def check_output(

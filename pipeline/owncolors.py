@@ -20,7 +20,7 @@ import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import cv2
 import numpy as np
@@ -75,36 +75,6 @@ class ShotColor:
     stop: int
     """Number after its last frame."""
     kind: OwnColor
-
-
-def chroma_of(frame: Any, bits: int) -> tuple[np.ndarray, np.ndarray] | None:
-    """Views of a decoded frame's Cb and Cr planes.
-
-    Args:
-        frame: a frame in a format with a separate Y plane.
-        bits: bits of a sample.
-
-    Returns:
-        Two arrays (ch, cw) uint8, or uint16 above 8 bits; None for a grey format.
-    """
-    name = frame.format.name
-    if name.startswith("gray"):
-        return None
-    dtype = np.dtype(np.uint8 if bits == 8 else ">u2" if name.endswith("be") else "<u2")
-    planes = [
-        np.frombuffer(plane, dtype).reshape(-1, plane.line_size // dtype.itemsize)[: plane.height]
-        for plane in frame.planes[1:3]
-    ]
-    if name.startswith("nv"):  # Cb and Cr alternate; in NV21 and NV42, Cr comes first
-        width = frame.format.chroma_width(frame.width)
-        pair = planes[0][:, : 2 * width].reshape(len(planes[0]), width, 2)
-        planes = [pair[..., 0], pair[..., 1]]
-        if name in ("nv21", "nv42"):
-            planes.reverse()
-    else:
-        planes = [p[:, : plane.width] for p, plane in zip(planes, frame.planes[1:3], strict=True)]
-    cb, cr = (p if dtype.isnative else p.astype(np.uint16) for p in planes)
-    return cb, cr
 
 
 def own_color(thumb: np.ndarray, chroma: tuple[np.ndarray, np.ndarray] | None, bits: int) -> OwnColor:

@@ -17,7 +17,6 @@ from typing import Any
 
 import cv2
 import numpy as np
-from av.video.reformatter import ColorRange, Colorspace
 
 from ..errors import FilmError, InputError
 from ..flow import horizon
@@ -29,7 +28,8 @@ from .film import Film
 from .findings import CONCEALED, LOST
 from .frames import Frames, Thumbs
 from .opening import open_container
-from .owncolors import OwnColor, Spans, chroma_of, own_color
+from .owncolors import OwnColor, Spans, own_color
+from .planes import chroma_of, luma_of, planar
 from .probe import decoded, in_place, stamped
 from .sequences.curves import DISPLAY, viewed
 from .sequences.scans import Scans
@@ -233,12 +233,20 @@ class FilmReader:
                 f"same."
             )
 
+    def thumb_of(self, frame: Any) -> np.ndarray:
+        """The thumb of a decoded frame."""
+        return self._thumb(luma_of(planar(frame, self.film), self.film))
+
+    def thumb_of_scan(self, scans: Scans, number: int) -> np.ndarray:
+        """The thumb of a frame of a sequence."""
+        return self._scan(scans, number).thumb
+
     def _picture(self, frame: Any, number: int) -> Picture:
         if frame.is_corrupt:
             self._refuse(number, CONCEALED)
         flags = bool(frame.interlaced_frame), bool(frame.is_corrupt)
-        frame = _planar(frame, self.film)
-        luma, chroma = _luma(frame, self.film), chroma_of(frame, self.film.bits)
+        frame = planar(frame, self.film)
+        luma, chroma = luma_of(frame, self.film), chroma_of(frame, self.film.bits)
         thumb = self._thumb(luma)
         is_kept = chroma and self._keeps(number)
         own = own_color(thumb, chroma, self.film.bits)
@@ -354,24 +362,6 @@ class _Filling:
         self.before = pictures[-1].thumb
         self.pictures, self._luma = [], self._buffer()
         return frames
-
-
-def _planar(frame: Any, film: Film) -> Any:
-    """A frame in the format from which luma is read."""
-    if film.luma_fmt == film.pix_fmt:
-        return frame
-    matrix = {"bt601": Colorspace.ITU601, "bt709": Colorspace.ITU709, "bt2020": Colorspace.BT2020}[film.matrix]
-    wide = ColorRange.JPEG if film.full_range else ColorRange.MPEG
-    return frame.reformat(format=film.luma_fmt, dst_colorspace=matrix, dst_color_range=wide)
-
-
-def _luma(frame: Any, film: Film) -> np.ndarray:
-    """View of the Y plane of a frame, (H, W) uint8, or uint16 above 8 bits."""
-    plane = frame.planes[0]
-    dtype = np.dtype(np.uint8 if film.bits == 8 else ">u2" if film.luma_fmt.endswith("be") else "<u2")
-    rows = np.frombuffer(plane, dtype).reshape(-1, plane.line_size // dtype.itemsize)
-    luma = rows[: film.height, : film.width]
-    return luma if dtype.isnative else luma.astype(np.uint16)
 
 
 def luma_sha256(luma: np.ndarray) -> str:

@@ -17,9 +17,10 @@ import numpy as np
 from ..errors import OutputError, SemcolorError, StampError
 from .chunk import Chunk
 from .containers import PROGRAM_STREAMS, output_format
-from .encode import Encoding, PartEncoder, choose_encoding, chroma_size
+from .encode import Encoding, choose_encoding, chroma_size
 from .film import Film
 from .mux import Trial, join_parts
+from .partencoder import PartEncoder
 from .selection import Selection
 from .sound import IN_EDIT_UNITS
 from .streams import plan_streams

@@ -150,7 +150,8 @@ def verify(film: Film, written: Written, file: File, container: str, encoding: E
         raise AssembleError(f"the aspect ratio of its pixels is {sides[0]} instead of {sides[1]}")
     if turned != film.display_matrix:
         raise AssembleError("the rotation at display is lost")
-    lost = [name for name, value in encoding.tags.items() if value != 2 and tags[name] != value]
+    # 2 is "unknown" for all tags but the range, where it is the full one.
+    lost = [n for n, value in encoding.tags.items() if (value != 2 or n == "color_range") and tags[n] != value]
     if lost:
         raise AssembleError(f"{' and '.join(lost).replace('_', ' ')} cannot be kept")
     copied = written.copied

@@ -23,11 +23,12 @@ import numpy as np
 
 from ..errors import WorkError
 from .chunk import Chunk, ends_part
-from .encode import Encoding, PartEncoder
+from .encode import Encoding
 from .extras import Kind
 from .files import commit
 from .film import Film
 from .owncolors import OwnCount, add_own
+from .partencoder import PartEncoder
 from .parts import EditsDigest, Part, committed, first_missing, no_edits, sweep
 from .pictures import PicturesEncoder
 from .reader import luma_sha256

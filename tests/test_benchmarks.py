@@ -94,6 +94,15 @@ def test_warp(measure: Measure) -> None:
     assert all(0.1 < row["error of luma"] < 20 for row in tables["Motion by DIS"])
 
 
+def test_fidelity(measure: Measure, tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    tables = measure("fidelity", "--rows", "H.264", "rotation", "--write", str(page))
+    (row,) = tables["Codecs, written into the same container"]
+    assert row[".mp4"] == row[".mkv"] == row[".avi"] == "✓" and row[".webm"] == "·" and row[".mpg"] == "a"
+    assert all(row["fault"] == 0 for row in tables["Films"])
+    assert "| H.264 | ✓ |" in page.read_text()
+
+
 @pytest.mark.parametrize("without", [False, True], ids=["data", "packages alone"])
 def test_color(measure: Measure, without: bool) -> None:
     options = "--photos", "2", "--sources", "hills", "--sizes", "128"

@@ -28,6 +28,8 @@ Beyond what the tables say:
   [scans.md](scans.md) explains sequences and `--transfer`.
 - INPUT may be a photo (PNG, JPEG, TIFF, WebP); it becomes a photo. It is not a pipe, because a film is read twice.
 - A larger `--size` sees finer things, more slowly.
+- `--pix-fmt` never gives luma fewer bits than the film has. With ProRes, `yuv422p10le` is HQ and `yuv444p10le` is 4444;
+  with DNxHR (`dnxhd`), `yuv422p` is HQ, `yuv422p10le` is HQX and `yuv444p10le` is 444.
 - `--codec ffv1` writes a lossless film whose luma plane is the source's, bit for bit.
 - `--workers` and `--chunk` change no byte of the output.
 - `--compare` writes a film of twice the width: each frame as painted, and the steady one beside it.

@@ -103,6 +103,8 @@ class Wish(BaseModel):
     """The only streams that are kept besides the pictures; None: all."""
     size: int = Field(SIZE, ge=64, le=1024, multiple_of=32)
     codec: str = CODEC
+    pix_fmt: str | None = None
+    """Pixel format of the colour film; None: chosen from the film and the codec."""
     crf: float = Field(CRF, ge=0, le=63, allow_inf_nan=False)
     preset: PRESETS = PRESET
     steady: float = Field(STEADY, ge=0, le=1, allow_inf_nan=False)

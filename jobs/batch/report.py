@@ -93,9 +93,8 @@ def _film(planned: PlannedFilm, record: Record | None) -> dict[str, Any]:
     }
     if record:
         frames = record.done - record.resumed
-        film |= record.model_dump(
-            include={"frames", "resumed", "shots", "workers", "device", "damaged", "findings", "version"}
-        )
+        kept = {"frames", "resumed", "shots", "workers", "device", "damaged", "findings", "negative", "version"}
+        film |= record.model_dump(include=kept)
         film["own_colours"] = [own.model_dump() for own in record.own]
         film["words"] = record.words
         film["seconds"] = round(record.seconds, 3)
@@ -142,6 +141,8 @@ def _row(film: dict[str, Any]) -> Iterator[str]:
     if damaged:
         yield f" ({len(damaged)} damaged frames were concealed by the decoder)"
     yield "".join(f"<br>{escape(line)}" for line in film.get("findings", ()))
+    if film.get("negative"):
+        yield " (the film looks like a negative)"
     for kind, words in (("colour", "already in colour"), ("tinted", "tinted")):
         for kept, what in ((True, "kept"), (False, "replaced")):
             own = [o for o in film.get("own_colours", ()) if (o["kind"], o["kept"]) == (kind, kept)]

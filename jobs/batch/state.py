@@ -120,6 +120,8 @@ class Record(_Model):
     """Numbers of the frames whose damage the decoder concealed."""
     findings: list[str] = []
     """What was wrong with the film: sentences, at most `pipeline.findings.MOST_SENTENCES`."""
+    negative: bool = False
+    """Whether the film looks like a negative."""
     own: list[OwnColors] = []
     """The frames that have colours already in the source."""
     words: list[FileName] = []

@@ -60,7 +60,8 @@ def prepared(planned: PlannedFilm, film: Film, dry: bool = False) -> Prepared:
         UserError: one sentence, if an output cannot hold the film.
     """
     wish, output = planned.wish, location_of(planned.output)
-    film, encoding = outputs.prepared(film, output, wish.codec, wish.crf, wish.preset, keep_colour=wish.keep_colour)
+    coder, pix_fmt = (wish.codec, wish.crf, wish.preset), wish.pix_fmt or ""
+    film, encoding = outputs.prepared(film, output, *coder, pix_fmt=pix_fmt, keep_colour=wish.keep_colour)
     checks = [(output, encoding, True)]
     extras: list[Extra] = []
     if planned.labels:
@@ -152,6 +153,7 @@ class _Task:
         record.resumed, record.shots, record.seconds = result.resumed, result.shots, result.seconds
         record.damaged = list(result.damaged)
         record.findings = list(sentences(film.path, film.when, result.findings))
+        record.negative = result.negative
         record.own = [
             OwnColors.model_validate({"first_frame": first, "frames": stop - first, "kind": kind.word, "kept": kept})
             for kind, kept, ranges in found_colors(result.own, planned.wish.keep_colour)

@@ -54,6 +54,7 @@ def batch(
     transfer: options.Transfer = None,
     size: options.Size = SIZE,
     codec: options.Codec = CODEC,
+    pix_fmt: options.PixFmt = None,
     crf: options.Crf = CRF,
     preset: options.Preset = PRESET,
     labels: Annotated[
@@ -96,8 +97,8 @@ def batch(
     """Colorize many films, several at the same time. `semcolor-batch status FOLDER` shows how far they are.
 
     A manifest has one film per line: source and, if they differ from the options, output, labels, report, fps, track,
-    strict, drop, only, transfer, size, codec, crf, preset, steady, vivid, keep_colour, weights, workers. After an
-    interruption, the same command continues: finished films are skipped. Exit code 0: all films are done, 1: some
+    strict, drop, only, transfer, size, codec, pix_fmt, crf, preset, steady, vivid, keep_colour, weights, workers. After
+    an interruption, the same command continues: finished films are skipped. Exit code 0: all films are done, 1: some
     failed, 2: nothing was done because of mistakes.
     """
     from pydantic import ValidationError
@@ -117,6 +118,7 @@ def batch(
         "transfer": transfer,
         "size": size,
         "codec": codec,
+        "pix_fmt": pix_fmt,
         "crf": crf,
         "preset": preset,
         "steady": steady,

@@ -41,6 +41,12 @@ Size = Annotated[
     typer.Option(min=64, max=1024, callback=_multiple_of_32, help="Short side of the networks' pictures in pixels."),
 ]
 Codec = Annotated[str, typer.Option(help="libx264, libx265, ffv1 (lossless), or another encoder of FFmpeg.")]
+PixFmt = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME", help="Pixel format, like yuv422p10le.  [default: 4:2:0 with the film's bits, if the codec can]"
+    ),
+]
 Crf = Annotated[float, typer.Option(min=0, max=63, help="Quality, for codecs that have this setting; lower is better.")]
 Preset = Annotated[str, typer.Option(help="Speed of libx264 and libx265, from ultrafast to veryslow.")]
 Steady = Annotated[

@@ -87,6 +87,7 @@ def video(
     only: options.Only = None,
     size: options.Size = SIZE,
     codec: options.Codec = CODEC,
+    pix_fmt: options.PixFmt = None,
     crf: options.Crf = CRF,
     preset: options.Preset = PRESET,
     labels: Annotated[
@@ -229,7 +230,7 @@ def video(
         print(f"{ways.NAME}: {target}: so named, because {why_other(PurePath(source).suffix, codec)}.", file=sys.stderr)
     if still is not None:
         return ways.still(film, target, still, look, device, overwrite=overwrite, quiet=quiet)
-    film, encoding = prepared(film, target, codec, crf, preset, keep_colour=keep_colour)
+    film, encoding = prepared(film, target, codec, crf, preset, pix_fmt=pix_fmt or "", keep_colour=keep_colour)
     if span is not None or shots is not None:
         from ...pipeline.shots import spans
 

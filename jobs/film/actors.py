@@ -78,6 +78,12 @@ class Reader(_Timed):
             frames = next(self._chunks, None)
         return (frames.chunk, (frames.luma, frames.chroma), frames.thumbs) if frames else (None, None, None)
 
+    def samples(self) -> list[np.ndarray]:
+        """Pictures from all over the film, for `Artist.looks_negative`."""
+        from ...pipeline.negative import samples
+
+        return samples(self._settings[0])
+
 
 def precision(device: str) -> str:
     """Precision in which the networks run on the calling node, ``bfloat16`` or ``float32``. Runs as a Ray task."""
@@ -100,12 +106,19 @@ class Artist(_Timed):
 
         look = self._look
         painter = Painter(self._device, weights=look.weights, vivid=look.vivid, precision=self._precision)
+        self._painter = painter
         self._stage = Painting(painter.paint, self._edits)
 
     def paint(self, chunk: Chunk, thumbs: Thumbs) -> Colors:
         """Labels and chroma of a chunk."""
         with self.busy():
             return self._stage.paint(chunk, thumbs)
+
+    def looks_negative(self, pictures: list[np.ndarray]) -> bool:
+        """Whether pictures from all over a film are those of a negative."""
+        from ...pipeline.negative import looks_negative
+
+        return looks_negative(pictures, self._painter.paint)
 
 
 class Surveyor:

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 from ...errors import SemcolorError
 from ...pipeline.chunk import Chunk, ends_part
 from ...pipeline.extras import Kind
+from ...pipeline.negative import warning
 from ...pipeline.parts import Part, gaps, sweep
 from ...pipeline.stages import Pairing
 from ..devices import MOTION_GPU, artist_resources, count_slots, units
@@ -82,6 +83,9 @@ class Attempt:
         self._part: tuple[int, _Worker] | None = None  # first frame of the open part, and its Writer
         self._pairing = Pairing[tuple[_Read, _Results]]()
         self._samples: list[dict[str, int]] = []
+        self._asked: Any = None  # reference to the answer whether the film looks like a negative
+        self.negative = False
+        """Whether the film looks like a negative. Only an attempt that begins with an empty folder finds out."""
         self.done = sum(part.frames for part in parts)
         """Number of frames that have been written, in committed parts and in open ones."""
         self.stages: dict[str, float] = {}
@@ -102,6 +106,7 @@ class Attempt:
         try:
             ray.get(self._start_all())
             self._feed(progress)
+            self._warn(wait=True)
             with suppress(RayError):  # the film is complete: missing statistics do not justify another attempt
                 self._collect()
         finally:
@@ -173,6 +178,17 @@ class Attempt:
                     start, frames, size = receipt.part
                     self._events("part committed", start=start, frames=frames, bytes=size)
                 progress(self.done, shots)
+                self._warn()
+
+    def _warn(self, wait: bool = False) -> None:
+        """Warn the user if the film looks like a negative, as soon as an artist has found out."""
+        import ray
+
+        if self._asked is None or not (wait or ray.wait([self._asked], timeout=0)[0]):
+            return
+        self.negative, self._asked = ray.get(self._asked), None
+        if self.negative:
+            _log.warning(warning(self._job.film))
 
     def _admit(self) -> None:
         """Admit the artists that have loaded their networks; wait if there is none yet.
@@ -190,6 +206,8 @@ class Attempt:
                 ray.get(ready[0])
                 self._artists.append(_Worker(self._loading.pop(ready[0]), self._surveyor()))
                 self._events("artist ready", artists=len(self._artists))
+                if len(self._artists) == 1 and not self._parts:
+                    self._asked = self._artists[0].actor.looks_negative.remote(self._reader.samples.remote())
             elif self._artists:
                 return
             else:

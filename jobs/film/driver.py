@@ -131,6 +131,7 @@ def colorize_film(
                     queues=outcome.queues,
                     findings=found,
                     restarts=outcome.restarts,
+                    negative=outcome.negative,
                     **facts,
                 )
                 events(

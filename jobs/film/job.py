@@ -94,6 +94,8 @@ class FilmResult:
     """What was wrong with the film, and what was done about it."""
     own: tuple[ShotColor, ...] = ()
     """The colours that each shot of the source has already."""
+    negative: bool = False
+    """Whether the film looks like a negative."""
     restarts: int = 0
     """Number of times that workers were lost and the film continued from its last committed part."""
 

@@ -43,6 +43,8 @@ class Outcome:
 
     parts: list[Part]
     """All parts of the film, in order."""
+    negative: bool = False
+    """Whether the film looks like a negative."""
     restarts: int = 0
     """Number of new attempts after lost workers."""
     stages: dict[str, float] = field(default_factory=dict)
@@ -99,6 +101,7 @@ def finish_parts(job: Job, parts: Sequence[Part], events: EventLog, progress: Pr
             events("restarted", frame=now, workers=job.workers)
         else:
             outcome.stages, outcome.queues = run.stages, run.queues
+            outcome.negative = run.negative
             outcome.parts = standing(job.work, outcome.parts)
             break
     return outcome

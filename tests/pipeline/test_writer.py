@@ -17,12 +17,13 @@ import pytest
 from semcolor.errors import AssembleError, OutputError, WorkError
 from semcolor.pipeline.chunk import PART_FRAMES, Chunk, Resume, ends_part
 from semcolor.pipeline.containers import output_format
-from semcolor.pipeline.encode import Encoding, PartEncoder, choose_encoding, chroma_size, labels_encoding
+from semcolor.pipeline.encode import Encoding, choose_encoding, chroma_size, labels_encoding
 from semcolor.pipeline.extras import Kind
 from semcolor.pipeline.files import move_into_place
 from semcolor.pipeline.film import Film, open_film
 from semcolor.pipeline.mux import assemble
 from semcolor.pipeline.outputs import check_output
+from semcolor.pipeline.partencoder import PartEncoder
 from semcolor.pipeline.parts import committed, gaps, prune, standing, sweep
 from semcolor.pipeline.reader import read_chunks
 from semcolor.pipeline.writer import PartWriter

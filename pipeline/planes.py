@@ -1,0 +1,58 @@
+"""The planes of a decoded frame as arrays."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from av.video.reformatter import ColorRange, Colorspace
+
+from .film import Film
+
+
+def planar(frame: Any, film: Film) -> Any:
+    """A frame in the format from which luma is read."""
+    if film.luma_fmt == film.pix_fmt:
+        return frame
+    matrix = {"bt601": Colorspace.ITU601, "bt709": Colorspace.ITU709, "bt2020": Colorspace.BT2020}[film.matrix]
+    wide = ColorRange.JPEG if film.full_range else ColorRange.MPEG
+    return frame.reformat(format=film.luma_fmt, dst_colorspace=matrix, dst_color_range=wide)
+
+
+def luma_of(frame: Any, film: Film) -> np.ndarray:
+    """View of the Y plane of a frame, (H, W) uint8, or uint16 above 8 bits."""
+    plane = frame.planes[0]
+    dtype = np.dtype(np.uint8 if film.bits == 8 else ">u2" if film.luma_fmt.endswith("be") else "<u2")
+    rows = np.frombuffer(plane, dtype).reshape(-1, plane.line_size // dtype.itemsize)
+    luma = rows[: film.height, : film.width]
+    return luma if dtype.isnative else luma.astype(np.uint16)
+
+
+def chroma_of(frame: Any, bits: int) -> tuple[np.ndarray, np.ndarray] | None:
+    """Views of a decoded frame's Cb and Cr planes.
+
+    Args:
+        frame: a frame in a format with a separate Y plane.
+        bits: bits of a sample.
+
+    Returns:
+        Two arrays (ch, cw) uint8, or uint16 above 8 bits; None for a grey format.
+    """
+    name = frame.format.name
+    if name.startswith("gray"):
+        return None
+    dtype = np.dtype(np.uint8 if bits == 8 else ">u2" if name.endswith("be") else "<u2")
+    planes = [
+        np.frombuffer(plane, dtype).reshape(-1, plane.line_size // dtype.itemsize)[: plane.height]
+        for plane in frame.planes[1:3]
+    ]
+    if name.startswith("nv"):  # Cb and Cr alternate; in NV21 and NV42, Cr comes first
+        width = frame.format.chroma_width(frame.width)
+        pair = planes[0][:, : 2 * width].reshape(len(planes[0]), width, 2)
+        planes = [pair[..., 0], pair[..., 1]]
+        if name in ("nv21", "nv42"):
+            planes.reverse()
+    else:
+        planes = [p[:, : plane.width] for p, plane in zip(planes, frame.planes[1:3], strict=True)]
+    cb, cr = (p if dtype.isnative else p.astype(np.uint16) for p in planes)
+    return cb, cr
