@@ -4,7 +4,7 @@ Colour is judged at the truth's lightness (Zhang 2016): CIEDE2000 as a ratio to 
 better, 1 = no better than grey) beside colourfulness as a ratio to the truth's.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -49,6 +49,16 @@ class Figures:
     """Share of pixels whose likeliest label is allowed, among those of which anything is known."""
     label_accuracy_narrow: float | None
     """The same, among pixels with fewer than 30 allowed labels."""
+
+
+COMMON = 0.003
+"""Least share of the labelled pixels at which a class counts for the mean intersection over union."""
+
+EXTREMES = {"white": (95, 101), "black": (-1, 8)}
+"""Ranges of lightness (above, below) in which the truth has hardly any colour."""
+
+NEUTRAL = 3.0
+"""Chroma below which the truth counts as without colour."""
 
 
 @dataclass(frozen=True)
@@ -163,6 +173,66 @@ def evaluate_tests(model: Colorizer, folder: DataFolder, sources: list[str], mea
     }
     results["iou"] = {name: round(float(i / u), 3) for name, (i, u) in total.items() if u > 0}
     return results
+
+
+def frontier(
+    seen: list[tuple[Photo, ColoredPhoto]], folder: DataFolder, levels: Sequence[float] = (0.5, 0.7, 0.9)
+) -> dict[str, float]:
+    """The error ratio at several levels of colourfulness, which the chroma is scaled to.
+
+    Colours that are paler are nearer to the truth, so networks are compared at the same colourfulness. The ratio is
+    interpolated between factors of the chroma.
+    """
+    curve = [evaluate(seen, folder, factor)[0] for factor in (0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0)]
+    color, ratio = [f.colourfulness for f in curve], [f.ratio for f in curve]
+    return {str(level): float(np.interp(level, color, ratio)) for level in levels}
+
+
+def classes(labelled: Iterable[tuple[np.ndarray, np.ndarray]]) -> dict[str, float]:
+    """How well the classes of a label map are found, where a class may mean several of our labels.
+
+    A pixel of another class counts for a class whose label it got, unless its own class has that label, too.
+
+    Args:
+        labelled: for each picture the label map as (h, w, 62) bool, the labels that each pixel may have, and the
+            likeliest label (h, w). Pixels that may have every label are left out.
+
+    Returns:
+        `accuracy`, the share of the pixels that are right; `mean`, the mean intersection over union of the classes that
+        have at least a share of COMMON of the pixels; and `count`, their number.
+    """
+    pairs = np.zeros((0, 2), int)  # class and label of each pixel
+    known: dict[bytes, int] = {}
+    sets = np.zeros((0, len(NAMES)), bool)
+    for allowed, guess in labelled:
+        some = ~allowed.all(-1)
+        rows, index = np.unique(allowed[some], axis=0, return_inverse=True)
+        for row in rows:
+            if row.tobytes() not in known:
+                known[row.tobytes()] = len(known)
+                sets = np.vstack([sets, row])
+        own = np.array([known[row.tobytes()] for row in rows], int)[index.ravel()]
+        pairs = np.vstack([pairs, np.stack([own, guess[some]], -1)])
+    if not len(pairs):
+        return {}
+    total = np.zeros((len(sets), len(NAMES)))
+    np.add.at(total, (pairs[:, 0], pairs[:, 1]), 1)
+    right = (total * sets).sum(1)
+    false = [(total * ~sets * mine).sum() for mine in sets]
+    common = total.sum(1) >= COMMON * total.sum()
+    iou = (right / (total.sum(1) + false))[common]
+    return {"accuracy": float(right.sum() / total.sum()), "mean": float(iou.mean()), "count": int(common.sum())}
+
+
+def extremes(seen: Iterable[tuple[Photo, ColoredPhoto]]) -> dict[str, float]:
+    """Our mean chroma where the truth is white or black and has no colour."""
+    found = {name: np.zeros(2) for name in EXTREMES}
+    for _, photo in seen:
+        truth = lab_from_rgb(photo.rgb)
+        for name, (low, high) in EXTREMES.items():
+            there = (truth[0] > low) & (truth[0] < high) & (torch.hypot(truth[1], truth[2]) < NEUTRAL)
+            found[name] += float(torch.hypot(photo.lab[1], photo.lab[2])[there].sum()), float(there.sum())
+    return {name: float(total / pixels) for name, (total, pixels) in found.items() if pixels}
 
 
 def skin_pixels(folder: DataFolder, photo: Photo, size: tuple[int, int]) -> np.ndarray:

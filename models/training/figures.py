@@ -5,6 +5,7 @@ region only), skin, damage, steadiness, vividness and precision.
 """
 
 import functools
+from collections.abc import Iterator
 
 import cv2
 import numpy as np
@@ -18,7 +19,18 @@ from ..labels import INDEX, NAMES
 from .chroma_prior import BINS, chroma_by_label
 from .dataset import DataFolder, Photo
 from .degradations import DAMAGES
-from .evaluate import SHORT_SIDE, colorize_photo, colorized_photos, evaluate, evaluate_tests, skin_pixels, tensor_of
+from .evaluate import (
+    SHORT_SIDE,
+    classes,
+    colorize_photo,
+    colorized_photos,
+    evaluate,
+    evaluate_tests,
+    extremes,
+    frontier,
+    skin_pixels,
+    tensor_of,
+)
 from .lab import lab_from_rgb, luma_from_rgb
 from .metrics import ciede2000
 
@@ -27,6 +39,9 @@ SOURCES = ("bsds", "ccp", "idd", "stock")
 
 MARGIN = 16
 """Network pixels around a repainted region in which colours may still change."""
+
+FEW = 9
+"""Photos of a source below which its frontier says nothing."""
 
 NEW_NAMES = ("sky", "tree", "grass", "water", "skin", "road", "snow", "horse", "clothes", "rock")
 
@@ -223,6 +238,12 @@ def precision(model: Colorizer, photos: list[Photo]) -> float:
     return float(np.mean(found))
 
 
+def _labelled(model: Colorizer, folder: DataFolder, photos: list[Photo]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Known and likeliest labels of each photo, as `evaluate.classes` takes them."""
+    for photo, seen in colorized_photos(model, folder, photos):
+        yield folder.allowed(photo, (seen.labels.shape[1], seen.labels.shape[2])), seen.labels.argmax(0).numpy()
+
+
 def measure_all(model: Colorizer, folder: DataFolder, sources: tuple[str, ...] = SOURCES, each: int = 25) -> dict:
     """All figures of the model card.
 
@@ -255,5 +276,14 @@ def measure_all(model: Colorizer, folder: DataFolder, sources: tuple[str, ...] =
         pairs = [evaluate(seen, folder, vivid)[0] for seen in kept.values()]
         curve[str(vivid)] = [float(np.mean([getattr(p, key) for p in pairs])) for key in ("ratio", "colourfulness")]
     results["vivid"] = curve
+    some = {source: folder.photos("test", [source])[:each] for source in folder.sources("test")}
+    kept |= {source: list(colorized_photos(model, folder, some[source])) for source in some if source not in kept}
+    results["frontier"] = {source: frontier(kept[source], folder) for source in some if len(some[source]) >= FEW}
+    results["extremes"] = extremes(pair for seen in kept.values() for pair in seen)
+    results["classes"] = {
+        source: classes(_labelled(model, folder, photos))
+        for source in folder.sources("test")
+        if (photos := [p for p in folder.photos("test", [source]) if p.label_path])
+    }
     results["robustness"] = robustness(model, folder, sources, each)
     return results

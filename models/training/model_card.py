@@ -72,6 +72,34 @@ def _sources(pairs: dict[str, list[float]]) -> str:
     return " (" + ", ".join(f"{source} {a:.3f} → {b:.3f}" for source, (a, b) in pairs.items()) + ")"
 
 
+def _frontier(f: dict[str, Any]) -> list[str]:
+    """The error at equal colourfulness, and the classes of label maps. Cards made before 0.2 lack them."""
+    if "frontier" not in f:
+        return []
+    levels = list(next(iter(f["frontier"].values())))
+    lines = [
+        "The ratio with the chroma scaled so that the colourfulness is a share of the truth's (some photos of each):",
+        "",
+        f"| test set | {' | '.join(levels)} |",
+        "| --- |" + " --- |" * len(levels),
+    ]
+    for source, row in f["frontier"].items():
+        lines.append(f"| {source} | " + " | ".join(f"{row[level]:.3f}" for level in levels) + " |")
+    lines += [
+        "",
+        "Classes of the sets' own label maps that have at least 0.3 % of the labelled pixels: mean intersection over "
+        "union, and share of right pixels: "
+        + ", ".join(f"{s} {r['mean']:.2f} ({r['count']} classes), {r['accuracy']:.2f}" for s, r in f["classes"].items())
+        + ".",
+        "",
+        "Mean chroma where the truth is without colour: "
+        + ", ".join(f"{name} {value:.1f}" for name, value in f["extremes"].items())
+        + " (white: lightness above 95; black: below 8).",
+        "",
+    ]
+    return lines
+
+
 def _figures(f: dict[str, Any]) -> str:
     """The section "Figures", from the results of `figures.measure_all`."""
     sources = [name for name, entry in f.items() if isinstance(entry, dict) and "photos" in entry and "ratio" in entry]
@@ -99,6 +127,7 @@ def _figures(f: dict[str, Any]) -> str:
     iou = ", ".join(f"{name} {value:.2f}" for name, value in f["iou"].items())
     mean = sum(f["iou"].values()) / len(f["iou"])
     lines += ["", f"Intersection over union over pixels labelled with a single name: {iou}; mean {mean:.2f}.", ""]
+    lines += _frontier(f)
     control, steady = f["control"], f["steadiness"]
     lines += [
         "| what | measured |",
