@@ -17,6 +17,7 @@ from torchvision.utils import save_image
 from .. import network_size
 from ..colorizer import Colorizer
 from ..labels import INDEX, NAMES, PALETTE
+from .compiled import Compiled
 from .dataset import DataFolder, Photo
 from .lab import lab_from_rgb, luma_from_rgb, rgb_from_lab
 from .losses import correct
@@ -73,13 +74,16 @@ class ColoredPhoto:
     """(62, h/4, w/4) probabilities, where (h, w) is the network's size."""
 
 
+Networks = Colorizer | Compiled
+"""What figures are measured of: the networks in torch, or compiled as the program runs them."""
+
 Change = Callable[[np.ndarray], np.ndarray]
 Allowed = Callable[[tuple[int, int]], np.ndarray]
 
 
 @torch.no_grad()
 def colorize_photo(
-    model: Colorizer, rgb: Tensor, short: int = SHORT_SIDE, damage: Change | None = None, allowed: Allowed | None = None
+    model: Networks, rgb: Tensor, short: int = SHORT_SIDE, damage: Change | None = None, allowed: Allowed | None = None
 ) -> ColoredPhoto:
     """Colour the luma of a photo as `semcolor-video --size SHORT` colours a frame.
 
@@ -150,7 +154,7 @@ def evaluate(
 
 
 def colorized_photos(
-    model: Colorizer, folder: DataFolder, photos: list[Photo], short: int = SHORT_SIDE, given: bool = False
+    model: Networks, folder: DataFolder, photos: list[Photo], short: int = SHORT_SIDE, given: bool = False
 ) -> Iterator[tuple[Photo, ColoredPhoto]]:
     """Colour each photo; with `given`, by labels corrected by the known ones."""
     for photo in photos:
@@ -158,7 +162,7 @@ def colorized_photos(
         yield photo, colorize_photo(model, tensor_of(photo), short, allowed=allowed)
 
 
-def evaluate_tests(model: Colorizer, folder: DataFolder, sources: list[str], mean_of: list[str] | None = None) -> dict:
+def evaluate_tests(model: Networks, folder: DataFolder, sources: list[str], mean_of: list[str] | None = None) -> dict:
     """Figures of each source, the mean of some or all, and the intersection over union of each judged class."""
     results: dict = {}
     total = {name: np.zeros(2) for name in JUDGED}
@@ -251,7 +255,7 @@ def skin_chroma(seen: list[tuple[Photo, ColoredPhoto]], folder: DataFolder) -> f
     return float(sums[0] / sums[1]) if sums[1] else None
 
 
-def choose_vividness(model: Colorizer, folder: DataFolder, sources: list[str], each: int = 60) -> float:
+def choose_vividness(model: Networks, folder: DataFolder, sources: list[str], each: int = 60) -> float:
     """Choose a factor of the chroma, 1 … 1.5, on the photos set aside.
 
     Regression averages over possible colours, so its colours are paler than the truth. The result is the largest
@@ -268,7 +272,7 @@ def choose_vividness(model: Colorizer, folder: DataFolder, sources: list[str], e
     return max(good, default=1.0)
 
 
-def write_contact_sheet(model: Colorizer, photos: list[Photo], path: Path, tile: tuple[int, int] = (160, 240)) -> None:
+def write_contact_sheet(model: Networks, photos: list[Photo], path: Path, tile: tuple[int, int] = (160, 240)) -> None:
     """Write a picture with one row per photo: grey, labels, colour, truth, each within `tile` = (height, width)."""
     palette, tiles = torch.tensor(PALETTE) / 255, []
     for photo in photos:

@@ -7,6 +7,7 @@ command keeps them.
 
 import re
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,6 +16,7 @@ import typer
 from .. import WEIGHTS
 from .. import checkpoint as weights
 from .commandline import Version, run
+from .compiled import Compiled
 from .dataset import DataFolder
 from .figures import measure_all
 
@@ -194,8 +196,12 @@ def _command(
     version: Version = False,
 ) -> None:
     """Measure trained networks, put the figures into their file, and write the model card beside it."""
-    model, card = weights.load(path), weights.card(path)
-    card["figures"] = measure_all(model, DataFolder(data), each=each)
+    model, card, folder = weights.load(path), weights.card(path), DataFolder(data)
+    if find_spec("openvino"):
+        weights.save(model, path, card)  # with graphs, which a file made on another machine may lack
+        card["figures"] = measure_all(Compiled(path), folder, each=each, fast=Compiled(path, "bfloat16"))
+    else:
+        card["figures"] = measure_all(model, folder, each=each)
     weights.save(model, path, card)
     write_card(path)
 

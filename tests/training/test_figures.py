@@ -6,9 +6,12 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from semcolor.models import WEIGHTS
+from semcolor.models import checkpoint as weights
 from semcolor.models.labels import INDEX, NAMES
 from semcolor.models.training import figures
 from semcolor.models.training.chroma_prior import BINS, chroma_by_label
+from semcolor.models.training.compiled import Compiled
 from semcolor.models.training.dataset import DataFolder
 from semcolor.models.training.evaluate import (
     ColoredPhoto,
@@ -218,3 +221,20 @@ def test_white_and_black_are_measured_where_the_truth_has_no_colour():
     lab = torch.cat([lab_from_rgb(rgb)[:1], torch.tensor([[3.0, 0, 9, 50], [4, 1, 9, 50]])[:, None]])
     photo = ColoredPhoto(rgb, lab, torch.zeros(62, 1, 1))
     assert extremes([(None, photo)]) == {"white": pytest.approx(5), "black": pytest.approx(1)}  # type: ignore[list-item]
+
+
+def test_compiled_networks_say_what_torch_says(folder):
+    """Photos of two sizes in turn, and a changed label."""
+    compiled, torchs = Compiled(WEIGHTS), weights.load(WEIGHTS)
+    gray = [0.5 + 0.3 * torch.sin(torch.arange(64 * w) / 50).view(1, 1, 64, w) for w in (64, 96)]
+    for n in (0, 1, 0):
+        thumb = (255 * gray[n]).round() / 255
+        with torch.no_grad():
+            pairs = []
+            for model in (compiled, torchs):
+                features = model.encoder(thumb)
+                read = model.semantic(features).softmax(1)
+                pairs.append((read, model.color(features, read), model.color(features, read.roll(1, 1))))
+        for mine, other in zip(*pairs, strict=True):
+            assert (mine - other).abs().max() < 0.02 * other.abs().max()
+        assert (pairs[0][1] - pairs[0][2]).abs().max() > 1
