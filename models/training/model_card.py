@@ -22,7 +22,10 @@ from .figures import measure_all
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
-COMMAND = "semcolor-train DATA{begun} --steps {steps} --batch {batch} --size {size} --rate {rate:g} --seed {seed}"
+COMMAND = (
+    "semcolor-train DATA{begun} --steps {steps} --batch {batch} --size {size} --rate {rate:g} --fixed {fixed} "
+    "--encoder {encoder:g} --coloured {coloured:g} --seed {seed}"
+)
 INTRODUCTION = """# {file}
 
 {millions:.1f} million parameters in half precision, {megabytes:.1f} MB; sha256
@@ -56,7 +59,8 @@ Losses (`models/training/losses.py`):
   ({moved:.1%} of the samples).
 
 The inputs are aged like film (`degradations.py`).
-For {corrected:.0%} of the samples ColorNet sees labels corrected by what is known.
+{coloured:.0%} of the samples are coloured; the others teach labels alone.
+For {corrected:.0%} of them ColorNet sees labels corrected by what is known.
 After the training the chroma was multiplied by {vividness:g}: the largest factor of at least 1 whose colour ratio
 on the photos set aside is at most 0.005 above the best, and with which skin there has at most 1.15 times the truth's
 chroma.
@@ -174,11 +178,13 @@ def _figures(f: dict[str, Any]) -> str:
 def write_card(path: Path) -> None:
     """Write the card of the weights at `path` to README.md beside them. Raises WeightsError."""
     card, readme = weights.card(path), path.with_name("README.md")
-    recipe = {"averaged": False, "bursts": 0, "hardware": card["recipe"]["device"]}  # older files lack these
-    recipe |= card["recipe"]
+    recipe = {"averaged": False, "bursts": 0, "hardware": card["recipe"]["device"], "coloured": 1.0, "blend": []}
+    recipe |= card["recipe"]  # older files lack some of these
     begun = "" if recipe["start"] == "imagenet" else " --start WEIGHTS" + " --averaged" * recipe["averaged"]
+    begun += " --blend WEIGHTS" * len(recipe["blend"])
     recipe = {"command": COMMAND.format(begun=begun, **recipe)} | recipe
-    recipe["averaged"] = ", averaged with the weights that the run started from" if recipe["averaged"] else ""
+    runs = ", averaged with that of other runs from the same start" if recipe["blend"] else ""
+    recipe["averaged"] = ", averaged with the weights that the run started from" if recipe["averaged"] else runs
     recipe |= {"millions": recipe["parameters"] / 1e6, "megabytes": path.stat().st_size / 1e6}
     text = INTRODUCTION.format(file=path.name, sha256=weights.digest(path), **recipe)
     old = readme.read_text() if readme.exists() else ""
