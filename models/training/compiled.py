@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .. import pick_precision
 from ..backends.openvino_cpu import Networks
 from ..format import openvino
 
@@ -22,8 +23,9 @@ class Compiled:
     bytes, as in the program.
     """
 
-    def __init__(self, path: Path, precision: str = "float32") -> None:
-        self._networks = Networks(path.read_bytes(), precision)
+    def __init__(self, path: Path, precision: str | None = None) -> None:
+        """precision: `bfloat16` or `float32`, by default what the hardware does best, as in the program."""
+        self._networks = Networks(path.read_bytes(), precision or pick_precision("cpu"))
         self._sizes: dict[tuple[int, ...], Networks] = {}  # photos have a dozen sizes, each of which takes a second
 
     def parameters(self) -> Iterator[Tensor]:

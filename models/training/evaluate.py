@@ -166,15 +166,27 @@ def evaluate_tests(model: Networks, folder: DataFolder, sources: list[str], mean
     """Figures of each source, the mean of some or all, and the intersection over union of each judged class."""
     results: dict = {}
     total = {name: np.zeros(2) for name in JUDGED}
+    kinds: dict[str, dict[str, float]] = {}
     for source in sources:
-        figures, overlap = evaluate(colorized_photos(model, folder, folder.photos("test", [source])), folder)
+        drawn: list[tuple[np.ndarray, np.ndarray]] = []
+
+        def noted(source: str = source, drawn: list = drawn) -> Iterator[tuple[Photo, ColoredPhoto]]:
+            for photo, seen in colorized_photos(model, folder, folder.photos("test", [source])):
+                if photo.label_path:
+                    size = seen.labels.shape[1], seen.labels.shape[2]
+                    drawn.append((folder.allowed(photo, size), seen.labels.argmax(0).numpy()))
+                yield photo, seen
+
+        figures, overlap = evaluate(noted(), folder)
         results[source] = asdict(figures)
+        kinds |= {source: classes(drawn)} if drawn else {}
         for name, pair in overlap.items():
             total[name] += pair
     results["mean"] = {
         key: float(np.mean([results[source][key] for source in mean_of or sources]))
         for key in ("ratio", "colourfulness")
     }
+    results["classes"] = kinds
     results["iou"] = {name: round(float(i / u), 3) for name, (i, u) in total.items() if u > 0}
     return results
 

@@ -5,7 +5,6 @@ region only), skin, damage, steadiness, vividness and precision.
 """
 
 import functools
-from collections.abc import Iterator
 
 import cv2
 import numpy as np
@@ -21,7 +20,6 @@ from .degradations import DAMAGES
 from .evaluate import (
     SHORT_SIDE,
     Networks,
-    classes,
     colorize_photo,
     colorized_photos,
     evaluate,
@@ -226,22 +224,16 @@ def steadiness(model: Networks, photos: list[Photo]) -> dict:
 
 
 @torch.no_grad()
-def precision(model: Networks, photos: list[Photo], fast: Networks | None = None) -> float:
-    """Mean |Δab| of bfloat16 against float32; `fast` are the networks in bfloat16, by default torch's autocast."""
+def precision(model: Networks, photos: list[Photo], other: Networks | None = None) -> float:
+    """Mean |Δab| of bfloat16 against float32; `other` are the networks in float32, by default `model` itself."""
     found = []
     for photo in photos:
         gray, _ = _gray(photo)
-        exact, _ = _color(model, gray)
-        with torch.autocast("cpu", torch.bfloat16, enabled=fast is None):
-            other, _ = _color(fast or model, gray)
-        found.append((exact - other.float()).abs().mean().item())
+        exact, _ = _color(other or model, gray)
+        with torch.autocast("cpu", torch.bfloat16, enabled=other is None):
+            fast, _ = _color(model, gray)
+        found.append((exact - fast.float()).abs().mean().item())
     return float(np.mean(found))
-
-
-def _labelled(model: Networks, folder: DataFolder, photos: list[Photo]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Known and likeliest labels of each photo, as `evaluate.classes` takes them."""
-    for photo, seen in colorized_photos(model, folder, photos):
-        yield folder.allowed(photo, (seen.labels.shape[1], seen.labels.shape[2])), seen.labels.argmax(0).numpy()
 
 
 def measure_all(
@@ -249,7 +241,7 @@ def measure_all(
     folder: DataFolder,
     sources: tuple[str, ...] = SOURCES,
     each: int = 25,
-    fast: Networks | None = None,
+    other: Networks | None = None,
 ) -> dict:
     """All figures of the model card.
 
@@ -258,7 +250,7 @@ def measure_all(
         folder: the test photos of `sources`, and training photos for the usual chroma.
         sources: those whose mean is reported.
         each: photos per source for damage and vividness; colour and labels are measured on all test photos.
-        fast: as for `precision`.
+        other: as for `precision`.
     """
     results = evaluate_tests(model, folder, folder.sources("test"), mean_of=list(sources))
     tests = {source: folder.photos("test", [source]) for source in sources}
@@ -276,7 +268,7 @@ def measure_all(
     results["skin"] = faces(model, folder)
     results["bars"] = bars(model, mixed[:each])
     results["steadiness"] = steadiness(model, mixed[:each])
-    results["bf16"] = precision(model, mixed[: each // 2], fast)
+    results["bf16"] = precision(model, mixed[: each // 2], other)
     curve = {}
     kept = {source: list(colorized_photos(model, folder, photos[:each])) for source, photos in tests.items()}
     for vivid in (0.5, 0.75, 1.0, 1.25, 1.5, 2.0):
@@ -287,10 +279,5 @@ def measure_all(
     kept |= {source: list(colorized_photos(model, folder, some[source])) for source in some if source not in kept}
     results["frontier"] = {source: frontier(kept[source], folder) for source in some if len(some[source]) >= FEW}
     results["extremes"] = extremes(pair for seen in kept.values() for pair in seen)
-    results["classes"] = {
-        source: classes(_labelled(model, folder, photos))
-        for source in folder.sources("test")
-        if (photos := [p for p in folder.photos("test", [source]) if p.label_path])
-    }
     results["robustness"] = robustness(model, folder, sources, each)
     return results

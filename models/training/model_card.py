@@ -183,8 +183,9 @@ def write_card(path: Path) -> None:
     begun = "" if recipe["start"] == "imagenet" else " --start WEIGHTS" + " --averaged" * recipe["averaged"]
     begun += " --blend WEIGHTS" * len(recipe["blend"])
     recipe = {"command": COMMAND.format(begun=begun, **recipe)} | recipe
-    runs = ", averaged with that of other runs from the same start" if recipe["blend"] else ""
-    recipe["averaged"] = ", averaged with the weights that the run started from" if recipe["averaged"] else runs
+    means = ["that of another run from the same start"] * len(recipe["blend"])
+    means += ["the weights that the run started from"] * bool(recipe["averaged"])
+    recipe["averaged"] = f", averaged with {', then with '.join(means)}" if means else ""
     recipe |= {"millions": recipe["parameters"] / 1e6, "megabytes": path.stat().st_size / 1e6}
     text = INTRODUCTION.format(file=path.name, sha256=weights.digest(path), **recipe)
     old = readme.read_text() if readme.exists() else ""
@@ -205,7 +206,7 @@ def _command(
     model, card, folder = weights.load(path), weights.card(path), DataFolder(data)
     if find_spec("openvino"):
         weights.save(model, path, card)  # with graphs, which a file made on another machine may lack
-        card["figures"] = measure_all(Compiled(path), folder, each=each, fast=Compiled(path, "bfloat16"))
+        card["figures"] = measure_all(Compiled(path), folder, each=each, other=Compiled(path, "float32"))
     else:
         card["figures"] = measure_all(model, folder, each=each)
     weights.save(model, path, card)

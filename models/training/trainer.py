@@ -318,10 +318,12 @@ def _finish(
     """Evaluate, and write the weights with recipe and figures, and a contact sheet."""
     _, world = ranks()
     model = copy.deepcopy(trainer.mean).eval()  # a copy: a finished run may be called again
-    # The mean of several runs from one start, or of a run and its start, is often better than any (Wortsman et al.,
+    # The mean of several runs from one start, and of a run and its start, is often better than any (Wortsman et al.,
     # "Model soups", ICML 2022).
-    for count, path in enumerate((*others, *([start] if trainer.settings.averaged and start else ())), 2):
+    for count, path in enumerate(others, 2):
         blend(model, weights.load(path).to(trainer.device), 1 / count)
+    if trainer.settings.averaged and start:
+        blend(model, weights.load(start).to(trainer.device), 0.5)
     vividness = choose_vividness(model, folder, test)
     with torch.no_grad():
         model.color.head.weight.mul_(vividness)

@@ -225,7 +225,7 @@ def test_white_and_black_are_measured_where_the_truth_has_no_colour():
 
 def test_compiled_networks_say_what_torch_says(folder):
     """Photos of two sizes in turn, and a changed label."""
-    compiled, torchs = Compiled(WEIGHTS), weights.load(WEIGHTS)
+    compiled, torchs = Compiled(WEIGHTS, "float32"), weights.load(WEIGHTS)
     gray = [0.5 + 0.3 * torch.sin(torch.arange(64 * w) / 50).view(1, 1, 64, w) for w in (64, 96)]
     for n in (0, 1, 0):
         thumb = (255 * gray[n]).round() / 255
