@@ -26,8 +26,9 @@ FONT = cv2.FONT_HERSHEY_SIMPLEX, 0.42
 ROOM = 20
 """Least distance from the middle of a name to the border of its region, in pixels."""
 
-UNSURE = 0.35
-"""Probability of the likeliest label below which a pixel counts as unsure. On photos set aside, SHARES."""
+UNSURE = 0.4
+"""Probability of the likeliest label below which a pixel counts as unsure. On photos set aside, where people drew the
+labels, 9 % of the pixels are below; 25 % of these have the right label, and 86 % of the others."""
 
 HATCH = 12, 4
 """Distance and width of the hatching's stripes, in pixels."""
