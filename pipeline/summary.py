@@ -14,6 +14,7 @@ from ..models.labels import NAMES
 from .chunk import Chunk
 from .compose import Layered
 from .film import Film
+from .overlay import unsure
 from .owncolors import OwnColor, ShotColor
 from .timecode import timecode
 
@@ -38,7 +39,7 @@ def count(chunk: Chunk, thumbs: np.ndarray, ab: np.ndarray | list[Layered], labe
 
     Returns:
         A record that JSON can hold. Its `sums` has five rows: for each label the sum over its pixels of 1, probability,
-        luma (0..255), a and b.
+        luma (0..255), a and b. Its `unsure` is the number of pixels of which the network is unsure.
     """
     size = labels.shape[:1:-1]
     sums = np.zeros((5, len(NAMES)))  # rows: pixels, probability, luma, a, b
@@ -48,7 +49,8 @@ def count(chunk: Chunk, thumbs: np.ndarray, ab: np.ndarray | list[Layered], labe
         planes = [cv2.resize(p, size, interpolation=cv2.INTER_AREA).ravel() for p in (thumb, *chroma)]
         for row, values in zip(sums, (None, surest, *planes), strict=True):
             row += np.bincount(label, values, len(NAMES))
-    return {"shot": chunk.shot, "start": chunk.start, "frames": len(chunk), "sums": sums.tolist()}
+    vague = int(unsure(labels.max(1)).sum())
+    return {"shot": chunk.shot, "start": chunk.start, "frames": len(chunk), "unsure": vague, "sums": sums.tolist()}
 
 
 def summarize(film: Film, counts: list[dict[str, Any]], own: Sequence[ShotColor] = ()) -> list[dict[str, Any]]:
@@ -61,9 +63,9 @@ def summarize(film: Film, counts: list[dict[str, Any]], own: Sequence[ShotColor]
 
     Returns:
         A record for each shot, in order: its number, its first frame, the time of that frame, its number of frames, the
-        colours that it has in the source (`own_colour`: ``grey``, ``tinted`` or ``colour``), and its labels in order of
-        falling share. A label has its share (0..1), its mean a and b (CIE Lab), the colour of
-        these at the label's mean luma (`#rrggbb`), and its mean probability (`confidence`).
+        colours that it has in the source (`own_colour`: ``grey``, ``tinted`` or ``colour``), the share of pixels whose
+        label is `unsure`, and its labels in order of falling share. A label has its share (0..1), its mean a and b (CIE
+        Lab), the colour of these at the label's mean luma (`#rrggbb`), and its mean probability (`confidence`).
     """
     shots: list[dict[str, Any]] = []
     kinds = {shot.first: shot.kind.word for shot in own}
@@ -85,8 +87,10 @@ def summarize(film: Film, counts: list[dict[str, Any]], own: Sequence[ShotColor]
             }
         time = timecode(int(film.pts[first] - film.pts[0]) * film.time_base)
         frames = sum(c["frames"] for c in its)
+        vague = sum(c["unsure"] for c in its) / float(sums[0].sum())
         record = {"shot": shot, "first_frame": first, "time": time, "frames": frames}
-        shots.append(record | {"own_colour": kinds.get(first, OwnColor.GREY.word), "labels": labels})
+        record |= {"own_colour": kinds.get(first, OwnColor.GREY.word), "unsure": round(vague, 4)}
+        shots.append(record | {"labels": labels})
     return shots
 
 

@@ -15,9 +15,11 @@ import options
 import pytest
 import report_fields
 import semcolor
+import typer
 from semcolor.jobs.batch.manifest import Wish
 from semcolor.jobs.cluster import connected
 from semcolor.jobs.commands import batch, video
+from semcolor.models.training import model_card, pack
 from semcolor.pipeline.edits.sheet import Palette, Sheet
 from support.films import make_film, shots
 from support.markdown import Block, anchors, blocks, links, shell_lines
@@ -93,7 +95,8 @@ def test_the_page_of_options_is_made_from_the_commands():
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
 def test_every_option_exists(page):
-    ours = set().union(*map(options.option_names, options.commands().values()))
+    tools = [typer.main.get_command(module.app) for module in (pack, model_card)]
+    ours = set().union(*map(options.option_names, [*options.commands().values(), *tools]))
     assert options_in(page) <= ours | set(OTHERS_OPTIONS)
 
 

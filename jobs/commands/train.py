@@ -65,12 +65,24 @@ def _command(
     averaged: Annotated[
         bool, typer.Option("--averaged", help="Write the mean of --start's weights and the trained ones.")
     ] = False,
+    blend: Annotated[
+        list[Path] | None, typer.Option(help="Write the mean of these weights and the trained ones; may be repeated.")
+    ] = None,
     batch: Annotated[int, typer.Option(min=1, help="Samples per step and worker.")] = 32,
     size: Annotated[int, typer.Option(min=64, help="Side of the crops, a multiple of 32.")] = 128,
     rate: Annotated[float, typer.Option(min=0, help="Learning rate of the decoders.")] = TrainingSettings.rate,
     fixed: Annotated[
         int, typer.Option(min=0, max=7, help="Encoder stages that do not learn.")
     ] = TrainingSettings.fixed,
+    encoder: Annotated[
+        float, typer.Option(min=0, help="Learning rate of the encoder, as a factor of --rate.")
+    ] = TrainingSettings.encoder,
+    coloured: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of samples that are coloured; the others teach labels alone.")
+    ] = TrainingSettings.coloured,
+    resident: Annotated[
+        bool, typer.Option("--resident", help="Hold all photos in the device's memory and make the batches there.")
+    ] = False,
     seed: Annotated[int, typer.Option(help="Of random samples and new weights.")] = 1,
     device: Annotated[str, typer.Option(help="cpu, cuda, or auto.")] = "auto",
     precision: Annotated[
@@ -106,8 +118,8 @@ def _command(
     if size % 32:
         raise typer.BadParameter("must be a multiple of 32.", param_hint="--size")
     folder = DataFolder(data)
-    if start:
-        load(start)
+    for given_weights in (*([start] if start else []), *(blend or [])):
+        load(given_weights)
     if not folder.photos("train"):
         raise UserError(f"{', '.join(map(str, data))}: there are no training photos in it.")
     sources = test or folder.sources("test")
@@ -115,6 +127,7 @@ def _command(
         if source not in folder.sources("test"):
             raise typer.BadParameter(f"{source} has no test photos.", param_hint="--test")
     given = {"minutes": minutes, "steps": steps, "batch": batch, "size": size, "rate": rate, "fixed": fixed}
+    given |= {"encoder": encoder, "coloured": coloured, "resident": resident}
     settings = TrainingSettings(**given, seed=seed, precision=precision, averaged=averaged)
     check_start(out, settings, start)
     job = {
@@ -123,6 +136,7 @@ def _command(
         "settings": settings,
         "test": sources,
         "start": start and start.absolute(),
+        "blend": [path.absolute() for path in blend or []],
     }
     if workers == 1:
         train(**job, device=device)

@@ -3,6 +3,7 @@
 OpenVINO takes half the time that torch takes on a CPU, and loads without the seconds that importing torch takes.
 """
 
+from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
@@ -57,22 +58,33 @@ class Networks:
             self._coloring.set_input_tensor(n + 1, self._reading.get_output_tensor(n + 2))
         self._size = height, width
 
-    def paint(self, thumbs: np.ndarray, amend: Amend | None) -> tuple[np.ndarray, np.ndarray]:
-        """Chroma and labels of one thumb; see `Backend`."""
+    def read(self, thumbs: np.ndarray) -> None:
+        """Run the encoder and SemanticNet on one thumb (1, h, w) uint8."""
         if thumbs.shape[1:] != self._size:
             self._open(*thumbs.shape[1:])
-        ov = openvino()
-        self._reading.set_input_tensor(0, ov.Tensor(np.array(thumbs[:, None])))
+        self._reading.set_input_tensor(0, openvino().Tensor(np.array(thumbs[:, None])))
         self._reading.infer()
+
+    def labels(self) -> np.ndarray:
+        """Label probabilities (1, 62, h/4, w/4) float32 of the thumb read last, until the next is read."""
+        return self._reading.get_output_tensor(0).data
+
+    def color(self, labels: Any) -> np.ndarray:
+        """a and b (1, 2, h/2, w/2) float32 of the thumb read last, until the next call; labels: OpenVINO's tensor."""
+        self._coloring.set_input_tensor(0, labels)
+        self._coloring.infer()
+        return self._coloring.get_output_tensor(0).data
+
+    def paint(self, thumbs: np.ndarray, amend: Amend | None) -> tuple[np.ndarray, np.ndarray]:
+        """Chroma and labels of one thumb; see `Backend`."""
+        self.read(thumbs)
         read = self._reading.get_output_tensor(0)
         labels = self._reading.get_output_tensor(1).data
-        own = read.data[0]  # once: each access makes another array
+        own = self.labels()[0]  # once: each access makes another array
         if amend and (given := amend(0, own)) is not own:
-            read = ov.Tensor(np.ascontiguousarray(given[None], np.float32))
+            read = openvino().Tensor(np.ascontiguousarray(given[None], np.float32))
             labels = np.rint(read.data * 255).astype(np.uint8)
-        self._coloring.set_input_tensor(0, read)
-        self._coloring.infer()
-        return self._coloring.get_output_tensor(0).data, labels.copy()
+        return self.color(read), labels.copy()
 
 
 def _graph(data: bytes, ranges: dict[str, tuple[int, int]], name: str) -> bytes:

@@ -29,6 +29,8 @@ class TrainingSettings:
     """Stages of the encoder that keep their weights: edges and textures are the same in all pictures."""
     label: float = 1.0
     """Weight of the label loss."""
+    coloured: float = 1.0
+    """Share of samples that are coloured. The others teach labels alone, for half the time."""
     corrected: float = 0.5
     """Share of samples whose labels are corrected by what is known before ColorNet sees them."""
     repainted: float = 0.375
@@ -43,5 +45,7 @@ class TrainingSettings:
     """Weight of the colour error of a skin pixel."""
     ema: float = 0.999
     """Decay of the exponential moving average of the weights."""
+    resident: bool = False
+    """Whether all photos are held in the device's memory and batches are made there."""
     averaged: bool = False
     """Whether the result is the mean of the weights that the run started from and those it ended with."""

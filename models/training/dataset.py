@@ -4,7 +4,7 @@ Data come from folders and zip files in any of the layouts of `layouts`. A pixel
 that the label is known, several mean "one of these", all mean "unknown".
 """
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -33,8 +33,12 @@ HELD_OUT = 20
 BARRED = 0.06
 """Share of samples with letterbox or pillarbox bars."""
 
-FAVOURED = {"faces": 2.0, "ccp": 1.5, "stock": 1.5, "idd": 2.0, "camvid": 3.0}
-"""Factor of a source's probability. Films are full of people; street scenes have labels for every pixel."""
+FAVOURED = {
+    **{"faces": 2.0, "ccp": 1.5, "stock": 1.5, "idd": 2.0, "camvid": 3.0},
+    **{"sun_kitchen": 3.0, "sun_auditorium": 3.0, "sysu": 1.5, "cocostuff": 3.0},
+}
+"""Factor of a source's probability. Films are full of people; street scenes have labels for every pixel; few sources
+teach what a room consists of."""
 
 REACH = 2
 """Distance in pixels to which a pixel's surroundings decide its label in `weak_labels`."""
@@ -101,7 +105,7 @@ class DataFolder:
     def allowed(self, photo: Photo, size: tuple[int, int], columns: slice = slice(None)) -> Array:
         """The labels that each pixel may have.
 
-        Where a photo's own map and the VOC map contradict each other, its own map counts.
+        Where maps contradict each other, the photo's own map counts before the VOC map, and this before that of a room.
 
         Args:
             photo: the photo.
@@ -138,7 +142,7 @@ class DataFolder:
         """(h, w) uint64 whose bit i is set where label i is allowed. One number per pixel is faster than 62."""
         h, w = size
         allowed = np.full((h, w), self._scenes.get(photo.source, _bits(NAMES)), "<u8")
-        for path, table in ((photo.label_path, photo.source), (photo.voc_path, "voc")):
+        for path, table in ((photo.label_path, photo.source), (photo.voc_path, "voc"), (photo.room_path, "rooms")):
             if path is not None:
                 values = cv2.resize(photo.values(path), (w, h), interpolation=cv2.INTER_NEAREST_EXACT)
                 both = allowed & self._tables[table][values]
@@ -195,6 +199,22 @@ def sample(folder: DataFolder, photo: Photo, size: int, rng: np.random.Generator
     return gray.astype(np.float32), half, allowed
 
 
+def shares(photos: Sequence[Photo]) -> tuple[dict[str, float], dict[str, int]]:
+    """The probability with which each source is drawn, and its number of photos.
+
+    The probability is proportional to the square root of that number and to FAVOURED.
+    """
+    count = dict(sorted(Counter(photo.source for photo in photos).items()))
+    weight = {source: FAVOURED.get(source, 1.0) * float(np.sqrt(n)) for source, n in count.items()}
+    total = sum(weight.values())
+    return {source: w / total for source, w in weight.items()}, count
+
+
+def step_seed(seed: int, number: int) -> int:
+    """A seed for torch's random numbers in one step of a run. Torch's generators on a CPU keep 32 bits of a seed."""
+    return int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
+
+
 def batches(
     folder: DataFolder,
     photos: list[Photo],
@@ -209,7 +229,7 @@ def batches(
 ) -> Generator[Batch, None, None]:
     """Endless training batches, each a function of the seed and its number alone.
 
-    A source is drawn with a probability proportional to the square root of its number of photos and to FAVOURED.
+    A source is drawn with the probability of `shares`.
 
     Args:
         folder: the data.
@@ -233,8 +253,8 @@ def batches(
     if not by_source:
         raise DataError(f"{', '.join(map(str, folder.roots))}: no photos to train on.")
     names = sorted(by_source)
-    share = np.sqrt([len(by_source[n]) for n in names]) * [FAVOURED.get(n, 1.0) for n in names]
-    share /= share.sum()
+    chance = shares(photos)[0]
+    share = [chance[name] for name in names]
 
     def make(number: int) -> Batch:
         rng = np.random.default_rng([seed, number])

@@ -93,13 +93,17 @@ DAMAGES: dict[str, Damage] = {
 }
 """In the order in which they happen: exposure, lens, ageing, wear, the digital copy."""
 
-_SHARE = {"fade": 0.8, "grain": 0.5, "flicker": 0.3, "blur": 0.3, "vignette": 0.2, "compression": 0.25}
+SHARE = {"fade": 0.8, "grain": 0.5, "flicker": 0.3, "blur": 0.3, "vignette": 0.2, "compression": 0.25}
+"""Share of the training samples that have a damage."""
+
+UNCOMMON = 0.12
+"""The same, for the other damages."""
 
 
 def age(gray: Array, rng: np.random.Generator) -> Array:
     """A random mixture of damages of random strength, as training sees it. (H, W) 0..1, same shape."""
     for name, damage in DAMAGES.items():
-        if rng.random() < _SHARE.get(name, 0.12):
+        if rng.random() < SHARE.get(name, UNCOMMON):
             gray = damage(gray, rng, rng.uniform(0, 1))
     return np.clip(gray, 0, 1).astype(np.float32)
 

@@ -4,7 +4,7 @@ Colour is judged at the truth's lightness (Zhang 2016): CIEDE2000 as a ratio to 
 better, 1 = no better than grey) beside colourfulness as a ratio to the truth's.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from torchvision.utils import save_image
 from .. import network_size
 from ..colorizer import Colorizer
 from ..labels import INDEX, NAMES, PALETTE
+from .compiled import Compiled
 from .dataset import DataFolder, Photo
 from .lab import lab_from_rgb, luma_from_rgb, rgb_from_lab
 from .losses import correct
@@ -51,6 +52,16 @@ class Figures:
     """The same, among pixels with fewer than 30 allowed labels."""
 
 
+COMMON = 0.003
+"""Least share of the labelled pixels at which a class counts for the mean intersection over union."""
+
+EXTREMES = {"white": (95, 101), "black": (-1, 8)}
+"""Ranges of lightness (above, below) in which the truth has hardly any colour."""
+
+NEUTRAL = 3.0
+"""Chroma below which the truth counts as without colour."""
+
+
 @dataclass(frozen=True)
 class ColoredPhoto:
     """One photo, coloured by the networks."""
@@ -63,13 +74,16 @@ class ColoredPhoto:
     """(62, h/4, w/4) probabilities, where (h, w) is the network's size."""
 
 
+Networks = Colorizer | Compiled
+"""What figures are measured of: the networks in torch, or compiled as the program runs them."""
+
 Change = Callable[[np.ndarray], np.ndarray]
 Allowed = Callable[[tuple[int, int]], np.ndarray]
 
 
 @torch.no_grad()
 def colorize_photo(
-    model: Colorizer, rgb: Tensor, short: int = SHORT_SIDE, damage: Change | None = None, allowed: Allowed | None = None
+    model: Networks, rgb: Tensor, short: int = SHORT_SIDE, damage: Change | None = None, allowed: Allowed | None = None
 ) -> ColoredPhoto:
     """Colour the luma of a photo as `semcolor-video --size SHORT` colours a frame.
 
@@ -140,7 +154,7 @@ def evaluate(
 
 
 def colorized_photos(
-    model: Colorizer, folder: DataFolder, photos: list[Photo], short: int = SHORT_SIDE, given: bool = False
+    model: Networks, folder: DataFolder, photos: list[Photo], short: int = SHORT_SIDE, given: bool = False
 ) -> Iterator[tuple[Photo, ColoredPhoto]]:
     """Colour each photo; with `given`, by labels corrected by the known ones."""
     for photo in photos:
@@ -148,21 +162,93 @@ def colorized_photos(
         yield photo, colorize_photo(model, tensor_of(photo), short, allowed=allowed)
 
 
-def evaluate_tests(model: Colorizer, folder: DataFolder, sources: list[str], mean_of: list[str] | None = None) -> dict:
+def evaluate_tests(model: Networks, folder: DataFolder, sources: list[str], mean_of: list[str] | None = None) -> dict:
     """Figures of each source, the mean of some or all, and the intersection over union of each judged class."""
     results: dict = {}
     total = {name: np.zeros(2) for name in JUDGED}
+    kinds: dict[str, dict[str, float]] = {}
     for source in sources:
-        figures, overlap = evaluate(colorized_photos(model, folder, folder.photos("test", [source])), folder)
+        drawn: list[tuple[np.ndarray, np.ndarray]] = []
+
+        def noted(source: str = source, drawn: list = drawn) -> Iterator[tuple[Photo, ColoredPhoto]]:
+            for photo, seen in colorized_photos(model, folder, folder.photos("test", [source])):
+                if photo.label_path:
+                    size = seen.labels.shape[1], seen.labels.shape[2]
+                    drawn.append((folder.allowed(photo, size), seen.labels.argmax(0).numpy()))
+                yield photo, seen
+
+        figures, overlap = evaluate(noted(), folder)
         results[source] = asdict(figures)
+        kinds |= {source: classes(drawn)} if drawn else {}
         for name, pair in overlap.items():
             total[name] += pair
     results["mean"] = {
         key: float(np.mean([results[source][key] for source in mean_of or sources]))
         for key in ("ratio", "colourfulness")
     }
+    results["classes"] = kinds
     results["iou"] = {name: round(float(i / u), 3) for name, (i, u) in total.items() if u > 0}
     return results
+
+
+def frontier(
+    seen: list[tuple[Photo, ColoredPhoto]], folder: DataFolder, levels: Sequence[float] = (0.5, 0.7, 0.9)
+) -> dict[str, float]:
+    """The error ratio at several levels of colourfulness, which the chroma is scaled to.
+
+    Colours that are paler are nearer to the truth, so networks are compared at the same colourfulness. The ratio is
+    interpolated between factors of the chroma.
+    """
+    curve = [evaluate(seen, folder, factor)[0] for factor in (0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0)]
+    color, ratio = [f.colourfulness for f in curve], [f.ratio for f in curve]
+    return {str(level): float(np.interp(level, color, ratio)) for level in levels}
+
+
+def classes(labelled: Iterable[tuple[np.ndarray, np.ndarray]]) -> dict[str, float]:
+    """How well the classes of a label map are found, where a class may mean several of our labels.
+
+    A pixel of another class counts for a class whose label it got, unless its own class has that label, too.
+
+    Args:
+        labelled: for each picture the label map as (h, w, 62) bool, the labels that each pixel may have, and the
+            likeliest label (h, w). Pixels that may have every label are left out.
+
+    Returns:
+        `accuracy`, the share of the pixels that are right; `mean`, the mean intersection over union of the classes that
+        have at least a share of COMMON of the pixels; and `count`, their number.
+    """
+    pairs = np.zeros((0, 2), int)  # class and label of each pixel
+    known: dict[bytes, int] = {}
+    sets = np.zeros((0, len(NAMES)), bool)
+    for allowed, guess in labelled:
+        some = ~allowed.all(-1)
+        rows, index = np.unique(allowed[some], axis=0, return_inverse=True)
+        for row in rows:
+            if row.tobytes() not in known:
+                known[row.tobytes()] = len(known)
+                sets = np.vstack([sets, row])
+        own = np.array([known[row.tobytes()] for row in rows], int)[index.ravel()]
+        pairs = np.vstack([pairs, np.stack([own, guess[some]], -1)])
+    if not len(pairs):
+        return {}
+    total = np.zeros((len(sets), len(NAMES)))
+    np.add.at(total, (pairs[:, 0], pairs[:, 1]), 1)
+    right = (total * sets).sum(1)
+    false = [(total * ~sets * mine).sum() for mine in sets]
+    common = total.sum(1) >= COMMON * total.sum()
+    iou = (right / (total.sum(1) + false))[common]
+    return {"accuracy": float(right.sum() / total.sum()), "mean": float(iou.mean()), "count": int(common.sum())}
+
+
+def extremes(seen: Iterable[tuple[Photo, ColoredPhoto]]) -> dict[str, float]:
+    """Our mean chroma where the truth is white or black and has no colour."""
+    found = {name: np.zeros(2) for name in EXTREMES}
+    for _, photo in seen:
+        truth = lab_from_rgb(photo.rgb)
+        for name, (low, high) in EXTREMES.items():
+            there = (truth[0] > low) & (truth[0] < high) & (torch.hypot(truth[1], truth[2]) < NEUTRAL)
+            found[name] += float(torch.hypot(photo.lab[1], photo.lab[2])[there].sum()), float(there.sum())
+    return {name: float(total / pixels) for name, (total, pixels) in found.items() if pixels}
 
 
 def skin_pixels(folder: DataFolder, photo: Photo, size: tuple[int, int]) -> np.ndarray:
@@ -181,7 +267,7 @@ def skin_chroma(seen: list[tuple[Photo, ColoredPhoto]], folder: DataFolder) -> f
     return float(sums[0] / sums[1]) if sums[1] else None
 
 
-def choose_vividness(model: Colorizer, folder: DataFolder, sources: list[str], each: int = 60) -> float:
+def choose_vividness(model: Networks, folder: DataFolder, sources: list[str], each: int = 60) -> float:
     """Choose a factor of the chroma, 1 … 1.5, on the photos set aside.
 
     Regression averages over possible colours, so its colours are paler than the truth. The result is the largest
@@ -198,7 +284,7 @@ def choose_vividness(model: Colorizer, folder: DataFolder, sources: list[str], e
     return max(good, default=1.0)
 
 
-def write_contact_sheet(model: Colorizer, photos: list[Photo], path: Path, tile: tuple[int, int] = (160, 240)) -> None:
+def write_contact_sheet(model: Networks, photos: list[Photo], path: Path, tile: tuple[int, int] = (160, 240)) -> None:
     """Write a picture with one row per photo: grey, labels, colour, truth, each within `tile` = (height, width)."""
     palette, tiles = torch.tensor(PALETTE) / 255, []
     for photo in photos:

@@ -13,12 +13,22 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .. import network_size
-from ..colorizer import Colorizer
 from ..labels import INDEX, NAMES
 from .chroma_prior import BINS, chroma_by_label
 from .dataset import DataFolder, Photo
 from .degradations import DAMAGES
-from .evaluate import SHORT_SIDE, colorize_photo, colorized_photos, evaluate, evaluate_tests, skin_pixels, tensor_of
+from .evaluate import (
+    SHORT_SIDE,
+    Networks,
+    colorize_photo,
+    colorized_photos,
+    evaluate,
+    evaluate_tests,
+    extremes,
+    frontier,
+    skin_pixels,
+    tensor_of,
+)
 from .lab import lab_from_rgb, luma_from_rgb
 from .metrics import ciede2000
 
@@ -28,10 +38,13 @@ SOURCES = ("bsds", "ccp", "idd", "stock")
 MARGIN = 16
 """Network pixels around a repainted region in which colours may still change."""
 
+FEW = 9
+"""Photos of a source below which its frontier says nothing."""
+
 NEW_NAMES = ("sky", "tree", "grass", "water", "skin", "road", "snow", "horse", "clothes", "rock")
 
 
-def _color(model: Colorizer, gray: Tensor, labels: Tensor | None = None) -> tuple[Tensor, Tensor]:
+def _color(model: Networks, gray: Tensor, labels: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """(1, 1, h, w) → a, b (1, 2, h/2, w/2) and the probabilities (1, 62, h/4, w/4) used."""
     features = model.encoder(gray)
     if labels is None:
@@ -53,7 +66,7 @@ def _usual(table: Tensor, name: int, lightness: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def control(model: Colorizer, photos: list[Photo], table: Tensor, enough: Tensor, count: int = 50) -> dict:
+def control(model: Networks, photos: list[Photo], table: Tensor, enough: Tensor, count: int = 50) -> dict:
     """Change the label of one region in each of `count` photos and measure what moves.
 
     New labels are drawn, with a fixed seed, among those whose usual chroma at the region's lightness is at least 10
@@ -119,7 +132,7 @@ def control(model: Colorizer, photos: list[Photo], table: Tensor, enough: Tensor
 
 
 @torch.no_grad()
-def faces(model: Colorizer, folder: DataFolder, sources: tuple[str, ...] = ("faces", "ccp")) -> dict:
+def faces(model: Networks, folder: DataFolder, sources: tuple[str, ...] = ("faces", "ccp")) -> dict:
     """On skin: median hue error in degrees where the truth has colour, and mean chroma divided by the truth's."""
     results = {}
     for source in sources:
@@ -140,7 +153,7 @@ def faces(model: Colorizer, folder: DataFolder, sources: tuple[str, ...] = ("fac
     return results
 
 
-def robustness(model: Colorizer, folder: DataFolder, sources: tuple[str, ...] = SOURCES, each: int = 25) -> dict:
+def robustness(model: Networks, folder: DataFolder, sources: tuple[str, ...] = SOURCES, each: int = 25) -> dict:
     """Ratio and colourfulness, mean over sources: clean, with each damage at strength 0.7, and with all at 0.35."""
     photos = {source: folder.photos("test", [source])[:each] for source in sources}
     results = {}
@@ -161,7 +174,7 @@ def robustness(model: Colorizer, folder: DataFolder, sources: tuple[str, ...] = 
     return results
 
 
-def gain(model: Colorizer, folder: DataFolder, photos: list[Photo]) -> dict:
+def gain(model: Networks, folder: DataFolder, photos: list[Photo]) -> dict:
     """Colour ratio with predicted labels and with labels corrected by the known ones, of all photos and by source."""
     errors: dict[str, np.ndarray] = {}  # CIEDE2000 summed over photos: predicted labels, corrected labels, grey
     for source in sorted({photo.source for photo in photos}):
@@ -175,7 +188,7 @@ def gain(model: Colorizer, folder: DataFolder, photos: list[Photo]) -> dict:
 
 
 @torch.no_grad()
-def bars(model: Colorizer, photos: list[Photo]) -> float:
+def bars(model: Networks, photos: list[Photo]) -> float:
     """The larger of mean |a| and mean |b| inside letterbox and pillarbox bars, at least 4 pixels from the picture."""
     found = []
     for i, photo in enumerate(photos):
@@ -194,7 +207,7 @@ def bars(model: Colorizer, photos: list[Photo]) -> float:
 
 
 @torch.no_grad()
-def steadiness(model: Colorizer, photos: list[Photo]) -> dict:
+def steadiness(model: Networks, photos: list[Photo]) -> dict:
     """Mean (|Δa| + |Δb|) / 2 of single frames when the picture moves by one pixel, and when its gain changes by 5 %."""
     moves: list[float] = []
     gains: list[float] = []
@@ -211,19 +224,25 @@ def steadiness(model: Colorizer, photos: list[Photo]) -> dict:
 
 
 @torch.no_grad()
-def precision(model: Colorizer, photos: list[Photo]) -> float:
-    """Mean |Δab| of bfloat16 against float32."""
+def precision(model: Networks, photos: list[Photo], other: Networks | None = None) -> float:
+    """Mean |Δab| of bfloat16 against float32; `other` are the networks in float32, by default `model` itself."""
     found = []
     for photo in photos:
         gray, _ = _gray(photo)
-        exact, _ = _color(model, gray)
-        with torch.autocast("cpu", torch.bfloat16):
+        exact, _ = _color(other or model, gray)
+        with torch.autocast("cpu", torch.bfloat16, enabled=other is None):
             fast, _ = _color(model, gray)
         found.append((exact - fast.float()).abs().mean().item())
     return float(np.mean(found))
 
 
-def measure_all(model: Colorizer, folder: DataFolder, sources: tuple[str, ...] = SOURCES, each: int = 25) -> dict:
+def measure_all(
+    model: Networks,
+    folder: DataFolder,
+    sources: tuple[str, ...] = SOURCES,
+    each: int = 25,
+    other: Networks | None = None,
+) -> dict:
     """All figures of the model card.
 
     Args:
@@ -231,6 +250,7 @@ def measure_all(model: Colorizer, folder: DataFolder, sources: tuple[str, ...] =
         folder: the test photos of `sources`, and training photos for the usual chroma.
         sources: those whose mean is reported.
         each: photos per source for damage and vividness; colour and labels are measured on all test photos.
+        other: as for `precision`.
     """
     results = evaluate_tests(model, folder, folder.sources("test"), mean_of=list(sources))
     tests = {source: folder.photos("test", [source]) for source in sources}
@@ -248,12 +268,16 @@ def measure_all(model: Colorizer, folder: DataFolder, sources: tuple[str, ...] =
     results["skin"] = faces(model, folder)
     results["bars"] = bars(model, mixed[:each])
     results["steadiness"] = steadiness(model, mixed[:each])
-    results["bf16"] = precision(model, mixed[: each // 2])
+    results["bf16"] = precision(model, mixed[: each // 2], other)
     curve = {}
     kept = {source: list(colorized_photos(model, folder, photos[:each])) for source, photos in tests.items()}
     for vivid in (0.5, 0.75, 1.0, 1.25, 1.5, 2.0):
         pairs = [evaluate(seen, folder, vivid)[0] for seen in kept.values()]
         curve[str(vivid)] = [float(np.mean([getattr(p, key) for p in pairs])) for key in ("ratio", "colourfulness")]
     results["vivid"] = curve
+    some = {source: folder.photos("test", [source])[:each] for source in folder.sources("test")}
+    kept |= {source: list(colorized_photos(model, folder, some[source])) for source in some if source not in kept}
+    results["frontier"] = {source: frontier(kept[source], folder) for source in some if len(some[source]) >= FEW}
+    results["extremes"] = extremes(pair for seen in kept.values() for pair in seen)
     results["robustness"] = robustness(model, folder, sources, each)
     return results

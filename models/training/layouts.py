@@ -1,12 +1,13 @@
 """The layouts of training data in a folder or zip file, each read into the same photos and rules.
 
-Ours            photos/<source>/{train,test}/<name>.jpg   a photo, JPEG or PNG; <name> may have folders of its own
+Ours            photos/<source>/{train,test}/<name>.jpg   a photo, JPEG, PNG or WebP; <name> may have folders of its own
                 labels/<source>/{train,test}/<name>.png   its index map in the source's own values, if there is one
                 labels_voc/…                              its index map in PASCAL VOC's values, if there is one
+                labels_rooms/…                            its index map in the values of `rooms`, if there is one
                 labels.json                               what values and sources mean, see `_checked`; it may omit
                                                           the values of a source named cocostuff
 COCO-Stuff's    images/{train2017,val2017}/<name>.jpg, annotations/{train2017,val2017}/<name>.png (stuffthingmaps)
-photos alone    JPEG and PNG files anywhere below; the source is the folder's name, all are for training
+photos alone    JPEG, PNG and WebP files anywhere below; the source is the folder's name, all are for training
 """
 
 import io
@@ -27,11 +28,13 @@ from .archive import DataError, File, Store
 Array = np.ndarray
 Rules = dict[str, dict]
 
-PICTURES = (".jpg", ".jpeg", ".png")
+PICTURES = (".jpg", ".jpeg", ".png", ".webp")
 SPLITS = ("train", "test")
-MAPS = ("labels", "labels_voc")
+MAPS = ("labels", "labels_voc", "labels_rooms")
 COCO_SPLITS = {"train2017": "train", "val2017": "test"}
-LABELLED = re.compile(r"(^|/)(labels|labels_voc|annotations)/|(^|/)labels\.json$|^photos/[^/]+/(train|test)/")
+LABELLED = re.compile(
+    r"(^|/)(labels|labels_voc|labels_rooms|annotations)/|(^|/)labels\.json$|^photos/[^/]+/(train|test)/"
+)
 ORIENTATION = 274
 """The Exif tag. With values of 5 and above the stored picture is on its side."""
 
@@ -49,6 +52,8 @@ class Photo:
     """Index map in the source's own values."""
     voc_path: File | None = None
     """Index map in PASCAL VOC's values."""
+    room_path: File | None = None
+    """Index map in the values of `rooms`, weak labels of a photo of a room."""
 
     def rgb(self) -> Array:
         """(H, W, 3) uint8, upright. Raises DataError where the file is not a picture, OSError where it is gone."""
@@ -122,10 +127,12 @@ def _ours(store: Store) -> tuple[Rules, list[Photo]]:
         source, split, stem = (*path.split("/", 2), "", "")[:3]
         if split in SPLITS and stem:
             maps = [f"{kind}/{source}/{split}/{stem}.png" for kind in MAPS]
-            own, voc = (File(store, m) if m in there else None for m in maps)
-            photos.append(Photo(source, split, stem, File(store, name), own, voc))
+            photos.append(
+                Photo(source, split, stem, File(store, name), *(File(store, m) if m in there else None for m in maps))
+            )
     rules = _checked(file)
-    mapped = {p.source for p in photos if p.label_path} | ({"voc"} if any(p.voc_path for p in photos) else set())
+    mapped = {p.source for p in photos if p.label_path}
+    mapped |= {kind for p in photos for kind, path in (("voc", p.voc_path), ("rooms", p.room_path)) if path}
     if "cocostuff" in mapped:
         rules["sources"].setdefault("cocostuff", cocostuff.RULES)
     for source in sorted(mapped - set(rules["sources"])):
@@ -150,8 +157,8 @@ def _coco(store: Store) -> tuple[Rules, list[Photo]]:
 def _checked(file: File) -> Rules:
     """The rules in a labels.json: an object with three keys.
 
-    names: all of `labels.NAMES`, in their order; sources: source (or "voc") → value 0..255 → names that pixel may
-    have, where a value that is not listed is unknown; scenes: source → names that occur in its photos. Raises
+    names: all of `labels.NAMES`, in their order; sources: source (or "voc", "rooms") → value 0..255 → names that
+    pixel may have, where a value that is not listed is unknown; scenes: source → names that occur in its photos. Raises
     DataError for any other content.
     """
 

@@ -7,6 +7,7 @@ command keeps them.
 
 import re
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,12 +16,16 @@ import typer
 from .. import WEIGHTS
 from .. import checkpoint as weights
 from .commandline import Version, run
+from .compiled import Compiled
 from .dataset import DataFolder
 from .figures import measure_all
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
-COMMAND = "semcolor-train DATA{begun} --steps {steps} --batch {batch} --size {size} --rate {rate:g} --seed {seed}"
+COMMAND = (
+    "semcolor-train DATA{begun} --steps {steps} --batch {batch} --size {size} --rate {rate:g} --fixed {fixed} "
+    "--encoder {encoder:g} --coloured {coloured:g} --seed {seed}"
+)
 INTRODUCTION = """# {file}
 
 {millions:.1f} million parameters in half precision, {megabytes:.1f} MB; sha256
@@ -54,7 +59,8 @@ Losses (`models/training/losses.py`):
   ({moved:.1%} of the samples).
 
 The inputs are aged like film (`degradations.py`).
-For {corrected:.0%} of the samples ColorNet sees labels corrected by what is known.
+{coloured:.0%} of the samples are coloured; the others teach labels alone.
+For {corrected:.0%} of them ColorNet sees labels corrected by what is known.
 After the training the chroma was multiplied by {vividness:g}: the largest factor of at least 1 whose colour ratio
 on the photos set aside is at most 0.005 above the best, and with which skin there has at most 1.15 times the truth's
 chroma.
@@ -70,6 +76,34 @@ def _sources(pairs: dict[str, list[float]]) -> str:
     if len(pairs) < 2:
         return ""
     return " (" + ", ".join(f"{source} {a:.3f} → {b:.3f}" for source, (a, b) in pairs.items()) + ")"
+
+
+def _frontier(f: dict[str, Any]) -> list[str]:
+    """The error at equal colourfulness, and the classes of label maps. Cards made before 0.2 lack them."""
+    if "frontier" not in f:
+        return []
+    levels = list(next(iter(f["frontier"].values())))
+    lines = [
+        "The ratio with the chroma scaled so that the colourfulness is a share of the truth's (some photos of each):",
+        "",
+        f"| test set | {' | '.join(levels)} |",
+        "| --- |" + " --- |" * len(levels),
+    ]
+    for source, row in f["frontier"].items():
+        lines.append(f"| {source} | " + " | ".join(f"{row[level]:.3f}" for level in levels) + " |")
+    lines += [
+        "",
+        "Classes of the sets' own label maps that have at least 0.3 % of the labelled pixels: mean intersection over "
+        "union, and share of right pixels: "
+        + ", ".join(f"{s} {r['mean']:.2f} ({r['count']} classes), {r['accuracy']:.2f}" for s, r in f["classes"].items())
+        + ".",
+        "",
+        "Mean chroma where the truth is without colour: "
+        + ", ".join(f"{name} {value:.1f}" for name, value in f["extremes"].items())
+        + " (white: lightness above 95; black: below 8).",
+        "",
+    ]
+    return lines
 
 
 def _figures(f: dict[str, Any]) -> str:
@@ -99,6 +133,7 @@ def _figures(f: dict[str, Any]) -> str:
     iou = ", ".join(f"{name} {value:.2f}" for name, value in f["iou"].items())
     mean = sum(f["iou"].values()) / len(f["iou"])
     lines += ["", f"Intersection over union over pixels labelled with a single name: {iou}; mean {mean:.2f}.", ""]
+    lines += _frontier(f)
     control, steady = f["control"], f["steadiness"]
     lines += [
         "| what | measured |",
@@ -143,11 +178,14 @@ def _figures(f: dict[str, Any]) -> str:
 def write_card(path: Path) -> None:
     """Write the card of the weights at `path` to README.md beside them. Raises WeightsError."""
     card, readme = weights.card(path), path.with_name("README.md")
-    recipe = {"averaged": False, "bursts": 0, "hardware": card["recipe"]["device"]}  # older files lack these
-    recipe |= card["recipe"]
+    recipe = {"averaged": False, "bursts": 0, "hardware": card["recipe"]["device"], "coloured": 1.0, "blend": []}
+    recipe |= card["recipe"]  # older files lack some of these
     begun = "" if recipe["start"] == "imagenet" else " --start WEIGHTS" + " --averaged" * recipe["averaged"]
+    begun += " --blend WEIGHTS" * len(recipe["blend"])
     recipe = {"command": COMMAND.format(begun=begun, **recipe)} | recipe
-    recipe["averaged"] = ", averaged with the weights that the run started from" if recipe["averaged"] else ""
+    means = ["that of another run from the same start"] * len(recipe["blend"])
+    means += ["the weights that the run started from"] * bool(recipe["averaged"])
+    recipe["averaged"] = f", averaged with {', then with '.join(means)}" if means else ""
     recipe |= {"millions": recipe["parameters"] / 1e6, "megabytes": path.stat().st_size / 1e6}
     text = INTRODUCTION.format(file=path.name, sha256=weights.digest(path), **recipe)
     old = readme.read_text() if readme.exists() else ""
@@ -165,8 +203,12 @@ def _command(
     version: Version = False,
 ) -> None:
     """Measure trained networks, put the figures into their file, and write the model card beside it."""
-    model, card = weights.load(path), weights.card(path)
-    card["figures"] = measure_all(model, DataFolder(data), each=each)
+    model, card, folder = weights.load(path), weights.card(path), DataFolder(data)
+    if find_spec("openvino"):
+        weights.save(model, path, card)  # with graphs, which a file made on another machine may lack
+        card["figures"] = measure_all(Compiled(path), folder, each=each, other=Compiled(path, "float32"))
+    else:
+        card["figures"] = measure_all(model, folder, each=each)
     weights.save(model, path, card)
     write_card(path)
 

@@ -34,25 +34,31 @@ class Objective(nn.Module):
         self.register_buffer("names", names)
 
     def forward(self, gray: Tensor, lab: Tensor, known: Tensor, allowed: Tensor) -> dict[str, Tensor]:
-        s, model, count = self.settings, self.model, len(gray)
+        s, model = self.settings, self.model
+        count = round(len(gray) * s.coloured)  # of samples that ColorNet colours, the last ones of the batch
+        first = len(gray) - count
         again = round(count * s.moved)
         names = self.names.nonzero()[:, 0]
         other = round(count * s.repainted) if len(names) else 0
-        seen, displacement = moved(gray[count - again :])
+        seen, displacement = moved(gray[len(gray) - again :])
         features = model.encoder(torch.cat([gray, seen]))
         logits = model.semantic(features)
-        labels = logits.detach().float().softmax(1)
+        found = {"label": s.label * label_loss(logits[: len(gray)], allowed)}
+        if not count:
+            return found
+        features = [f[first:] for f in features]
+        lab, known, allowed = lab[first:], known[first:], allowed[first:]
+        labels = logits[first:].detach().float().softmax(1)
         # Samples that are seen twice are coloured by the labels predicted in each view.
         corrected = correct(labels[: count - again], known[: count - again], s.corrected)
         given = torch.cat([corrected, labels[count - again :]])
         painted = model.color(features, given).float()
         ab, truth = painted[:count], lab[:, 1:]
         error = color_difference(ab, truth) * pixel_weight(allowed, (ab.shape[2], ab.shape[3]), s.skin)
-        found = {
+        found |= {
             "color": error.mean() / 10,
             "colourful": s.colourful * colorful_loss(ab, truth),
             "gamut": gamut_loss(painted),
-            "label": s.label * label_loss(logits[:count], allowed),
         }
         if other:
             done = repaint(given[:other], names)

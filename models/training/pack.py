@@ -21,11 +21,13 @@ from rich.console import Console
 from rich.progress import track
 
 from ...errors import OutputError, UserError
+from .. import checkpoint
 from ..labels import NAMES
 from .archive import DataError
 from .commandline import Version, run
 from .dataset import DataFolder
 from .layouts import MAPS, Photo
+from .rooms import RULES, find_rooms, room_map
 
 MIB = 2**20
 QUALITY = 92
@@ -46,6 +48,9 @@ Split = Literal["train", "test", "all"]
 Entries = list[tuple[str, bytes]]
 """Names and contents of files."""
 
+Rooms = dict[Photo, bool]
+"""Photos of rooms, each with whether it shows the room itself, and not things or people in it."""
+
 
 def pack(
     roots: Path | Sequence[Path],
@@ -55,11 +60,12 @@ def pack(
     split: Split = "all",
     sources: Sequence[str] | None = None,
     quiet: bool = True,
+    rooms: Path | None = None,
 ) -> list[Path]:
     """Pack photos and label maps into zip files.
 
-    JPEG files that are small enough are copied byte for byte. Every picture is read, so what could be packed can be
-    trained on. The files appear when all are complete; after an error none does.
+    JPEG and WebP files that are small enough are copied byte for byte. Every picture is read, so what could be packed
+    can be trained on. The files appear when all are complete; after an error none does.
 
     Args:
         roots: folders or zip files, as for `DataFolder`.
@@ -69,6 +75,7 @@ def pack(
         split: photos to pack.
         sources: sources to pack, by default all.
         quiet: whether to show no progress.
+        rooms: weights that look for photos of rooms; these get weak labels (`rooms`). By default none does.
 
     Returns:
         The files.
@@ -94,9 +101,12 @@ def pack(
     photos.sort(key=lambda photo: (photo.source, photo.split, photo.name))
     if not photos:
         raise DataError(f"there are no photos of {split} to pack.")
+    inside = _rooms(data, photos, rooms) if rooms else {}
     rules = ("labels.json", json.dumps({"names": NAMES, **data.rules}, indent=1, ensure_ascii=False).encode())
 
-    shown = track(_made_small(photos, short), "packing", len(photos), console=Console(stderr=True), disable=quiet)
+    shown = track(
+        _made_small(photos, short, inside), "packing", len(photos), console=Console(stderr=True), disable=quiet
+    )
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.stem}-") as folder:
         parts = []
         for number, entries in enumerate(_parts(shown, limit - END - _bytes([rules])), 1):
@@ -106,13 +116,21 @@ def pack(
         return [part.rename(name) for part, name in zip(parts, names, strict=True)]
 
 
-def _made_small(photos: Sequence[Photo], short: int) -> Iterator[Entries]:
+def _rooms(data: DataFolder, photos: Sequence[Photo], weights: Path) -> Rooms:
+    """The photos of rooms, each with whether it shows the room itself. Adds the rules of their maps to the data's."""
+    model = checkpoint.load(weights)
+    data.rules["sources"]["rooms"] = RULES
+    new = [photo for photo in photos if not photo.room_path]
+    return {photo: "ceiling" in data.rules["scenes"].get(photo.source, ()) for photo in find_rooms(data, new, model)}
+
+
+def _made_small(photos: Sequence[Photo], short: int, rooms: Rooms) -> Iterator[Entries]:
     with ThreadPoolExecutor() as pool:
         for i in range(0, len(photos), AT_ONCE):  # not all at once: they would wait in memory
-            yield from pool.map(partial(_small, short=short), photos[i : i + AT_ONCE])
+            yield from pool.map(partial(_small, short=short, rooms=rooms), photos[i : i + AT_ONCE])
 
 
-def _small(photo: Photo, short: int) -> Entries:
+def _small(photo: Photo, short: int, rooms: Rooms) -> Entries:
     """The files of one photo: the photo and its maps."""
     stem = f"{photo.source}/{photo.split}/{photo.name}"
     data, rgb = photo.path.read(), photo.rgb()
@@ -121,18 +139,30 @@ def _small(photo: Photo, short: int) -> Entries:
     size = (max(short, round(w * scale)), max(short, round(h * scale)))
     if scale < 1:
         rgb = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)
-    if scale < 1 or not data.startswith(b"\xff\xd8"):  # else it is a small JPEG already
+    suffix = _suffix(data)
+    if scale < 1 or not suffix:  # else it is a small JPEG or WebP already
         bgr = cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR)
         data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])[1].tobytes()
-    entries = [(f"photos/{stem}.jpg", data)]
-    for kind, path in zip(MAPS, (photo.label_path, photo.voc_path), strict=True):
+        suffix = ".jpg"
+    entries = [(f"photos/{stem}{suffix}", data)]
+    for kind, path in zip(MAPS, (photo.label_path, photo.voc_path, photo.room_path), strict=True):
         if path is not None:
             values, data = photo.values(path), path.read()
             if scale < 1:
                 values = cv2.resize(values, size, interpolation=cv2.INTER_NEAREST_EXACT)
                 data = cv2.imencode(".png", values)[1].tobytes()
             entries.append((f"{kind}/{stem}.png", data))
+    if photo in rooms:
+        data = cv2.imencode(".png", room_map(rgb, rooms[photo]))[1].tobytes()
+        entries.append((f"{MAPS[2]}/{stem}.png", data))
     return entries
+
+
+def _suffix(data: bytes) -> str:
+    """The suffix of a picture that a packed file holds as it is, "" for one of another format."""
+    if data.startswith(b"\xff\xd8"):
+        return ".jpg"
+    return ".webp" if data[:4] == b"RIFF" and data[8:12] == b"WEBP" else ""
 
 
 def _bytes(entries: Entries) -> int:
@@ -171,11 +201,15 @@ def _command(
     max_mib: Annotated[float, typer.Option(min=0.01, help="Largest size of a file, MiB.")] = 58,
     split: Annotated[Split, typer.Option(help="Photos to pack.")] = "all",
     source: Annotated[list[str] | None, typer.Option(help="Pack only this source; may be repeated.")] = None,
+    rooms: Annotated[
+        Path | None,
+        typer.Option(help="Weights that look for photos of rooms, which get weak labels of walls and so on."),
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
     version: Version = False,
 ) -> None:
     """Pack training data into zip files. Photos are scaled down; training reads the zip files as it reads folders."""
-    for file in pack(data, out, short, int(max_mib * MIB), split, source, quiet):
+    for file in pack(data, out, short, int(max_mib * MIB), split, source, quiet, rooms):
         print(f"{file}: {file.stat().st_size / MIB:.1f} MiB")
 
 

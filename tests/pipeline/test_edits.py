@@ -353,6 +353,24 @@ def test_a_reference_brings_its_colors(tmp_path):
     assert after < 0.4 * before
 
 
+def test_what_the_network_is_unsure_of_is_hatched_and_has_no_name():
+    """The left half is sky for certain; on the right, sky is likeliest by little."""
+    labels = np.zeros((len(NAMES), 16, 24), np.uint8)
+    labels[INDEX["sky"]] = 255
+    sure = overlay(np.full((64, 96), 90, np.uint8), labels)
+    labels[:, :, 12:] = 0
+    labels[INDEX["sky"], :, 12:], labels[INDEX["water"], :, 12:] = 40, 39
+    drawn = overlay(np.full((64, 96), 90, np.uint8), labels)
+    darker = (drawn.max(2) < 0.5 * sure.max(2))[:, :768]
+    named = (drawn.min(2) > 170)[:, :768]
+    assert 0.2 < darker[:, 450:].mean() < 0.5 and not darker[:200, :250].any(), "below, a name has a dark outline"
+    assert named[:, :384].any() and not named[:, 450:].any()
+    assert (drawn[:, 768:] != sure[:, 768:]).any(), "the legend tells that some of the frame is unsure"
+    chunk = Chunk(0, 0, 0, True, pts=(0,), durations=(1,), interlaced=(False,))
+    sums = count(chunk, np.zeros((1, 64, 96), np.uint8), np.zeros((1, 2, 32, 48), np.float16), labels[None])
+    assert sums["unsure"] == 12 * 16
+
+
 def test_names_stand_in_wide_regions_of_the_overlay():
     labels = np.zeros((1, len(NAMES), 16, 24), np.uint8)[0]
     labels[INDEX["sky"], :8], labels[INDEX["grass"], 8:] = 255, 255

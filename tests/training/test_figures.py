@@ -2,14 +2,26 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from semcolor.models import WEIGHTS
+from semcolor.models import checkpoint as weights
 from semcolor.models.labels import INDEX, NAMES
 from semcolor.models.training import figures
 from semcolor.models.training.chroma_prior import BINS, chroma_by_label
+from semcolor.models.training.compiled import Compiled
 from semcolor.models.training.dataset import DataFolder
-from semcolor.models.training.evaluate import colorized_photos, evaluate, evaluate_tests
+from semcolor.models.training.evaluate import (
+    ColoredPhoto,
+    classes,
+    colorized_photos,
+    evaluate,
+    evaluate_tests,
+    extremes,
+    frontier,
+)
 from semcolor.models.training.lab import lab_from_rgb
 from support.photos import BLUE, GREEN, make_hills
 from torch import Tensor, nn
@@ -167,15 +179,62 @@ def test_the_hue_error_of_skin_is_an_angle(tmp_path: Path):
 
 def test_all_figures_are_there_and_damage_costs_little_where_labels_follow_luma(folder, monkeypatch):
     monkeypatch.setattr(figures, "chroma_by_label", lambda *_: (TRUE[:, None].expand(-1, BINS, -1), TRUE.any(1)))
+    monkeypatch.setattr(figures, "FEW", 2)
     monkeypatch.setattr(figures, "DAMAGES", {"nothing": lambda gray, rng, strength: gray})
     found = figures.measure_all(Hills(TRUE), folder, ("hills",), 2)  # type: ignore[arg-type]
     expected = {"hills", "mean", "iou", "given", "control", "skin", "bars", "steadiness", "bf16", "vivid", "robustness"}
-    assert set(found) == expected
+    assert set(found) == expected | {"frontier", "extremes", "classes"}
     assert found["robustness"]["clean"] == found["robustness"]["nothing"] == found["robustness"]["all"]
     assert found["vivid"]["1.0"][0] < found["vivid"]["2.0"][0]
+    assert found["classes"]["hills"]["mean"] > 0.95 and found["frontier"]["hills"]["0.9"] < 0.2
 
 
 def test_the_usual_chroma_is_that_of_the_photos(folder):
     table, _ = chroma_by_label(folder, folder.photos("train"))
     sky = lab_from_rgb(torch.tensor(BLUE).view(3, 1, 1) / 255)[:, 0, 0]
     assert torch.dist(table[SKY, round(sky[0].item() / 10)], sky[1:]) < 3
+
+
+def test_the_frontier_is_the_error_at_a_given_colourfulness(folder):
+    """Half the true chroma is as far from the truth, however it came about."""
+    photos = folder.photos("test")
+    found = [
+        frontier(list(colorized_photos(Hills(scale * TRUE), folder, photos)), folder)  # type: ignore[arg-type]
+        for scale in (1.0, 0.6)
+    ]
+    assert found[0] == pytest.approx(found[1], abs=0.04)
+    assert found[0]["0.5"] > found[0]["0.7"] > found[0]["0.9"] < 0.2
+
+
+def test_classes_may_mean_several_labels():
+    sky, vehicle = np.zeros((2, 62), bool)
+    sky[SKY], vehicle[[INDEX["car"], INDEX["bus"]]] = True, True
+    allowed = np.stack([sky, sky, vehicle, vehicle, np.ones(62, bool)])[None]
+    guess = np.array([[SKY, INDEX["bus"], INDEX["car"], INDEX["bus"], SKY]])
+    found = classes([(allowed, guess)])
+    assert found == {"accuracy": 3 / 4, "mean": pytest.approx((1 / 2 + 2 / 3) / 2), "count": 2}
+    assert classes([(np.ones((1, 2, 62), bool), guess[:, :2])]) == {}
+
+
+def test_white_and_black_are_measured_where_the_truth_has_no_colour():
+    rgb = torch.tensor([[1.0, 0.0, 0.5, 1.0], [1.0, 0.0, 0.5, 1.0], [1.0, 0.0, 0.5, 0.8]])[:, None]
+    lab = torch.cat([lab_from_rgb(rgb)[:1], torch.tensor([[3.0, 0, 9, 50], [4, 1, 9, 50]])[:, None]])
+    photo = ColoredPhoto(rgb, lab, torch.zeros(62, 1, 1))
+    assert extremes([(None, photo)]) == {"white": pytest.approx(5), "black": pytest.approx(1)}  # type: ignore[list-item]
+
+
+def test_compiled_networks_say_what_torch_says(folder):
+    """Photos of two sizes in turn, and a changed label."""
+    compiled, torchs = Compiled(WEIGHTS, "float32"), weights.load(WEIGHTS)
+    gray = [0.5 + 0.3 * torch.sin(torch.arange(64 * w) / 50).view(1, 1, 64, w) for w in (64, 96)]
+    for n in (0, 1, 0):
+        thumb = (255 * gray[n]).round() / 255
+        with torch.no_grad():
+            pairs = []
+            for model in (compiled, torchs):
+                features = model.encoder(thumb)
+                read = model.semantic(features).softmax(1)
+                pairs.append((read, model.color(features, read), model.color(features, read.roll(1, 1))))
+        for mine, other in zip(*pairs, strict=True):
+            assert (mine - other).abs().max() < 0.02 * other.abs().max()
+        assert (pairs[0][1] - pairs[0][2]).abs().max() > 1

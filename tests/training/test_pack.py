@@ -10,7 +10,7 @@ import pytest
 from semcolor.errors import UserError
 from semcolor.models.training import pack
 from semcolor.models.training.dataset import DataFolder, batches
-from support.photos import known, make_hills, names, photo, put, same
+from support.photos import known, make_hills, names, photo, png, put, same, zipped
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +57,26 @@ def test_large_photos_are_made_small(tmp_path):
         assert np.abs(rgb.astype(int) - mine.rgb()).mean() < 3
     allowed = data.allowed(data.photos("train")[0], (16, 24))
     assert np.array_equal(allowed, DataFolder(tmp_path / "data").allowed(large[0], (16, 24)))
+
+
+def test_webp_photos_are_read_and_packed_as_they_are(root, tmp_path):
+    """Data may be in several archives beside an older folder, each with a labels.json of its own."""
+    sky = png(np.zeros((80, 96), np.uint8))
+    for name, numbers in (("one", range(3)), ("two", range(3, 5))):
+        make_hills(tmp_path / name, 0, 0)
+        for i in numbers:
+            put(tmp_path / name / "photos/meadow/train", {f"{i}.webp": photo(i, suffix=".webp")})
+            put(tmp_path / name / "labels_voc/meadow/train", {f"{i}.png": sky})
+    data = DataFolder([root, zipped(tmp_path / "one"), zipped(tmp_path / "two")])
+    assert names(data, "train")[-5:] == [("meadow", str(i)) for i in range(5)]
+    meadow = data.photos("train", ["meadow"])
+    assert np.abs(meadow[0].rgb().astype(int) - DataFolder(root).photos("train")[0].rgb()).mean() < 4
+    (small,) = pack.pack([tmp_path / "one", tmp_path / "two"], tmp_path / "small.zip", short=40)
+    (whole,) = pack.pack([tmp_path / "one", tmp_path / "two"], tmp_path / "whole.zip")
+    for path, suffix in ((small, ".jpg"), (whole, ".webp")):
+        packed = DataFolder(path).photos("train")
+        assert [p.path.name for p in packed] == [f"photos/meadow/train/{i}{suffix}" for i in range(5)]
+    assert [p.path.read() for p in DataFolder(whole).photos("train")] == [p.path.read() for p in meadow]
 
 
 def test_a_zip_is_read_by_many_threads(root, folder, tmp_path):
