@@ -163,7 +163,10 @@ def colorized_photos(
 
 
 def evaluate_tests(model: Networks, folder: DataFolder, sources: list[str], mean_of: list[str] | None = None) -> dict:
-    """Figures of each source, the mean of some or all, and the intersection over union of each judged class."""
+    """Figures of each source, the mean of some or all, and the intersection over union of each judged class.
+
+    Without sources there is no mean.
+    """
     results: dict = {}
     total = {name: np.zeros(2) for name in JUDGED}
     kinds: dict[str, dict[str, float]] = {}
@@ -182,10 +185,11 @@ def evaluate_tests(model: Networks, folder: DataFolder, sources: list[str], mean
         kinds |= {source: classes(drawn)} if drawn else {}
         for name, pair in overlap.items():
             total[name] += pair
-    results["mean"] = {
-        key: float(np.mean([results[source][key] for source in mean_of or sources]))
-        for key in ("ratio", "colourfulness")
-    }
+    if sources:
+        results["mean"] = {
+            key: float(np.mean([results[source][key] for source in mean_of or sources]))
+            for key in ("ratio", "colourfulness")
+        }
     results["classes"] = kinds
     results["iou"] = {name: round(float(i / u), 3) for name, (i, u) in total.items() if u > 0}
     return results

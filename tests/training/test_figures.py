@@ -84,6 +84,10 @@ def test_true_colors_have_ratio_0_and_gray_has_ratio_1(folder):
     assert gray["hills"]["ciede2000"] == gray["hills"]["ciede2000_grey"] == true["hills"]["ciede2000_grey"]
 
 
+def test_without_test_photos_there_are_no_figures(folder):
+    assert evaluate_tests(Hills(TRUE), folder, []) == {"classes": {}, "iou": {}}  # type: ignore[arg-type]
+
+
 def test_vivid_is_a_factor_of_the_chroma(folder):
     photos = folder.photos("test")
     half, _ = evaluate(colorized_photos(Hills(TRUE), folder, photos), folder, 0.5)  # type: ignore[arg-type]
