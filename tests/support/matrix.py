@@ -195,6 +195,8 @@ def make(path: Path, made: dict[str, Any]) -> Path:
         made |= {"audio": "mp2" if path.suffix in (".mpg", ".avi", ".mxf") else "aac"}
         if path.suffix == ".webm":
             made |= {"audio": "libopus"}
+    if made.get("interlaced") == "bff" and made["codec"] == "libx264":
+        made |= {"options": {"x264-params": "bff=1"}}  # x264 does not read the order from the frames
     made = {"rate": 25} | made
     film = make_film(path if not two else path.with_name(f"one{path.suffix}"), pictures, **made)
     return two_sounds(film, path) if two else film

@@ -58,7 +58,9 @@ def _told_by_ffmpeg(path: Path, stream: int | None) -> Pictures:
     which = ["-select_streams", "v:0" if stream is None else str(stream)]
     asked = ["ffprobe", "-v", "error", "-of", "json", *which, "-show_streams", "-show_frames", str(path)]
     answer = json.loads(subprocess.run(asked, check=True, capture_output=True).stdout)
-    tags = answer["streams"][0]
+    shown = answer["frames"][0]
+    order = "top field first" if shown["top_field_first"] else "bottom field first"
+    tags = answer["streams"][0] | {"fields": order if shown["interlaced_frame"] else "none"}
     stamps = [frame.get("best_effort_timestamp") for frame in answer["frames"]]
     base = Fraction(tags["time_base"])
     command = ["ffmpeg", "-v", "error", "-noautorotate", "-i", str(path), "-map", f"0:{tags['index']}", "-vsync", "0"]
@@ -140,7 +142,7 @@ def stamps_apart(given: list[Any], made: list[Any], suffixes: set[str], suffix: 
     return f"frame {far[0]} is shown at {float(made[far[0]]):.5f} s, not {float(given[far[0]]):.5f} s" if far else ""
 
 
-SAME = ("color_range", "color_space", "color_primaries", "color_transfer", "sample_aspect_ratio", "field_order")
+SAME = ("color_range", "color_space", "color_primaries", "color_transfer", "sample_aspect_ratio", "fields")
 """What ffprobe says about pictures."""
 
 
@@ -159,10 +161,6 @@ def _tags(given: dict[str, Any], made: dict[str, Any]) -> list[str]:
             after = "tv"
         if name == "sample_aspect_ratio":
             before, after = (value.replace("0:1", "1:1").replace("unknown", "1:1") for value in (before, after))
-        if name == "field_order" and given.get("codec_name") == "dvvideo":
-            before = "bb"  # IEC 61834-2; its files do not say so
-        if name == "field_order":
-            before, after = ("progressive" if v in ("unknown", "progressive") else v for v in (before, after))
         if before != after and before != "unknown":
             found.append(f"{name} is {after}, not {before}")
     turned = [[s.get("rotation") for s in info.get("side_data_list", ()) if "rotation" in s] for info in (given, made)]
