@@ -15,6 +15,7 @@ from fractions import Fraction
 from typing import Any
 
 import av
+import av.filter
 import numpy as np
 from av.sidedata.sidedata import Type as SideDataType
 from av.stream import Disposition
@@ -43,9 +44,6 @@ MOST_ASPECT = 16
 
 TOO_LARGE = f"frames of at most {MOST_PIXELS} pixels (8192x8192) can be colorized."
 """End of the sentence that refuses larger frames."""
-
-DV_HEIGHTS = (480, 576)
-"""Heights of DV of standard definition, which shows the bottom field first (IEC 61834-2). Its files do not say so."""
 
 BOTTOM_FIRST = (3, 4)
 """Values of FFmpeg's AVFieldOrder that show the bottom field first: BB and TB. TT (2) and BT (5) show the top first."""
@@ -312,7 +310,7 @@ def _look(path: str, container: Any, fps: Fraction | None, track: int | None) ->
     tag = int(frame.color_range)
     full = tag == ColorRange.JPEG if tag and luma_fmt == frame.format.name else range_of_format
     order = int(stream.codec_context.field_order)
-    if not order and stream.codec_context.name == "dvvideo" and frame.height in DV_HEIGHTS:
+    if not order and frame.interlaced_frame and _bottom_first(frame):  # DV, NUT
         order = BOTTOM_FIRST[0]
 
     table = frame_table(path, stream, found, fps)
@@ -385,6 +383,23 @@ def _check_shape(path: str, width: int, height: int, sample_aspect: Fraction) ->
             f"{path}: one side of its frames is shown more than {MOST_ASPECT} times as long as the other; crop the "
             f"film, or correct the shape of its pixels."
         )
+
+
+def _bottom_first(frame: Any) -> bool:
+    """Whether a frame shows its bottom field first. PyAV does not tell, but FFmpeg's filter select does."""
+    graph = av.filter.Graph()
+    source = graph.add_buffer(
+        width=frame.width, height=frame.height, format=frame.format.name, time_base=Fraction(1, 25)
+    )
+    chosen, sink = graph.add("select", "eq(interlace_type\\,BOTTOMFIRST)"), graph.add("buffersink")
+    source.link_to(chosen)
+    chosen.link_to(sink)
+    graph.configure()
+    graph.push(frame)
+    try:
+        return graph.pull() is not None
+    except (av.error.BlockingIOError, av.error.EOFError):
+        return False
 
 
 def matrix_tag(frame: Any) -> int:
