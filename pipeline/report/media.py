@@ -84,11 +84,11 @@ def describe(film: Film, file: str | Path, name: str | os.PathLike[str], sha256:
 
 def _sequence(film: Film, scans: Scans, name: str | os.PathLike[str], sha256: str) -> Media:
     """What is in a sequence of pictures. Its digest is that of the names and digests of its files."""
-    names = [scans.path(frame).name for frame in range(film.frames)]
+    paths = [scans.path(frame) for frame in range(film.frames)]
     return Media(
         name=plain_name(name),
-        bytes=scans.stat()[0],
-        sha256=sha256 or file_sha256(Path(scans.pattern.folder), names),
+        bytes=sum(path.stat().st_size for path in paths),
+        sha256=sha256 or file_sha256(Path(scans.pattern.folder), [path.name for path in paths]),
         container=f"sequence of {scans.pattern.kind}",
         picture=_picture(film, None),
         streams=[],
