@@ -143,7 +143,7 @@ class Gathered:
             self._shares.append(shares)
             shot.chroma += chroma
             frame += count
-        shot.notes.append({name: note[name] for name in ("shot", "start", "frames", "sums")})
+        shot.notes.append({name: value for name, value in note.items() if name not in ("bins", "pictures")})
         shot.pictures |= {int(number): data for number, data in note["pictures"].items()}
         shot.differences |= {int(n): luma["differences"][n] for n in note["pictures"] if n in luma["differences"]}
 
