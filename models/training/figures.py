@@ -275,9 +275,10 @@ def measure_all(
         pairs = [evaluate(seen, folder, vivid)[0] for seen in kept.values()]
         curve[str(vivid)] = [float(np.mean([getattr(p, key) for p in pairs])) for key in ("ratio", "colourfulness")]
     results["vivid"] = curve
+    many = {source: len(folder.photos("test", [source])) >= FEW for source in folder.sources("test")}
     some = {source: folder.photos("test", [source])[:each] for source in folder.sources("test")}
     kept |= {source: list(colorized_photos(model, folder, some[source])) for source in some if source not in kept}
-    results["frontier"] = {source: frontier(kept[source], folder) for source in some if len(some[source]) >= FEW}
+    results["frontier"] = {source: frontier(kept[source], folder) for source in some if many[source]}
     results["extremes"] = extremes(pair for seen in kept.values() for pair in seen)
     results["robustness"] = robustness(model, folder, sources, each)
     return results

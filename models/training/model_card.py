@@ -82,15 +82,17 @@ def _frontier(f: dict[str, Any]) -> list[str]:
     """The error at equal colourfulness, and the classes of label maps. Cards made before 0.2 lack them."""
     if "frontier" not in f:
         return []
-    levels = list(next(iter(f["frontier"].values())))
-    lines = [
-        "The ratio with the chroma scaled so that the colourfulness is a share of the truth's (some photos of each):",
-        "",
-        f"| test set | {' | '.join(levels)} |",
-        "| --- |" + " --- |" * len(levels),
-    ]
+    lines: list[str] = []
+    if f["frontier"]:
+        levels = list(next(iter(f["frontier"].values())))
+        lines += [
+            "The ratio with the chroma scaled so that the colourfulness is a share of the truth's (some photos):",
+            "",
+            f"| test set | {' | '.join(levels)} |",
+            "| --- |" + " --- |" * len(levels),
+        ]
     for source, row in f["frontier"].items():
-        lines.append(f"| {source} | " + " | ".join(f"{row[level]:.3f}" for level in levels) + " |")
+        lines.append(f"| {source} | " + " | ".join(f"{value:.3f}" for value in row.values()) + " |")
     lines += [
         "",
         "Classes of the sets' own label maps that have at least 0.3 % of the labelled pixels: mean intersection over "

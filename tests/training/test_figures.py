@@ -23,6 +23,7 @@ from semcolor.models.training.evaluate import (
     frontier,
 )
 from semcolor.models.training.lab import lab_from_rgb
+from semcolor.models.training.model_card import _frontier
 from support.photos import BLUE, GREEN, make_hills
 from torch import Tensor, nn
 
@@ -190,6 +191,8 @@ def test_all_figures_are_there_and_damage_costs_little_where_labels_follow_luma(
     assert set(found) == expected | {"frontier", "extremes", "classes"}
     assert found["robustness"]["clean"] == found["robustness"]["nothing"] == found["robustness"]["all"]
     assert found["vivid"]["1.0"][0] < found["vivid"]["2.0"][0]
+    text = "\n".join(_frontier(found | {"frontier": {}})), "\n".join(_frontier(found))
+    assert "| hills | " in text[1] and "| hills" not in text[0] and "hills 0.9" in text[0]
     assert found["classes"]["hills"]["mean"] > 0.95 and found["frontier"]["hills"]["0.9"] < 0.2
 
 
