@@ -16,7 +16,7 @@ from semcolor.models.encoder import Encoder
 from semcolor.models.format import COLOR, UNDERSTAND, tensor_ranges
 from semcolor.models.training.chroma_prior import chroma_by_label
 from semcolor.models.training.config import TrainingSettings
-from semcolor.models.training.dataset import DataFolder, batches
+from semcolor.models.training.dataset import DataFolder, batches, step_seed
 from semcolor.models.training.evaluate import evaluate_tests
 from semcolor.models.training.trainer import Trainer, train
 from support.photos import make_hills
@@ -197,7 +197,7 @@ def test_two_workers_train_together(folder, tmp_path, one_thread):
     photos = folder.photos("train")
     alone = Trainer(settings, torch.device("cpu"), weights.load(start), chroma_by_label(folder, photos))
     for rank in range(2):
-        torch.manual_seed((settings.seed << 40) + rank)
+        torch.manual_seed(step_seed(settings.seed, rank))
         batch = next(batches(folder, photos, 2, 64, settings.seed, rank=rank, world=2))
         losses = alone.objective(batch.gray, batch.lab, batch.known, batch.allowed)
         (torch.stack(list(losses.values())).sum() / 2).backward()
