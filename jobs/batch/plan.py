@@ -304,6 +304,8 @@ class _Planner:
                 return replace(planned, check=True, overwrite=self.overwrite)
         if self.overwrite:
             return replace(planned, overwrite=True)
+        if record and same and all(record.outputs.get(path) == found for path, found in existing.items()):
+            return replace(planned, overwrite=True)  # one of our outputs is gone, the others are as we left them
         path = next(iter(existing))
         if record and not same:
             raise UserError(f"{path} exists already, made with other settings; use --overwrite to replace it.")

@@ -274,7 +274,8 @@ def test_poisoned_films_do_not_stop_the_others_and_the_same_command_goes_on(film
     assert _run(films / "one.mkv", "-o", out, *FAST, "--vivid", "0.5") == 2
     assert "made with other settings" in capsys.readouterr().err
     (out / "two.color.mkv").unlink()
-    plan = make_batch_plan(tmp_path, films / "one.mkv", films / "two.mkv", size=64, codec="ffv1")
+    wish = {"size": 64, "codec": "ffv1", "report": "{stem}.html"}
+    plan = make_batch_plan(tmp_path, films / "one.mkv", films / "two.mkv", **wish)
     assert [Path(job.source).name for job in plan.to_do] == ["two.mkv"] and len(plan.finished) == 1
 
 
