@@ -86,7 +86,8 @@ def test_a_list_of_files_is_not_followed(
         path = tmp_path / f"film{suffix}"
         path.write_text(TEXTS[kind].format(other=name))
         with watched(other) as watch:
-            assert "is not a video" in refused([str(path), "-o", str(tmp_path / "out.mkv")], capsys)
+            what = "video" if path.suffix == ".mp4" else "picture"
+            assert f"is not a {what}" in refused([str(path), "-o", str(tmp_path / "out.mkv")], capsys)
             assert not watch.opened
     assert sorted(p.name for p in tmp_path.iterdir()) == [path.name, "other.mp4"]
 

@@ -46,8 +46,8 @@ def pictures(path: Path, stream: int | None) -> Pictures:
     try:
         if has_ffmpeg():
             return _told_by_ffmpeg(path, stream)
-    except subprocess.CalledProcessError:
-        pass  # an old version of FFmpeg does not know every codec
+    except (subprocess.CalledProcessError, IndexError):
+        pass  # an old version of FFmpeg does not know every codec: it fails, or shows no frame
     with av.open(str(path)) as container:
         which: Any = container.streams.video[0] if stream is None else container.streams[stream]
         frames = [(_plane(f), f.pts if f.pts is None else f.pts * which.time_base) for f in container.decode(which)]
