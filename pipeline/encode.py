@@ -23,7 +23,8 @@ from av.video.reformatter import ColorRange
 from ..errors import OutputError
 from .containers import WITHOUT_PTS
 from .defaults import CODEC, CRF, PRESET, KeepColour
-from .film import BOTTOM_FIRST, Film
+from .film import Film
+from .tags import BOTTOM_FIRST
 
 THREADS = 4
 """Threads of an encoder."""

@@ -10,15 +10,11 @@ import hashlib
 import os
 import struct
 from dataclasses import dataclass, field, replace
-from enum import Enum
 from fractions import Fraction
 from typing import Any
 
 import av
-import av.filter
 import numpy as np
-from av.sidedata.sidedata import Type as SideDataType
-from av.stream import Disposition
 from av.video.reformatter import ColorRange
 
 from ..errors import InputError, UserError
@@ -30,23 +26,15 @@ from .sequences.curves import DISPLAY, FILM_BITS
 from .sequences.names import Transfer, is_sequence
 from .sequences.scans import Scans, film_fields
 from .storage import is_url, open_file, size_of
-from .survey import MOST_FRAMES, TOO_LONG, choose, survey
+from .survey import MOST_FRAMES, TOO_LONG, candidates, choose, survey
+from .tags import BOTTOM_FIRST, KEPT_MATRICES, bottom_first, display_matrix, luma_format, matrix_tag
 from .timecode import Moment, parse_moment, parse_rate, timecode
-
-PICTURES = Disposition.attached_pic | Disposition.timed_thumbnails
-"""Dispositions of video streams that hold cover art or thumbnails instead of a film."""
-
-KEPT_MATRICES = {1: "bt709", 5: "bt601", 6: "bt601", 9: "bt2020"}
-"""Matrix coefficients (ITU-T H.273, table 4) that the output keeps."""
 
 MOST_ASPECT = 16
 """Greatest ratio between the sides of a frame at display, because the networks see the whole frame."""
 
 TOO_LARGE = f"frames of at most {MOST_PIXELS} pixels (8192x8192) can be colorized."
 """End of the sentence that refuses larger frames."""
-
-BOTTOM_FIRST = (3, 4)
-"""Values of FFmpeg's AVFieldOrder that show the bottom field first: BB and TB. TT (2) and BT (5) show the top first."""
 
 
 @dataclass(frozen=True)
@@ -292,7 +280,7 @@ def _open(path: str, rate: Fraction | None, track: int | None, transfer: Transfe
 
 def _look(path: str, container: Any, fps: Fraction | None, track: int | None) -> Film:
     names = container.format.name
-    streams = _candidates(path, container, track)
+    streams = candidates(path, container, track)
     for stream in streams[:1] if len(streams) == 1 else ():
         _check_extent(path, stream)  # before the film is read from end to end
     found = survey(path)
@@ -310,7 +298,7 @@ def _look(path: str, container: Any, fps: Fraction | None, track: int | None) ->
     tag = int(frame.color_range)
     full = tag == ColorRange.JPEG if tag and luma_fmt == frame.format.name else range_of_format
     order = int(stream.codec_context.field_order)
-    if not order and frame.interlaced_frame and _bottom_first(frame):  # DV, NUT
+    if not order and frame.interlaced_frame and bottom_first(frame):  # DV, NUT
         order = BOTTOM_FIRST[0]
 
     table = frame_table(path, stream, found, fps)
@@ -348,23 +336,6 @@ def _look(path: str, container: Any, fps: Fraction | None, track: int | None) ->
     )
 
 
-def _candidates(path: str, container: Any, track: int | None) -> list[Any]:
-    """The streams that may hold the film's pictures; at least one. `track`: the number that the user chose."""
-    streams = container.streams.video
-    if track is not None and not 0 <= track < len(streams):
-        there = ", ".join(f"{n} ({s.name if s.codec_context else 'unknown'})" for n, s in enumerate(streams))
-        raise InputError(f"{path}: there is no video track {track}; its video tracks are {there or 'none'}.")
-    found = [s for s in streams if not s.disposition & PICTURES] if track is None else [streams[track]]
-    if not found and not container.streams.audio:
-        raise InputError(f"{path} is not a video.")
-    if not found:
-        raise InputError(f"{path} has sound but no pictures; give a film.")
-    known = [s for s in found if s.codec_context]
-    if not known:
-        raise InputError(f"{path}: there is no decoder for its pictures; convert it to another codec first.")
-    return known
-
-
 def _check_extent(path: str, stream: Any) -> None:
     """Raise InputError if a stream's header states pictures or a table of frames beyond the limits."""
     width, height = stream.codec_context.width, stream.codec_context.height
@@ -383,75 +354,3 @@ def _check_shape(path: str, width: int, height: int, sample_aspect: Fraction) ->
             f"{path}: one side of its frames is shown more than {MOST_ASPECT} times as long as the other; crop the "
             f"film, or correct the shape of its pixels."
         )
-
-
-def _bottom_first(frame: Any) -> bool:
-    """Whether a frame shows its bottom field first. PyAV does not tell, but FFmpeg's filter select does."""
-    graph = av.filter.Graph()
-    source = graph.add_buffer(
-        width=frame.width, height=frame.height, format=frame.format.name, time_base=Fraction(1, 25)
-    )
-    chosen, sink = graph.add("select", "eq(interlace_type\\,BOTTOMFIRST)"), graph.add("buffersink")
-    source.link_to(chosen)
-    chosen.link_to(sink)
-    graph.configure()
-    graph.push(frame)
-    try:
-        return graph.pull() is not None
-    except (av.error.BlockingIOError, av.error.EOFError):
-        return False
-
-
-def matrix_tag(frame: Any) -> int:
-    """The matrix tag of a frame, one of `KEPT_MATRICES`. Without a usable tag, the height decides, as in players.
-
-    Grey has the same luma under every matrix, so an unusual tag can be replaced. Constant luminance (10) becomes 9.
-    """
-    tag = 9 if int(frame.colorspace) == 10 else int(frame.colorspace)
-    return tag if tag in KEPT_MATRICES else 1 if frame.height >= 720 else 6
-
-
-def display_matrix(frame: Any) -> tuple[int, ...]:
-    """FFmpeg's nine numbers for rotation and mirroring of a frame at display; () for none."""
-    SideDataType._missing_ = classmethod(_unknown_side_data)  # type: ignore[assignment]
-    for side in frame.side_data:
-        if side.type.name == "DISPLAYMATRIX" and side.buffer_size == 36:
-            return struct.unpack("=9i", bytes(side))
-    return ()
-
-
-def _unknown_side_data(kind: type[Enum], value: object) -> Enum:
-    """A type of side data that FFmpeg has and PyAV lacks, such as EXIF. PyAV would read none of a frame's side data."""
-    member = object.__new__(kind)
-    member._name_, member._value_ = f"UNKNOWN_{value}", value
-    return member
-
-
-def luma_format(path: str, fmt: Any) -> tuple[str, int, bool]:
-    """The format from which luma is read, for a source's pixel format.
-
-    Formats with a separate Y plane are used unchanged. Packed 4:2:2 is only unpacked. RGB, palette and 1-bit pictures
-    have no luma: they are converted once to full range 4:4:4, where grey keeps its values. Grey formats without a tag
-    are full range, as in FFmpeg.
-
-    Args:
-        path: path of the film, for messages.
-        fmt: the source's pixel format (`av.VideoFormat`).
-
-    Returns:
-        (planar pixel format, bits of a luma sample, whether luma is full range unless tagged otherwise).
-
-    Raises:
-        InputError: if the format is not supported.
-    """
-    name, bits = fmt.name, fmt.components[0].bits
-    if name.startswith(("yuyv", "uyvy", "yvyu")):
-        return "yuv422p", 8, False
-    if fmt.is_rgb or fmt.has_palette or name.startswith("mono"):
-        bits = max(8, max(c.bits for c in fmt.components))
-        depth = next((b for b in (8, 10, 12, 16) if b >= bits), None)
-        if depth and "f" not in name:
-            return ("yuv444p" if depth == 8 else f"yuv444p{depth}le"), depth, True
-    elif 8 <= bits <= 16 and (name == "gray" or name.startswith(("yuv", "gray", "nv")) and "f" not in name[4:]):
-        return name, bits, name.startswith(("yuvj", "gray"))
-    raise InputError(f"{path} has the pixel format {name}, which is not supported; convert it to yuv420p first.")

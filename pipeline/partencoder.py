@@ -14,7 +14,7 @@ from av.video.reformatter import ColorRange, Colorspace
 from ..errors import WorkError
 from .chunk import Chunk
 from .encode import Encoding, chroma_size, open_encoder
-from .film import BOTTOM_FIRST
+from .tags import BOTTOM_FIRST
 
 PART_OPTIONS = {"fflags": "+bitexact", "avoid_negative_ts": "disabled"}
 """Options of a part's muxer: the same bytes every time, and time stamps that are not moved."""

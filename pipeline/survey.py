@@ -13,6 +13,9 @@ from ..errors import InputError
 from .cutoff import cut_off
 from .opening import open_container
 
+PICTURES = Disposition.attached_pic | Disposition.timed_thumbnails
+"""Dispositions of video streams that hold cover art or thumbnails instead of a film."""
+
 MOST_FRAMES = 10_000_000
 """Greatest number of frames of a film: more than four days at 25 frames per second."""
 
@@ -87,6 +90,29 @@ def survey(path: str) -> Survey:
             cut = True
     cut = cut or end - min(start, 0) < length - 0.5 or cut_off(path, names)
     return Survey(tracks, cut or any(packets[n] < stated[n] for n in stated), next(iter(stated.values()), 0))
+
+
+def candidates(path: str, container: Any, track: int | None) -> list[Any]:
+    """The streams that may hold the film's pictures; at least one. Raises InputError if there are none.
+
+    Args:
+        path: path of the film, for messages.
+        container: the open film (`av.container.InputContainer`).
+        track: number of the video track that the user chose; None: none.
+    """
+    streams = container.streams.video
+    if track is not None and not 0 <= track < len(streams):
+        there = ", ".join(f"{n} ({s.name if s.codec_context else 'unknown'})" for n, s in enumerate(streams))
+        raise InputError(f"{path}: there is no video track {track}; its video tracks are {there or 'none'}.")
+    found = [s for s in streams if not s.disposition & PICTURES] if track is None else [streams[track]]
+    if not found and not container.streams.audio:
+        raise InputError(f"{path} is not a video.")
+    if not found:
+        raise InputError(f"{path} has sound but no pictures; give a film.")
+    known = [s for s in found if s.codec_context]
+    if not known:
+        raise InputError(f"{path}: there is no decoder for its pictures; convert it to another codec first.")
+    return known
 
 
 def choose(streams: list[Any], found: Survey) -> Any:

@@ -14,10 +14,11 @@ from av.video.reformatter import ColorRange
 from ..errors import AssembleError, StampError
 from .containers import WITHOUT_PTS
 from .encode import Encoding
-from .film import KEPT_MATRICES, Film, display_matrix, matrix_tag
+from .film import Film
 from .opening import open_container
 from .smpte import Timecode, is_timecode_track, stated_timecode
 from .streams import is_chapter_track
+from .tags import KEPT_MATRICES, display_matrix, matrix_tag
 
 File = Path | IO[bytes]
 """A path, or an open file in memory."""

@@ -15,12 +15,13 @@ import numpy as np
 from av.stream import Disposition
 
 from ..files import file_sha256
-from ..film import BOTTOM_FIRST, Film
+from ..film import Film
 from ..opening import open_container
 from ..sequences.scans import Scans
 from ..smpte import is_timecode_track, stated_timecode
 from ..storage import digest, is_url, size_of
 from ..streams import is_chapter_track
+from ..tags import BOTTOM_FIRST
 from .records import Chapter, Media, Picture, Stream
 
 PRIMARIES = {1: "BT.709", 4: "BT.470 M", 5: "BT.470 BG", 6: "SMPTE 170M", 7: "SMPTE 240M", 8: "film", 9: "BT.2020"}
