@@ -10,8 +10,8 @@ chroma is colour. So two numbers decide, both root mean squares over a frame at 
 Measured on films made of four photos of scikit-image (720x576, with grain; FFV1, x264 at crf 23 to 40, MJPEG, DV and
 MPEG-4) and on nine clips. Grey film, also with the cast of a scanner, has a strength of at most 3.5; tints have from
 5.0 on (the palest, ivory, from 3.0 on) and film in colour from 7.5 on. Rest is at most 2.8 for tints, tones and sepia
-and at most 3.4, or 9 % of the strength, for an uneven amber; for colour it is at least 4.4 and 17 %. Of 741 photos in
-colour, four are told as grey, and 28, nearly all of one hue, as tinted.
+and at most 3.4, or 9 % of the strength, for an uneven amber; for colour it is at least 4.4 and 17 %. Of 788 photos in
+colour, 14 are told as grey (haze, dusk), and 19, nearly all of one hue, as tinted.
 """
 
 from __future__ import annotations
