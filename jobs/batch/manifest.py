@@ -34,6 +34,7 @@ from ...pipeline.selection import Selection, parse_names, parse_selection
 from ...pipeline.sequences.names import Transfer, find, is_sequence, sequences_in
 from ...pipeline.storage import Location, is_url, join, listing, location_of
 from ...pipeline.timecode import parse_rate
+from ...pipeline.wording import WORDS, told
 
 MANIFESTS = {".jsonl": "JSON Lines", ".ndjson": "JSON Lines", ".csv": "CSV"}
 """Suffix of a manifest → its format."""
@@ -340,7 +341,7 @@ def mistakes_in(error: ValidationError) -> Iterator[str]:
             yield f"there is no setting {name!r}; settings are {', '.join(Wish.model_fields)}."
         elif mistake["type"] == "missing":
             yield f"{name} is missing."
+        elif mistake["type"] in WORDS:
+            yield f"{name} {told(mistake)}, not {mistake['input']!r}."
         else:
-            given = mistake["input"]
-            wrong = mistake["msg"][0].lower() + mistake["msg"][1:]
-            yield f"{name}: {wrong}, not {given!r}." if wrong.startswith("input") else f"{name} {given!r}: {wrong}."
+            yield f"{name} {mistake['input']!r}: {told(mistake)}."

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
 from typing import Annotated, Any
@@ -28,6 +29,7 @@ from ...errors import InputError
 from ...models.labels import INDEX
 from ..files import file_sha256
 from ..timecode import parse_moment, parse_range
+from ..wording import WORDS, told
 
 
 def _color(text: str) -> str:
@@ -289,12 +291,21 @@ def _read(path: str | PathLike[str], kind: TypeAdapter) -> Any:
     try:
         return kind.validate_python(json.loads(Path(path).read_text(encoding="utf-8")))
     except ValidationError as error:
-        mistakes = "; ".join(f"{_place(m['loc'])}: {m['msg'].removeprefix('Value error, ')}" for m in error.errors())
+        mistakes = "; ".join(_sentence(mistake) for mistake in error.errors())
         raise InputError(f"{path}: {mistakes}.") from None
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}.") from error
-    except (ValueError, RecursionError) as error:  # invalid JSON or UTF-8, or lists in lists without end
+    except json.JSONDecodeError as error:
+        where = f"line {error.lineno}, column {error.colno}"
+        raise InputError(f"{path} is not JSON: it breaks at {where} ({error.msg}).") from error
+    except (ValueError, RecursionError) as error:  # invalid UTF-8, or lists in lists without end
         raise InputError(f"{path} is not JSON: {error}.") from error
+
+
+def _sentence(mistake: Mapping[str, Any]) -> str:
+    """The place of a mistake, and what is wrong there. `mistake`: as for `wording.told`."""
+    between = " " if mistake["type"] in WORDS else ": "
+    return f"{_place(mistake['loc'])}{between}{told(mistake)}"
 
 
 def _place(steps: tuple[int | str, ...]) -> str:

@@ -95,7 +95,7 @@ MISTAKES = {
     "no edits": (lambda d: ["--edits", d / "absent.json"], "absent.json cannot be read"),
     "bad edits": (
         lambda d: ["--edits", write(d / "e.json", {"edits": [{"frame": 1}]})],
-        "edits[0].region: Field required",
+        "edits[0].region is missing",
     ),
     "bad palette": (lambda d: ["--palette", write(d / "p.json", {"sky": 5})], "sky"),
     "no photo": (lambda d: ["--reference", d / "absent.jpg"], "--reference"),

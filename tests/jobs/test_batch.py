@@ -52,8 +52,8 @@ MISTAKES = {
         '{"source": "a.mkv"}\n'
         '{"source": "a.mkv"}\n',
         [
-            (1, "size: input should be a multiple of 32, not 100"),
-            (3, "vivid: input should be a valid number"),
+            (1, "size must be a multiple of 32, not 100"),
+            (3, "vivid must be a number"),
             (3, "there is no setting 'crff'"),
             (4, "this is not JSON"),
             (5, "this is not an object"),
@@ -68,7 +68,7 @@ MISTAKES = {
     ),
     "films.csv": (
         'source,size,crf\na.mkv,64,\n"a.mkv\n",96,\na.mkv,64,70\na.mkv,64,1,2\n',
-        [(3, "films.csv:2 as well"), (5, "crf: input should be less than"), (6, "more cells")],
+        [(3, "films.csv:2 as well"), (5, "crf must be at most 63"), (6, "more cells")],
     ),
     "columns.csv": ("source,sise\na.mkv,64\n", [(1, "there is no column 'sise'")]),
     "empty.jsonl": ("\n", [(0, "names no films")]),

@@ -35,7 +35,7 @@ BOX = {"box": [10, 20, 90, 80]}
 MISTAKES = {
     "not JSON": ("[", "not JSON"),
     "another shape": ([], "the whole"),
-    "unknown key": ({"edit": []}, "edit: Extra inputs"),
+    "unknown key": ({"edit": []}, "edit is not known here"),
     "bad box": (
         {"edits": [{"frame": 1, "region": {"box": [9, 0, 3, 5]}, "action": "keep"}]},
         "edits[0].region: box is",
@@ -67,7 +67,23 @@ MISTAKES = {
         "edits[0].range: give either",
     ),
     "bad palette": ({"palette": {"sky": "#12345"}}, "palette.sky: '#12345'"),
+    "half a box": ({"edits": [{"frame": 1, "region": {"box": [1, 2, 3]}, "action": "keep"}]}, "box[3] is missing"),
+    "no number": ({"edits": [{"frame": "x", "region": BOX, "action": "keep"}]}, "[0].frame must be a whole number"),
+    "negative": ({"edits": [{"frame": -1, "region": BOX, "action": "keep"}]}, "edits[0].frame must be at least 0"),
+    "no truth": (
+        {"edits": [{"frame": 1, "region": BOX, "action": {"neutral": "so"}}]},
+        "neutral must be true or false",
+    ),
+    "no text": ({"references": [{"photo": 3}]}, "references[0].photo must be text"),
+    "no list": ({"edits": 3}, "edits must be a list"),
+    "no object": ({"edits": [3]}, "edits[0] must be an object"),
+    "a line": (
+        {"edits": [{"frame": 1, "region": {"polygon": [[1, 2]]}, "action": "keep"}]},
+        "polygon must have at least 3 items",
+    ),
 }
+LIBRARY = ("Input", "Field", "Extra", "Value error", "validation", "valid ")
+"""Words of pydantic, which are for programmers."""
 
 
 @pytest.mark.parametrize("case", MISTAKES)
@@ -76,6 +92,7 @@ def test_mistakes_in_a_sheet_are_named_by_their_path(case, tmp_path):
     with pytest.raises(InputError) as caught:
         read_sheet(_sheet(tmp_path, content))
     assert expected in str(caught.value) and str(tmp_path) in str(caught.value)
+    assert not any(word in str(caught.value) for word in LIBRARY)
 
 
 def test_a_palette_is_read(tmp_path):
