@@ -37,6 +37,7 @@ SKIPPED = {
     "ffmpeg": "is a program of its own",
     "export": "is for the machines of a cluster",
     "semcolor-train": "trains for an hour",
+    "python -m semcolor train": "needs a GPU",
     "python -m semcolor.models.training.pack": "needs training data",
     "python -m semcolor.models.training.model_card": "needs training data",
     "semcolor-video s3:": "needs an object store",
