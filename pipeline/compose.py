@@ -19,8 +19,8 @@ import numpy as np
 
 from ..models import cielab
 from .film import Film
-from .sequences.color import MATRICES
-from .sequences.curves import DISPLAY, display_curve
+from .sequences.color import MATRICES, weights
+from .sequences.curves import DISPLAY, display_curve, linear_of
 
 RADIUS = 2
 """Radius of the guided filter for chroma, in pixels of the ab map."""
@@ -52,7 +52,7 @@ _WHITE = np.array(cielab.WHITE)
 """XYZ of the white point D65."""
 
 _GRAY = np.linspace(0, 1, 4096)
-_LINEAR = np.where(_GRAY > cielab.SRGB_THRESHOLD, ((_GRAY + 0.055) / 1.055) ** 2.4, _GRAY / 12.92)
+_LINEAR = linear_of(_GRAY)
 _F_OF_GRAY = np.where(_LINEAR > cielab.F_THRESHOLD, np.cbrt(_LINEAR), _LINEAR * cielab.F_SLOPE + cielab.F_OFFSET)
 """f(Y/Yn) of CIE Lab for 4096 greys R' = G' = B' from 0 to 1."""
 
@@ -158,13 +158,12 @@ def chroma_at_luma(ab: np.ndarray, luma: np.ndarray, matrix: str, steps: int = 1
         (2, h, w) float32: Cb and Cr, −0.5..0.5 inside the gamut.
     """
     kr, kb = MATRICES[matrix]
-    weights = np.array([kr, 1 - kr - kb, kb], np.float32)
     ab = ab.astype(np.float32)
     gray = luma
     for _ in range(1 + steps):
         f_y = _F_OF_GRAY[np.clip(gray * 4095, 0, 4095).astype(np.int32)].astype(np.float32)
         rgb = _rgb_from_lab_at(f_y, ab)
-        own = np.tensordot(weights, rgb, 1)
+        own = np.tensordot(weights(matrix), rgb, 1)
         gray = gray + luma - own
     return np.stack([(rgb[2] - own) / (2 - 2 * kb), (rgb[0] - own) / (2 - 2 * kr)])
 

@@ -45,6 +45,9 @@ PROGRAM_STREAMS = ("mpeg", "vob", "svcd", "dvd", "vcd")
 AVI_GAP = 60000
 """Greatest number of units between two frames in AVI (avienc.c, write_skip_frames)."""
 
+EXACT = {"fflags": "+bitexact", "avoid_negative_ts": "disabled"}
+"""Options of every muxer: the same bytes every time, and time stamps that are not moved."""
+
 MOVIE_SCALES = 1 << 31
 """MP4's time scales are smaller than this."""
 
@@ -70,7 +73,7 @@ def muxer_options(container: str, source: Any, time_base: Fraction) -> dict[str,
         source: the source, opened by PyAV.
         time_base: the film's time base.
     """
-    options = {"fflags": "+bitexact", "avoid_negative_ts": "disabled"}
+    options = dict(EXACT)
     if container == "mpegts":
         options["mpegts_copyts"] = "1"
     if container in ("mp4", "mov", "ipod", "3gp", "3g2", "ismv", "f4v"):

@@ -24,7 +24,7 @@ from ..errors import OutputError
 from .containers import WITHOUT_PTS
 from .defaults import CODEC, CRF, PRESET, KeepColour
 from .film import Film
-from .tags import BOTTOM_FIRST
+from .tags import BOTTOM_FIRST, planar
 
 THREADS = 4
 """Threads of an encoder."""
@@ -55,6 +55,10 @@ X265_WIDTH = 64
 
 DEPTHS = (8, 9, 10, 12, 14, 16)
 """Bits of a sample in the pixel formats of FFmpeg's encoders."""
+
+
+PLANAR = re.compile(r"yuv(420|422|444)p(9|10|12|14|16)?(?:le)?")
+"""Names of pixel formats that a user may ask for."""
 
 
 @dataclass(frozen=True)
@@ -249,15 +253,6 @@ def _pixel_format(film: Film, codec: str, wanted: str, keep_colour: KeepColour) 
         reason = f"would lose some of the {film.bits} bits of the film's luma" if lacks else f"is not one of {codec}'s"
         raise OutputError(f"--pix-fmt {wanted} {reason}; use {' or '.join(able)}.")
     return name
-
-
-def planar(sampling: str, depth: int) -> str:
-    """FFmpeg's name of the planar format with a subsampling, for instance 420, and a depth in bits."""
-    return f"yuv{sampling}p" if depth == 8 else f"yuv{sampling}p{depth}le"
-
-
-PLANAR = re.compile(r"yuv(420|422|444)p(9|10|12|14|16)?(?:le)?")
-"""Names of pixel formats that a user may ask for."""
 
 
 def labels_encoding(film: Film, width: int, height: int) -> Encoding:

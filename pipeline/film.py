@@ -123,12 +123,16 @@ class Film:
         known = tuple(int(d) for d in ends - self.pts[start : start + len(ends)])
         return known if len(known) == stop - start else (*known, self.last_duration)
 
+    def time(self, frame: int) -> Fraction:
+        """Seconds from the start of the first frame to that of another one."""
+        return (int(self.pts[frame]) - int(self.pts[0])) * self.time_base
+
     def when(self, frame: int) -> str:
         """``frame 12 (0:00:00.480)``, for messages. As in a player, time is counted from the first frame."""
         if not 0 <= frame < self.frames:
             return f"frame {frame}"
         name = f"{self.scans.path(frame).name}, " if self.scans else ""
-        return f"frame {frame} ({name}{timecode((int(self.pts[frame]) - int(self.pts[0])) * self.time_base)})"
+        return f"frame {frame} ({name}{timecode(self.time(frame))})"
 
     def frame_at(self, moment: Moment, what: str = "") -> int:
         """Number of the frame that is shown at a moment.
@@ -281,8 +285,8 @@ def _open(path: str, rate: Fraction | None, track: int | None, transfer: Transfe
 def _look(path: str, container: Any, fps: Fraction | None, track: int | None) -> Film:
     names = container.format.name
     streams = candidates(path, container, track)
-    for stream in streams[:1] if len(streams) == 1 else ():
-        _check_extent(path, stream)  # before the film is read from end to end
+    if len(streams) == 1:
+        _check_extent(path, streams[0])  # before the film is read from end to end
     found = survey(path)
     stream = choose(streams, found)
     _check_extent(path, stream)

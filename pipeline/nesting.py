@@ -16,6 +16,8 @@ from typing import IO, Any
 
 import av
 
+from .containers import EXACT
+
 ENDLESS = "1000000000"
 """Seconds of the only segment."""
 
@@ -55,13 +57,12 @@ def open_muxer(target: Path | IO[bytes], container: str, options: dict[str, str]
         held = stack.enter_context(target.open("w+b")) if isinstance(target, Path) else target
         given = ":".join(f"{name}={value}" for name, value in options.items())
         around = {"segment_format": container, "segment_time": ENDLESS, "segment_format_options": given}
-        both = {name: options[name] for name in ("fflags", "avoid_negative_ts")}
         yield from _closed(
             av.open(
                 "film%d",
                 "w",
                 format="segment",
-                container_options=around | both,
+                container_options=around | EXACT,
                 io_open=lambda url, flags, options: _Kept(held),
             )
         )

@@ -205,5 +205,4 @@ def tell(film: Film, shots: Iterable[ShotColor], keep: KeepColour) -> tuple[list
 
 
 def _range(film: Film, first: int, stop: int) -> str:
-    begin = timecode((int(film.pts[first]) - int(film.pts[0])) * film.time_base)
-    return f"frames {first} to {stop - 1} (from {begin})"
+    return f"frames {first} to {stop - 1} (from {timecode(film.time(first))})"

@@ -7,17 +7,15 @@ from pathlib import Path
 from typing import IO, Any
 
 import av
-import av.filter
 import numpy as np
 from av.video.reformatter import ColorRange, Colorspace
 
 from ..errors import WorkError
 from .chunk import Chunk
+from .containers import EXACT
 from .encode import Encoding, chroma_size, open_encoder
-from .tags import BOTTOM_FIRST
-
-PART_OPTIONS = {"fflags": "+bitexact", "avoid_negative_ts": "disabled"}
-"""Options of a part's muxer: the same bytes every time, and time stamps that are not moved."""
+from .planes import rows_of
+from .tags import BOTTOM_FIRST, filtering
 
 
 class PartEncoder:
@@ -37,7 +35,7 @@ class PartEncoder:
         self.origin = origin
         self.target = target
         file = str(target) if isinstance(target, Path) else target
-        options = dict(PART_OPTIONS)
+        options = dict(EXACT)
         if encoding.part_format == "mov":  # the delay of a late first frame is stored in the movie's own time scale
             options["movie_timescale"] = str(encoding.time_base.denominator)
         self._container = av.open(file, "w", format=encoding.part_format, container_options=options)
@@ -64,14 +62,14 @@ class PartEncoder:
         e = self.encoding
         ch, cw = chroma_size(e.width, e.height, e.pix_fmt)
         given = np.uint8 if e.bits - e.shift == 8 else np.uint16
-        dtype = np.uint8 if e.bits == 8 else np.uint16
+        dtype = np.dtype(np.uint8 if e.bits == 8 else np.uint16)
         _expect("luma", luma, (len(chunk), e.height, e.width), given)
         if e.pix_fmt != "gray":
             _expect("chroma", chroma, (len(chunk), 2, ch, cw), given)
         for n, pts in enumerate(chunk.pts):
             frame = av.VideoFrame(e.width, e.height, e.pix_fmt)
             for plane, samples in zip(frame.planes, (luma[n], *(() if chroma is None else chroma[n])), strict=True):
-                rows = np.frombuffer(plane, dtype).reshape(-1, plane.line_size // np.dtype(dtype).itemsize)
+                rows = rows_of(plane, dtype)
                 rows[: samples.shape[0], : samples.shape[1]] = samples
                 if e.shift:
                     rows <<= e.shift
@@ -122,15 +120,8 @@ class _FieldMarker:
 
     def __init__(self, encoding: Encoding) -> None:
         mode = "bff" if encoding.field_order in BOTTOM_FIRST else "tff"
-        graph = av.filter.Graph()
-        source = graph.add_buffer(
-            width=encoding.width, height=encoding.height, format=encoding.pix_fmt, time_base=encoding.time_base
-        )
-        marker, sink = graph.add("setfield", mode), graph.add("buffersink")
-        source.link_to(marker)
-        marker.link_to(sink)
-        graph.configure()
-        self._graph = graph
+        shape = encoding.width, encoding.height, encoding.pix_fmt
+        self._graph = filtering(*shape, encoding.time_base, "setfield", mode)
 
     def mark(self, frame: Any) -> Any:
         """The frame with its flag set."""

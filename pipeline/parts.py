@@ -184,6 +184,12 @@ def sweep(folder: Path, parts: Sequence[Part]) -> None:
             remove(path)
 
 
+def count_shots(parts: Sequence[Part]) -> int:
+    """Number of shots up to the end of the last part. `parts`: at least one, in order."""
+    last = parts[-1]
+    return last.shot + (last.shot_start > 0)
+
+
 def colors_of_parts(parts: Sequence[Part]) -> tuple[ShotColor, ...]:
     """The colours that the source has, shot by shot. `parts`: all parts of the film, in order."""
     return shots_of([count for part in parts for count in part.own])

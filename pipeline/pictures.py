@@ -26,6 +26,7 @@ from .parts import Part
 from .sequences import color, dpx, exr, jpeg, png, tiff
 from .sequences.curves import HALF
 from .sequences.names import is_pattern, target
+from .tags import planar
 
 DEPTHS = {"dpx": (8, 10, 12, 16), "tiff": (8, 16), "png": (8, 16), "jpeg": (8,)}
 """Kind of picture → bits of a sample that are written, unless the source is of the same kind."""
@@ -63,10 +64,9 @@ def choose_pictures(film: Film, output: str | os.PathLike[str]) -> tuple[Film, E
     depths = (film.bits,) if same else tuple(bits for bits in DEPTHS[kind] if bits >= read.bits)
     if not depths:
         raise OutputError(f"{output}: {kind.upper()} cannot keep {read.bits}-bit luma; choose .dpx, .tif or .png.")
-    suffix = "" if read.bits == 8 else f"{read.bits}le"
     return read, Encoding(
         codec=kind,
-        pix_fmt=f"yuv444p{suffix}",
+        pix_fmt=planar("444", read.bits),
         width=film.width,
         height=film.height,
         options=(),

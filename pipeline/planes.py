@@ -19,12 +19,20 @@ def planar(frame: Any, film: Film) -> Any:
     return frame.reformat(format=film.luma_fmt, dst_colorspace=matrix, dst_color_range=wide)
 
 
+def rows_of(plane: Any, dtype: np.dtype) -> np.ndarray:
+    """View of a plane's samples (rows, columns), with the padding at the end of each row."""
+    return np.frombuffer(plane, dtype).reshape(-1, plane.line_size // dtype.itemsize)
+
+
+def _type_of(bits: int, name: str) -> np.dtype:
+    """Type of the samples of a pixel format (FFmpeg's name), in its byte order."""
+    return np.dtype(np.uint8 if bits == 8 else ">u2" if name.endswith("be") else "<u2")
+
+
 def luma_of(frame: Any, film: Film) -> np.ndarray:
     """View of the Y plane of a frame, (H, W) uint8, or uint16 above 8 bits."""
-    plane = frame.planes[0]
-    dtype = np.dtype(np.uint8 if film.bits == 8 else ">u2" if film.luma_fmt.endswith("be") else "<u2")
-    rows = np.frombuffer(plane, dtype).reshape(-1, plane.line_size // dtype.itemsize)
-    luma = rows[: film.height, : film.width]
+    dtype = _type_of(film.bits, film.luma_fmt)
+    luma = rows_of(frame.planes[0], dtype)[: film.height, : film.width]
     return luma if dtype.isnative else luma.astype(np.uint16)
 
 
@@ -41,11 +49,8 @@ def chroma_of(frame: Any, bits: int) -> tuple[np.ndarray, np.ndarray] | None:
     name = frame.format.name
     if name.startswith("gray"):
         return None
-    dtype = np.dtype(np.uint8 if bits == 8 else ">u2" if name.endswith("be") else "<u2")
-    planes = [
-        np.frombuffer(plane, dtype).reshape(-1, plane.line_size // dtype.itemsize)[: plane.height]
-        for plane in frame.planes[1:3]
-    ]
+    dtype = _type_of(bits, name)
+    planes = [rows_of(plane, dtype)[: plane.height] for plane in frame.planes[1:3]]
     if name.startswith("nv"):  # Cb and Cr alternate; in NV21 and NV42, Cr comes first
         width = frame.format.chroma_width(frame.width)
         pair = planes[0][:, : 2 * width].reshape(len(planes[0]), width, 2)

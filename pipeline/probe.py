@@ -49,7 +49,7 @@ def frame_table(path: str, stream: Any, found: Survey, fps: Fraction | None) -> 
     Args:
         path: path or URL of the film.
         stream: the stream that holds its pictures.
-        found: the survey of the film.
+        found: the survey of the film; the stream has packets.
         fps: frames per second, if the user has given them.
 
     Raises:
@@ -57,8 +57,6 @@ def frame_table(path: str, stream: Any, found: Survey, fps: Fraction | None) -> 
             way round.
     """
     raw = stream.container.format.name in RAW
-    if not found.tracks[stream.index].stamps:
-        raise InputError(f"{path} holds no frames.")
     try:
         table = _counted(path, stream.index, fps) if raw and fps else _own_table(path, stream, found, raw)
     except NoStamps as error:

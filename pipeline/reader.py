@@ -60,7 +60,7 @@ class FilmReader:
         size: short side of the thumbs in pixels, a multiple of 32.
         start: where to resume, noted by an earlier run over the same film. From there to `start.stop`, the chunks are
             the same as in a run from the film's start. See `Resume.stop` for the chunk after it.
-        kept: shots whose own chroma is read as well; see `owncolors.kept_spans`.
+        kept: shots whose own chroma is read as well; see `keeping.kept_spans`.
 
     Raises:
         InputError: if `chunk` or `size` is not permitted.
@@ -249,9 +249,8 @@ class FilmReader:
         frame = planar(frame, self.film)
         luma, chroma = luma_of(frame, self.film), chroma_of(frame, self.film.bits)
         thumb = self._thumb(luma)
-        is_kept = chroma and self._keeps(number)
         own = own_color(thumb, chroma, self.film.bits)
-        return Picture(number, luma, thumb, *flags, own, np.stack(chroma) if chroma and is_kept else None)
+        return Picture(number, luma, thumb, *flags, own, np.stack(chroma) if chroma and self._keeps(number) else None)
 
     def _thumb(self, luma: np.ndarray) -> np.ndarray:
         """Luma (H, W) reduced to network size, (h, w) uint8, full range 0..255."""

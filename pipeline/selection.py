@@ -56,9 +56,7 @@ def parse_names(text: str) -> str:
     for name in names:
         kind, colon, number = name.partition(":")
         if kind not in KINDS or (colon and not (number.isascii() and number.isdigit())):
-            raise ValueError(
-                f"{name!r} is not a kind of stream; kinds are {', '.join(KINDS)}, and data:0 is one stream"
-            )
+            raise ValueError(f"{name!r} is not a kind of stream; {known}")
     if not names:
         raise ValueError(f"it names no stream; {known}")
     return ",".join(dict.fromkeys(names))

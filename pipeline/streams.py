@@ -12,7 +12,7 @@ from av.stream import Disposition
 from .containers import PROGRAM_STREAMS
 from .film import Film
 from .opening import open_container
-from .smpte import Timecode, is_timecode_track, stated_timecode
+from .smpte import IN_A_TRACK, Timecode, is_timecode_track, stated_timecode
 
 COVERS = {"mjpeg": ("cover.jpg", "image/jpeg"), "png": ("cover.png", "image/png")}
 """Codec of an attached picture → name and media type of the attachment, if the source states none (Matroska)."""
@@ -115,7 +115,7 @@ def _about(timecode: Timecode, container: str, stored: bool) -> str:
     """What people are told about the timecode."""
     if not stored:
         return f"the timecode {timecode.text} is lost: this container states none"
-    where = "in a timecode track" if container in ("mov", "mp4") else "as metadata"
+    where = "in a timecode track" if container in IN_A_TRACK else "as metadata"
     return f"the timecode {timecode.text} is kept {where}"
 
 

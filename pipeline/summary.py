@@ -85,7 +85,7 @@ def summarize(film: Film, counts: list[dict[str, Any]], own: Sequence[ShotColor]
                 "colour": _color(luma, a, b),
                 "confidence": round(float(confidence), 3),
             }
-        time = timecode(int(film.pts[first] - film.pts[0]) * film.time_base)
+        time = timecode(film.time(first))
         frames = sum(c["frames"] for c in its)
         vague = sum(c["unsure"] for c in its) / float(sums[0].sum())
         record = {"shot": shot, "first_frame": first, "time": time, "frames": frames}

@@ -20,16 +20,30 @@ BOTTOM_FIRST = (3, 4)
 """Values of FFmpeg's AVFieldOrder that show the bottom field first: BB and TB. TT (2) and BT (5) show the top first."""
 
 
-def bottom_first(frame: Any) -> bool:
-    """Whether a frame shows its bottom field first. PyAV does not tell, but FFmpeg's filter select does."""
+def filtering(width: int, height: int, pix_fmt: str, time_base: Fraction, name: str, arguments: str) -> Any:
+    """A graph of FFmpeg with one filter, for frames of one size and format: push a frame, and pull the result.
+
+    Args:
+        width: columns of a frame.
+        height: rows of a frame.
+        pix_fmt: FFmpeg's name of the pixel format.
+        time_base: seconds per unit of the frames' time stamps.
+        name: name of the filter.
+        arguments: its arguments, as FFmpeg writes them.
+    """
     graph = av.filter.Graph()
-    source = graph.add_buffer(
-        width=frame.width, height=frame.height, format=frame.format.name, time_base=Fraction(1, 25)
-    )
-    chosen, sink = graph.add("select", "eq(interlace_type\\,BOTTOMFIRST)"), graph.add("buffersink")
+    source = graph.add_buffer(width=width, height=height, format=pix_fmt, time_base=time_base)
+    chosen, sink = graph.add(name, arguments), graph.add("buffersink")
     source.link_to(chosen)
     chosen.link_to(sink)
     graph.configure()
+    return graph
+
+
+def bottom_first(frame: Any) -> bool:
+    """Whether a frame shows its bottom field first. PyAV does not tell, but FFmpeg's filter select does."""
+    shape = frame.width, frame.height, frame.format.name
+    graph = filtering(*shape, Fraction(1, 25), "select", "eq(interlace_type\\,BOTTOMFIRST)")
     graph.push(frame)
     try:
         return graph.pull() is not None
@@ -62,6 +76,11 @@ def _unknown_side_data(kind: type[Enum], value: object) -> Enum:
     return member
 
 
+def planar(sampling: str, depth: int) -> str:
+    """FFmpeg's name of the planar format with a subsampling, for instance 420, and a depth in bits."""
+    return f"yuv{sampling}p" if depth == 8 else f"yuv{sampling}p{depth}le"
+
+
 def luma_format(path: str, fmt: Any) -> tuple[str, int, bool]:
     """The format from which luma is read, for a source's pixel format.
 
@@ -86,7 +105,7 @@ def luma_format(path: str, fmt: Any) -> tuple[str, int, bool]:
         bits = max(8, max(c.bits for c in fmt.components))
         depth = next((b for b in (8, 10, 12, 16) if b >= bits), None)
         if depth and "f" not in name:
-            return ("yuv444p" if depth == 8 else f"yuv444p{depth}le"), depth, True
+            return planar("444", depth), depth, True
     elif 8 <= bits <= 16 and (name == "gray" or name.startswith(("yuv", "gray", "nv")) and "f" not in name[4:]):
         return name, bits, name.startswith(("yuvj", "gray"))
     raise InputError(f"{path} has the pixel format {name}, which is not supported; convert it to yuv420p first.")

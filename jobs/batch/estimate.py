@@ -130,9 +130,7 @@ def _trial(planned: PlannedFilm, device: str) -> Trial:
     from ...pipeline.writer import PartWriter
 
     wish, film = planned.wish, open_film(planned.source, **planned.wish.reading)
-    coder = wish.codec, wish.crf, wish.preset
-    pix_fmt, keep_colour = wish.pix_fmt or "", wish.keep_colour
-    film, encoding = prepared(film, planned.output, *coder, pix_fmt=pix_fmt, keep_colour=keep_colour)
+    film, encoding = prepared(film, planned.output, **wish.coding)
     painting = Painting(Painter(device, weights=wish.look.weights, vivid=wish.vivid).paint)
     steadying, composing = Steadying(wish.steady, {0: b""}), Composing(film, encoding)
     reader = iter(FilmReader(film, FRAMES, wish.size))

@@ -130,6 +130,12 @@ class Wish(BaseModel):
         return {"fps": self.fps, "track": self.track, "transfer": self.transfer, "strict": self.strict}
 
     @property
+    def coding(self) -> dict[str, Any]:
+        """The settings that decide how the colour film is encoded: keywords of `pipeline.outputs.prepared`."""
+        own = {name: getattr(self, name) for name in ("codec", "crf", "preset", "keep_colour")}
+        return own | {"pix_fmt": self.pix_fmt or ""}
+
+    @property
     def selection(self) -> Selection:
         """The other streams that are kept."""
         return parse_selection(self.drop, self.only)
@@ -214,14 +220,11 @@ def _folder(folder: Path, defaults: dict[str, Any], request: Request) -> None:
         sequences = [(p, n) for p, n in sequences_in(os.path.abspath(here)).items() if len(n) >= LEAST_PICTURES]
         pictures = {pattern.of(number) for pattern, numbers in sequences for number in numbers}
         films += len(sequences)
-        for pattern, _ in sequences:
-            above = os.path.relpath(os.path.dirname(here), folder) if tree != "." else "."
-            its_tree = "" if above == "." else above
-            request.asked.append(_named(Path(pattern.path), defaults, pattern.path, its_tree, found=True))
+        for pattern, _ in sequences:  # the folder stands for the film
+            above = os.path.dirname(tree)
+            request.asked.append(_named(Path(pattern.path), defaults, pattern.path, above, found=True))
         for name in sorted(files):
-            if name.startswith("."):
-                continue
-            if name in pictures:
+            if name.startswith(".") or name in pictures:
                 continue
             if Path(name).suffix.lower() not in FILMS:
                 others += 1

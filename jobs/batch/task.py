@@ -60,8 +60,7 @@ def prepared(planned: PlannedFilm, film: Film, dry: bool = False) -> Prepared:
         UserError: one sentence, if an output cannot hold the film.
     """
     wish, output = planned.wish, location_of(planned.output)
-    coder, pix_fmt = (wish.codec, wish.crf, wish.preset), wish.pix_fmt or ""
-    film, encoding = outputs.prepared(film, output, *coder, pix_fmt=pix_fmt, keep_colour=wish.keep_colour)
+    film, encoding = outputs.prepared(film, output, **wish.coding)
     checks = [(output, encoding, True)]
     extras: list[Extra] = []
     if planned.labels:

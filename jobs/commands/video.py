@@ -202,10 +202,8 @@ def video(
     # If a run was stopped after it delivered the film, its work folder and its outputs exist. `ways.whole` checks
     # whether they are of this film.
     has_work = not fresh and work_folder(target, base).is_dir()
-    for kind, path in {Kind.FILM: target, **extra_paths}.items():
-        if (
-            isinstance(film_at, str) or film_at.is_file() or is_sequence(film_at)
-        ):  # before the film is read from end to end
+    if isinstance(film_at, str) or film_at.is_file() or is_sequence(film_at):
+        for kind, path in {Kind.FILM: target, **extra_paths}.items():  # before the film is read from end to end
             is_film = kind not in NOT_FILMS and not is_still
             check_place(film_at, path, overwrite or has_work, film_format=is_film)
     sheet = gather(edits, palette, reference or [])

@@ -30,7 +30,7 @@ from ...pipeline.findings import Finding, findings, sentences
 from ...pipeline.keeping import kept_spans
 from ...pipeline.mux import assemble
 from ...pipeline.owncolors import OwnColor, ShotColor
-from ...pipeline.parts import colors_of_parts, notes, standing
+from ...pipeline.parts import colors_of_parts, count_shots, notes, standing
 from ...pipeline.storage import Location
 from ...pipeline.summary import LEGEND, summarize
 from ..cluster import connected, cores
@@ -192,9 +192,8 @@ def _assemble(job: Job, outcome: Outcome, targets: dict[Kind, Location], *, resu
         results[Kind.SUMMARY] = job.work / "summary.json"
         shots = summarize(job.film, notes(job.work, parts), own)
         results[Kind.SUMMARY].write_text(json.dumps(shots, indent=1))
-    last = parts[-1]
     facts = {
-        "shots": last.shot + (last.shot_start > 0),
+        "shots": count_shots(parts),
         "damaged": tuple(n for p in parts for n in p.damaged),
         "lost": tuple(n for p in parts for n in p.lost),
     }

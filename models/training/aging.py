@@ -42,6 +42,12 @@ def _axes(gray: Tensor) -> tuple[Tensor, Tensor]:
     return y[None, :, None], x[None, None]
 
 
+def _pixels(gray: Tensor) -> tuple[Tensor, Tensor]:
+    """Rows (1, H, 1) and columns (1, 1, W), counted from 0."""
+    y, x = (torch.arange(n, device=gray.device).float() for n in gray.shape[1:])
+    return y[None, :, None], x[None, None]
+
+
 def _gauss(gray: Tensor, sigma: Tensor) -> Tensor:
     """Gaussian blur, sigma (B, 1, 1) pixels."""
     at = torch.arange(-TAPS, TAPS + 1, device=gray.device)
@@ -81,8 +87,7 @@ def grain(gray: Tensor, strength: Tensor, random: Generator) -> Tensor:
 
 def scratches(gray: Tensor, strength: Tensor, random: Generator) -> Tensor:
     h, w = gray.shape[1:]
-    y, x = (torch.arange(n, device=gray.device).float() for n in (h, w))
-    y, x = y[None, :, None], x[None, None]
+    y, x = _pixels(gray)
     for n in range(5):
         there = n <= 4 * strength * _uniform(strength, random)
         start, slope = w * _uniform(strength, random), 2 * _normal(strength, random) / h
@@ -97,8 +102,7 @@ def scratches(gray: Tensor, strength: Tensor, random: Generator) -> Tensor:
 
 def dust(gray: Tensor, strength: Tensor, random: Generator) -> Tensor:
     h, w = gray.shape[1:]
-    y, x = (torch.arange(n, device=gray.device).float() for n in (h, w))
-    y, x = y[None, :, None], x[None, None]
+    y, x = _pixels(gray)
     for n in range(14):
         there = n <= 12 * strength * _uniform(strength, random)
         down, right = y - h * _uniform(strength, random), x - w * _uniform(strength, random)
@@ -125,15 +129,9 @@ def compression(gray: Tensor, strength: Tensor, random: Generator) -> Tensor:
 
 
 TORCH: dict[str, Damage] = {
-    "flicker": flicker,
-    "blur": blur,
-    "vignette": vignette,
-    "fade": fade,
-    "grain": grain,
-    "scratches": scratches,
-    "dust": dust,
-    "compression": compression,
+    damage.__name__: damage for damage in (flicker, blur, vignette, fade, grain, scratches, dust, compression)
 }
+"""The damages by their names in `DAMAGES`, which gives the order."""
 
 
 def age(gray: Tensor, random: Generator) -> Tensor:

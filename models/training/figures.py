@@ -275,10 +275,10 @@ def measure_all(
         pairs = [evaluate(seen, folder, vivid)[0] for seen in kept.values()]
         curve[str(vivid)] = [float(np.mean([getattr(p, key) for p in pairs])) for key in ("ratio", "colourfulness")]
     results["vivid"] = curve
-    many = {source: len(folder.photos("test", [source])) >= FEW for source in folder.sources("test")}
-    some = {source: folder.photos("test", [source])[:each] for source in folder.sources("test")}
-    kept |= {source: list(colorized_photos(model, folder, some[source])) for source in some if source not in kept}
-    results["frontier"] = {source: frontier(kept[source], folder) for source in some if many[source]}
+    every = {source: folder.photos("test", [source]) for source in folder.sources("test")}
+    others = {source: photos[:each] for source, photos in every.items() if source not in kept}
+    kept |= {source: list(colorized_photos(model, folder, photos)) for source, photos in others.items()}
+    results["frontier"] = {s: frontier(kept[s], folder) for s, photos in every.items() if len(photos) >= FEW}
     results["extremes"] = extremes(pair for seen in kept.values() for pair in seen)
     results["robustness"] = robustness(model, folder, sources, each)
     return results

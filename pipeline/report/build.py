@@ -19,7 +19,7 @@ from ..files import size_on_disk
 from ..film import Film
 from ..findings import Finding, runs, sentence
 from ..owncolors import tell
-from ..parts import Part, colors_of_parts
+from ..parts import Part, colors_of_parts, count_shots
 from ..streams import plan_streams
 from . import compare
 from .gather import Gathered
@@ -57,8 +57,7 @@ def write_report(made: Made, file: Path) -> Report:
         report = _report(made, None)
         file.write_text(report.model_dump_json(indent=1) + "\n", encoding="utf-8")
         return report
-    last = made.parts[-1]
-    pictures = PagePictures(last.shot + (last.shot_start > 0))
+    pictures = PagePictures(count_shots(made.parts))
     report = _report(made, pictures)
     write_page(report, pictures, file)
     return report

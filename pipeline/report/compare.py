@@ -141,9 +141,7 @@ def comparisons(
         detail = f"{source.timecode}." if state == "kept" else f"{source.timecode} → {output.timecode or 'none'}."
         yield Comparison(what="timecode", state=state, detail=detail)
     if source.chapters:
-        kept = [(c.start, c.end, c.title) for c in source.chapters] == [
-            (c.start, c.end, c.title) for c in output.chapters
-        ]
+        kept = source.chapters == output.chapters
         count, there = len(source.chapters), len(output.chapters)
         detail = (
             f"{counted(count, 'chapter')}, with titles and times."

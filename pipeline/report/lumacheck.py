@@ -24,6 +24,7 @@ from ..chunk import Chunk
 from ..encode import Encoding
 from ..film import Film, open_film
 from ..opening import open_container
+from ..planes import rows_of
 from ..reader import luma_sha256
 from ..sequences.curves import DISPLAY, HALF, LINEAR, LOG
 from ..sequences.scans import Transfer
@@ -91,9 +92,7 @@ class LumaCheck:
             for frame in frames:
                 if frame.format.components[0].bits != e.bits:
                     return
-                plane = frame.planes[0]
-                rows = np.frombuffer(plane, dtype).reshape(-1, plane.line_size // dtype.itemsize)
-                luma = rows[: e.height, : e.width]
+                luma = rows_of(frame.planes[0], dtype)[: e.height, : e.width]
                 whole = not e.shift or not (luma & ((1 << e.shift) - 1)).any()
                 yield (luma >> e.shift).astype(np.uint8 if e.bits - e.shift == 8 else np.uint16, copy=False), whole
 

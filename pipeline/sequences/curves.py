@@ -47,7 +47,7 @@ def _encoded(light: np.ndarray) -> np.ndarray:
     return np.where(light > cielab.LINEAR_THRESHOLD, bent, light * 12.92)
 
 
-def _decoded(shown: np.ndarray) -> np.ndarray:
+def linear_of(shown: np.ndarray) -> np.ndarray:
     """R'G'B' 0..1 of sRGB → linear light 0..1."""
     return np.where(shown > cielab.SRGB_THRESHOLD, ((shown + 0.055) / 1.055) ** 2.4, shown / 12.92)
 
@@ -80,7 +80,7 @@ def display_curve(coding: str, bits: int) -> np.ndarray:
 @lru_cache(maxsize=16)
 def _code_curve(coding: str, bits: int) -> np.ndarray:
     """(65536,) float32: the code value, not rounded, for lumas on a display from 0 to 1."""
-    light = _decoded(np.linspace(0, 1, 1 << 16))
+    light = linear_of(np.linspace(0, 1, 1 << 16))
     top = (1 << bits) - 1
     if coding == LINEAR:
         return (light * top).astype(np.float32)
@@ -91,7 +91,7 @@ def _code_curve(coding: str, bits: int) -> np.ndarray:
 @lru_cache(maxsize=2)
 def _light_curve() -> np.ndarray:
     """(65536,) float32: linear light for lumas on a display from 0 to 1."""
-    return _decoded(np.linspace(0, 1, 1 << 16)).astype(np.float32)
+    return linear_of(np.linspace(0, 1, 1 << 16)).astype(np.float32)
 
 
 def codes_of(shown: np.ndarray, coding: str, bits: int) -> np.ndarray:
