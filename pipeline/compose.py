@@ -108,10 +108,13 @@ class Layer:
     """CIE Lab: a and b of one colour, or (2, h/2, w/2) as the network painted the frame."""
     bordered: bool = True
     """True for a drawn region, whose border is sharp; False for the share of a label, a soft probability."""
+    strength: float = 1.0
+    """Share of the colour inside the region, 0..1."""
 
     def shown(self, within: np.ndarray) -> np.ndarray:
         """The painted share, 0..1, for `within` or an enlarged `within`; the border of a region is sharpened."""
-        return np.clip(SHARP * within + np.float32(0.5 - 0.5 * SHARP) if self.bordered else within, 0, 1)
+        share = np.clip(SHARP * within + np.float32(0.5 - 0.5 * SHARP) if self.bordered else within, 0, 1)
+        return share * np.float32(self.strength)
 
 
 @dataclass(frozen=True)

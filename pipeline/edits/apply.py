@@ -43,6 +43,8 @@ class ResolvedEdit:
     """Chroma that the pixels get, a and b of CIE Lab, or None; (0, 0) is neutral.
 
     If both `relabel` and `ab` are None, the pixels keep the colours that the network paints."""
+    strength: float = 1.0
+    """Share of the action, 0..1: at 1 it replaces what was there."""
 
     def holds(self, frame: int) -> bool:
         """Whether the edit applies to a frame."""
@@ -105,8 +107,9 @@ class ResolvedEdits:
                 labels[order.relabel] += within
             elif order.relabel != order.label:
                 labels = labels.copy()
-                labels[order.relabel] += labels[order.label]
-                labels[order.label] = 0
+                moved = labels[order.label] * np.float32(order.strength)
+                labels[order.relabel] += moved
+                labels[order.label] -= moved
         return labels
 
     def forget(self, start: int, motion: Motion) -> Motion:
@@ -165,7 +168,8 @@ class ResolvedEdits:
                     within = _enlarged(read[order.label], shape)
                 else:
                     within = self._mask(number, frame, shape).astype(np.float32) / 255
-                layers.append(Layer(within, ab if order.ab is None else order.ab, bordered=order.label is None))
+                wanted = ab if order.ab is None else order.ab
+                layers.append(Layer(within, wanted, bordered=order.label is None, strength=order.strength))
         return Layered(below.clip(-127, 127).astype(np.float16), tuple(layers))
 
     def digest(self, shot: int, first: int, stop: int, seen: int) -> str:
@@ -198,16 +202,17 @@ class ResolvedEdits:
                 masks = [self._read(number, frame) for frame in range(span[0], min(order.stop + 1, end))]
             if order.label is not None or any(masks):
                 shapes = [hashlib.sha256(mask).hexdigest() for mask in masks]
-                found.append((span, order.label, order.relabel, order.ab, shapes))
+                found.append((span, order.label, order.relabel, order.ab, order.strength, shapes))
         return hashlib.sha256(json.dumps(found).encode()).hexdigest() if found else ""
 
     def _share(self, number: int, order: ResolvedEdit, frame: int, labels: np.ndarray) -> np.ndarray:
         """(h/4, w/4) float32: share of each pixel of the label map to which the order applies."""
+        strength = np.float32(order.strength)
         if order.label is not None:
-            return label_shares(labels)[order.label]
+            return label_shares(labels)[order.label] * strength
         height, width = labels.shape[1:]
         mask = self._mask(number, frame, (2 * height, 2 * width)).astype(np.float32) / 255
-        return cv2.resize(mask, (width, height), interpolation=cv2.INTER_AREA)
+        return cv2.resize(mask, (width, height), interpolation=cv2.INTER_AREA) * strength
 
     def _mask(self, number: int, frame: int, shape: tuple[int, ...]) -> np.ndarray:
         """The mask of an order in a frame, (h/2, w/2) uint8; 255 inside its region."""

@@ -82,25 +82,26 @@ def resolve(
     kept = {of: known for other in folder.glob("masks-*.zip") for of, known in _taken_over(other).items()}
     with zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
         orders = [ResolvedEdit(0, film.frames, INDEX[label], ab=chroma_of(c)) for label, c in sheet.palette.items()]
+        active = {number: edit for number, edit in enumerate(sheet.edits) if not edit.off}
+        place = {"frame", "time", "range", "region"}
         asked = [
-            json.dumps([edit.model_dump(mode="json", exclude={"note", "action"}), resolver.reach(edit)])
-            for edit in sheet.edits
+            json.dumps([edit.model_dump(mode="json", include=place), resolver.reach(edit)]) for edit in active.values()
         ]
         origins: list[str | None] = [*(None for _ in orders), *asked]
         places, mistakes = [], []
-        for number, (edit, origin) in enumerate(zip(sheet.edits, asked, strict=True)):
+        for (number, edit), origin in zip(active.items(), asked, strict=True):
             try:
                 places.append(kept.get(origin) or resolver.locate(edit, f"edits[{number}]"))
             except UserError as error:
                 mistakes.append(str(error).removesuffix("."))
         if mistakes:
             raise UserError("; ".join(mistakes) + ".")
-        for edit, found in zip(sheet.edits, places, strict=True):
+        for edit, found in zip(active.values(), places, strict=True):
             if isinstance(found, _Known):
                 _copy(found, archive, len(orders))
             else:
                 resolver.track(edit, found, archive, len(orders))
-            orders.append(replace(found.order, **_wanted(edit.action)))
+            orders.append(replace(found.order, **_wanted(edit)))
         transfers = resolver.transfers(sheet.references)
         resolved = ResolvedEdits(tuple(orders), tuple(transfers), path)
         plain = {"orders": list(map(asdict, orders)), "transfers": list(map(asdict, transfers)), "origins": origins}
@@ -112,9 +113,11 @@ def resolve(
     return resolved
 
 
-def _wanted(action: edits.Action) -> dict[str, Any]:
+def _wanted(edit: edits.Edit) -> dict[str, Any]:
     """The action of an edit, as fields of `ResolvedEdit`."""
+    action = edit.action
     return {
+        "strength": edit.strength,
         "relabel": None if action.label is None else INDEX[action.label],
         "ab": (0.0, 0.0) if action.neutral else chroma_of(action.colour) if action.colour else None,
     }
@@ -312,6 +315,8 @@ class _Resolver:
         """The colours of all references. Photos of the same range make one transfer."""
         ranges: dict[tuple[int, int], list[str]] = {}
         for n, reference in enumerate(references):
+            if reference.off:
+                continue
             span = self.span(reference.range, f"references[{n}].range") if reference.range else (0, self.film.frames)
             ranges.setdefault(span, []).append(reference.photo)
         return [self.transfer(*span, photos) for span, photos in ranges.items()]

@@ -198,6 +198,11 @@ class Edit(_Strict):
     range: Range | None = Field(default=None, description="the frames to which the edit applies")
     region: Region
     action: Action
+    strength: Annotated[float, Field(gt=0, le=1)] = Field(
+        default=1, description="share of the action: 1 replaces what was there, 0.5 is halfway"
+    )
+    off: bool = Field(default=False, description="an edit that is off has no effect")
+    name: str = Field(default="", description="a name for people, which has no effect")
     note: str = Field(default="", description="a comment, which has no effect")
 
     @model_validator(mode="after")
@@ -214,6 +219,7 @@ class Reference(_Strict):
 
     photo: str = Field(description="path of the photo, relative to the sheet's folder")
     range: Range | None = Field(default=None, description="the frames to which the reference applies")
+    off: bool = Field(default=False, description="a reference that is off has no effect")
 
 
 Palette = dict[Label, Color]
@@ -277,13 +283,15 @@ def identity(sheet: Sheet | None) -> dict[str, Any] | None:
     if not sheet:
         return None
     photos = []
-    for reference in sheet.references:
+    references = [reference for reference in sheet.references if not reference.off]
+    for reference in references:
         try:
             photos.append(file_sha256(Path(reference.photo)))
         except OSError as error:
             raise InputError(f"the reference {reference.photo} cannot be read: {error.strerror}.") from error
-    kept = sheet.model_copy(update={"edits": [edit.model_copy(update={"note": ""}) for edit in sheet.edits]})
-    return kept.model_dump(mode="json", exclude_defaults=True) | {"photos": photos}
+    edits = [edit.model_copy(update={"name": "", "note": ""}) for edit in sheet.edits if not edit.off]
+    kept = sheet.model_copy(update={"edits": edits, "references": references})
+    return kept.model_dump(mode="json", exclude_defaults=True) | {"photos": photos} if kept else None
 
 
 def _read(path: str | PathLike[str], kind: TypeAdapter) -> Any:

@@ -15,7 +15,7 @@ from semcolor.pipeline.chunk import Chunk
 from semcolor.pipeline.compose import PlaneFormat, chroma_planes, reachable
 from semcolor.pipeline.edits.apply import ColorTransfer, ResolvedEdit, ResolvedEdits, chroma_of
 from semcolor.pipeline.edits.resolve import resolve
-from semcolor.pipeline.edits.sheet import Sheet, read_palette, read_sheet
+from semcolor.pipeline.edits.sheet import Sheet, identity, read_palette, read_sheet
 from semcolor.pipeline.film import open_film
 from semcolor.pipeline.overlay import overlay
 from semcolor.pipeline.reader import read_chunks
@@ -272,6 +272,36 @@ def test_colors_change_inside_the_mask_alone_and_the_later_order_wins(tmp_path):
     chunk = Chunk(0, 0, 0, True, pts=(0, 1, 2, 3), durations=(1,) * 4, interlaced=(False,) * 4)
     sums = np.array(count(chunk, np.stack([thumb] * 4), control.finish(0, ab, labels), labels)["sums"])[:, INDEX["sky"]]
     assert np.allclose(sums[3:] / sums[0], (np.sum([red, (7, 7), blue, (0, 0)], 0) / 4 + blue) / 2, atol=1.5)
+
+
+def test_strength_is_the_share_of_an_action(tmp_path):
+    mask = np.zeros((16, 16), np.uint8)
+    mask[4:12, 4:12] = 255
+    orders = (
+        ResolvedEdit(0, 4, None, relabel=INDEX["sky"], strength=0.25),
+        ResolvedEdit(0, 4, None, ab=(40.0, 8.0), strength=0.5),
+    )
+    edits = make_resolved(tmp_path, orders, masks={(0, 2): mask, (1, 2): mask})
+    labels = np.zeros((62, 8, 8), np.float32)
+    labels[INDEX["wall"]] = 1
+    amended = edits.amend(2, labels)
+    assert amended[INDEX["sky"], 4, 4] == 0.25 and amended[INDEX["wall"], 4, 4] == 0.75
+    assert amended[INDEX["sky"], 0, 0] == 0
+    ab = np.zeros((1, 2, 16, 16), np.float16)
+    (frame,) = edits.finish(2, ab, np.zeros((1, 62, 8, 8), np.uint8))
+    assert np.allclose(frame.flat()[:, 8, 8], (20, 4), atol=0.1) and not frame.flat()[:, 0, 0].any()
+
+
+def test_what_is_off_has_no_effect_and_shifts_no_mistake(short_film, tmp_path):
+    film = open_film(short_film)
+    off = {"frame": 900, "region": BOX, "action": "neutral", "off": True, "name": "later"}
+    sheet = Sheet.model_validate({"edits": [off], "references": [{"photo": "gone.jpg", "off": True}]})
+    assert identity(sheet) is None
+    resolved = resolve(film, sheet, 64, lambda: pytest.fail("nothing is painted"), tmp_path, "off")
+    assert resolved.orders == () and resolved.transfers == ()
+    both = Sheet.model_validate({"edits": [off, {"frame": 900, "region": BOX, "action": "neutral"}]})
+    with pytest.raises(UserError, match=r"^edits\[1\]\.frame"):
+        resolve(film, both, 64, lambda: pytest.fail("nothing is painted"), tmp_path, "on")
 
 
 def test_the_past_is_forgotten_where_a_label_edit_begins_and_ends(tmp_path):
