@@ -24,6 +24,7 @@ from ..errors import OutputError
 from .containers import WITHOUT_PTS
 from .defaults import CODEC, CRF, PRESET, KeepColour
 from .film import Film
+from .scaling import LEAST_BITS, Scaling, loses_range
 from .tags import BOTTOM_FIRST, planar
 
 THREADS = 4
@@ -102,8 +103,8 @@ class Encoding:
     """Colour tags (ITU-T H.273): primaries, transfer characteristics, matrix; 2 for unknown."""
     full_range: bool = False
     """Whether luma uses the full range (0..255 at 8 bits) instead of the limited one (16..235)."""
-    shift: int = field(default=0, repr=False)
-    """Bits by which luma and chroma are shifted to the left, for a codec that has only more bits than the film.
+    scaling: Scaling | None = field(default=None, repr=False)
+    """How samples of the film become samples of the codec, if the codec has another depth or range.
 
     It follows from the film and the codec, so it is no part of the digest of a job's settings.
     """
@@ -114,6 +115,11 @@ class Encoding:
     def bits(self) -> int:
         """Bits of a sample in the coded film."""
         return av.VideoFormat(self.pix_fmt).components[0].bits
+
+    @property
+    def samples(self) -> Scaling:
+        """How samples of the film become samples of the codec."""
+        return self.scaling or Scaling(self.bits, self.bits)
 
     @property
     def part_format(self) -> str:
@@ -195,8 +201,8 @@ def choose_encoding(
     """
     if codec == "libx265" and film.width < X265_WIDTH:
         raise OutputError(f"--codec libx265 needs pictures at least {X265_WIDTH} pixels wide; use libx264 or ffv1.")
-    pix_fmt = _pixel_format(film, codec, pix_fmt, keep_colour)
-    options = {"profile": DNXHR[pix_fmt]} if codec == "dnxhd" else dict(OWN_OPTIONS.get(codec, {}))
+    pix_fmt, narrowed = _pixel_format(film, codec, pix_fmt, keep_colour)
+    options = _own_options(codec, pix_fmt)
     names = {option.name for option in av.CodecContext.create(codec, "w").supported_options.private}
     if "crf" in names:
         options["crf"] = f"{crf:g}"
@@ -217,8 +223,8 @@ def choose_encoding(
         primaries=film.primaries,
         trc=film.trc,
         colorspace=film.colorspace,
-        full_range=film.full_range,
-        shift=av.VideoFormat(pix_fmt).components[0].bits - film.bits,
+        full_range=film.full_range and not narrowed,
+        scaling=Scaling(film.bits, av.VideoFormat(pix_fmt).components[0].bits, narrowed),
     )
     try:
         open_encoder(encoding, av.CodecContext.create(codec, "w"))
@@ -230,20 +236,47 @@ def choose_encoding(
     return encoding
 
 
-def _pixel_format(film: Film, codec: str, wanted: str, keep_colour: KeepColour) -> str:
-    """The pixel format of the colour film; see `choose_encoding` for the arguments. Raises OutputError."""
+def _own_options(codec: str, pix_fmt: str) -> dict[str, str]:
+    """The options that a codec always gets."""
+    return {"profile": DNXHR[pix_fmt]} if codec == "dnxhd" else dict(OWN_OPTIONS.get(codec, {}))
+
+
+def narrows(film: Film, codec: str) -> bool:
+    """Whether luma of the film must be scaled into the limited range, because the codec has no other one.
+
+    Only codecs of 10 or more bits do so. Raises OutputError if there is no such codec.
+    """
+    known = {f.name for f in check_codec(codec).video_formats or ()}
+    deep = [
+        f for depth in DEPTHS for s in ("420", "422", "444") if (f := planar(s, depth)) in known and depth >= LEAST_BITS
+    ]
+    return film.full_range and bool(deep) and loses_range(codec, deep[0], _own_options(codec, deep[0]))
+
+
+def _pixel_format(film: Film, codec: str, wanted: str, keep_colour: KeepColour) -> tuple[str, bool]:
+    """The pixel format of the colour film, and whether the film `narrows`.
+
+    For the arguments see `choose_encoding`. Raises OutputError.
+    """
     known = {f.name for f in check_codec(codec).video_formats or ()}
     samplings = ("444",) if film.width % 2 or film.height % 2 else ("420", "422", "444")
     if keep_colour != "never":
         samplings = sorted(samplings, key=lambda s: s != subsampling(film.luma_fmt))  # stable
-    able = [f for depth in DEPTHS if depth >= film.bits for s in samplings if (f := planar(s, depth)) in known]
+    narrowed = narrows(film, codec)
+    depths = [d for d in DEPTHS if any(planar(s, d) in known for s in samplings)]
+    if narrowed:
+        exact = [d for d in depths if Scaling(film.bits, d, True).kind == "scaled" and d >= LEAST_BITS]
+        depths = exact or depths[-1:]
+    able = [
+        f for depth in depths if depth >= film.bits or narrowed for s in samplings if (f := planar(s, depth)) in known
+    ]
     if not able:
         others = "libx264, libx265 or ffv1" if film.bits in (8, 10) else "ffv1"
         raise OutputError(
             f"--codec {codec} cannot keep {film.bits}-bit luma of {film.width}x{film.height} pixels; use {others}."
         )
     if not wanted:
-        return able[0]
+        return able[0], narrowed
     found = PLANAR.fullmatch(wanted)
     if not found:
         raise OutputError(f"--pix-fmt {wanted} is not a planar format of Y'CbCr; use {' or '.join(able)}.")
@@ -252,7 +285,7 @@ def _pixel_format(film: Film, codec: str, wanted: str, keep_colour: KeepColour) 
         lacks = int(found[2] or 8) < film.bits
         reason = f"would lose some of the {film.bits} bits of the film's luma" if lacks else f"is not one of {codec}'s"
         raise OutputError(f"--pix-fmt {wanted} {reason}; use {' or '.join(able)}.")
-    return name
+    return name, narrowed
 
 
 def labels_encoding(film: Film, width: int, height: int) -> Encoding:

@@ -198,6 +198,10 @@ class Film:
         """The film with its luma as a display shows it, in full range with `bits` bits; itself if it is so already."""
         return self if self.coding == DISPLAY else replace(self, coding=DISPLAY, bits=bits)
 
+    def noting(self, what: str) -> Film:
+        """The film with one more finding about the whole film; see `Finding.what`."""
+        return replace(self, findings=(*self.findings, Finding(None, what)))
+
     def previewed(self) -> Film:
         """A film for people to look at: scans with luma as displayed, of at most `FILM_BITS` bits."""
         shown = self.viewed(FILM_BITS)

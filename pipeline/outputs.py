@@ -8,11 +8,12 @@ from pathlib import Path
 from ..errors import OutputError
 from .containers import output_format
 from .defaults import CODEC, CRF, PRESET, KeepColour
-from .encode import Encoding, choose_encoding
+from .encode import Encoding, choose_encoding, narrows
 from .files import unwritable
 from .film import Film
-from .pictures import check_pictures, choose_pictures
-from .sequences.curves import FILM_BITS
+from .findings import sentences
+from .pictures import VIEW_BITS, check_pictures, choose_pictures
+from .sequences.curves import DISPLAY, FILM_BITS
 from .sequences.names import is_pattern
 from .storage import check_target, is_url
 from .streams import plan_streams
@@ -32,7 +33,8 @@ def prepared(
     """How a film is read and encoded for an output.
 
     Scans whose code values are not those of a display become a film of luma as displayed; see `pictures` for scans
-    that become pictures.
+    that become pictures. Luma of the full range is scaled for a codec that has only the limited one; if that loses
+    values, the film gets a finding that says so.
 
     Args:
         film: the source.
@@ -52,10 +54,33 @@ def prepared(
     if is_pattern(output):
         if pix_fmt:
             raise OutputError(f"{output} is a sequence of pictures, which has no pixel format; leave --pix-fmt out.")
-        return choose_pictures(film, output)
-    film = film.viewed(FILM_BITS)
+        return _accepted(film, *choose_pictures(film, output))
     container = output_format(output)
-    return film, choose_encoding(film, codec, crf, preset, container, pix_fmt=pix_fmt, keep_colour=keep_colour)
+    # Luma that is made of code values and scaled afterwards would be rounded twice.
+    read = film.viewed(VIEW_BITS if film.coding != DISPLAY and narrows(film, codec) else FILM_BITS)
+    encoding = choose_encoding(read, codec, crf, preset, container, pix_fmt=pix_fmt, keep_colour=keep_colour)
+    scaling = encoding.samples
+    if scaling.kind == "rounded" and film.coding == DISPLAY:
+        read = read.noting(
+            f"has {scaling.given}-bit luma of the full range; {codec} has only the limited range of {scaling.coded} "
+            f"bits, so luma is rounded by up to {scaling.rounding:.1f} steps of {scaling.given} bits "
+            f"(--codec ffv1 keeps it as it is)"
+        )
+    return _accepted(film, read, encoding)
+
+
+def _accepted(film: Film, read: Film, encoding: Encoding) -> tuple[Film, Encoding]:
+    """`read` and `encoding`. Raises OutputError if a film that must be without findings has got one.
+
+    Args:
+        film: the source as it was opened.
+        read: the same as it is to be read for the output.
+        encoding: its encoding.
+    """
+    if film.strict and (new := read.findings[len(film.findings) :]):
+        wrong = next(sentences(film.path, film.when, new)).removesuffix(".")
+        raise OutputError(f"{wrong}; leave --strict out to colorize it all the same.")
+    return read, encoding
 
 
 def check_output(

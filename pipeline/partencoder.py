@@ -53,7 +53,7 @@ class PartEncoder:
 
         Args:
             chunk: the frames' time stamps and fields.
-            luma: (N, H, W) uint8, or uint16 above 8 bits, with `Encoding.shift` bits fewer than the coded film has.
+            luma: (N, H, W) uint8, or uint16 above 8 bits: the film's own samples; see `Encoding.scaling`.
             chroma: (N, 2, ch, cw) of luma's type: Cb and Cr; None for the pixel format `gray`.
 
         Raises:
@@ -61,18 +61,17 @@ class PartEncoder:
         """
         e = self.encoding
         ch, cw = chroma_size(e.width, e.height, e.pix_fmt)
-        given = np.uint8 if e.bits - e.shift == 8 else np.uint16
+        scaling = e.samples
+        given = np.uint8 if scaling.given == 8 else np.uint16
         dtype = np.dtype(np.uint8 if e.bits == 8 else np.uint16)
         _expect("luma", luma, (len(chunk), e.height, e.width), given)
         if e.pix_fmt != "gray":
             _expect("chroma", chroma, (len(chunk), 2, ch, cw), given)
         for n, pts in enumerate(chunk.pts):
             frame = av.VideoFrame(e.width, e.height, e.pix_fmt)
-            for plane, samples in zip(frame.planes, (luma[n], *(() if chroma is None else chroma[n])), strict=True):
-                rows = rows_of(plane, dtype)
-                rows[: samples.shape[0], : samples.shape[1]] = samples
-                if e.shift:
-                    rows <<= e.shift
+            colors = () if chroma is None else map(scaling.chroma, chroma[n])
+            for plane, samples in zip(frame.planes, (scaling.luma(luma[n]), *colors), strict=True):
+                rows_of(plane, dtype)[: samples.shape[0], : samples.shape[1]] = samples
             self._encode(frame, pts, chunk.interlaced[n])
 
     def write_rgb(self, chunk: Chunk, pictures: np.ndarray) -> None:

@@ -9,7 +9,6 @@ import os
 import shutil
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -21,7 +20,6 @@ from .compose import PlaneFormat, picture
 from .encode import Encoding, PictureFormat
 from .files import file_sha256, move_into_place
 from .film import Film
-from .findings import Finding
 from .parts import Part
 from .sequences import color, dpx, exr, jpeg, png, tiff
 from .sequences.curves import HALF
@@ -58,9 +56,9 @@ def choose_pictures(film: Film, output: str | os.PathLike[str]) -> tuple[Film, E
         raise OutputError(f"{output}: EXR pictures are made of EXR pictures only; choose .dpx, .tif or .png.")
     read = film if same else film.viewed(VIEW_BITS)
     if film.others:
-        read = _with(read, f"has more than pictures ({', '.join(film.others)}); pictures cannot carry that")
+        read = read.noting(f"has more than pictures ({', '.join(film.others)}); pictures cannot carry that")
     if same and film.scans and film.scans.head.grey_profile:
-        read = _with(read, "has ICC profiles of grey, which do not describe colour; they are left out")
+        read = read.noting("has ICC profiles of grey, which do not describe colour; they are left out")
     depths = (film.bits,) if same else tuple(bits for bits in DEPTHS[kind] if bits >= read.bits)
     if not depths:
         raise OutputError(f"{output}: {kind.upper()} cannot keep {read.bits}-bit luma; choose .dpx, .tif or .png.")
@@ -77,11 +75,6 @@ def choose_pictures(film: Film, output: str | os.PathLike[str]) -> tuple[Film, E
         full_range=film.full_range,
         pictures=PictureFormat(kind, depths[0], pattern.name, keeps=same),
     )
-
-
-def _with(film: Film, what: str) -> Film:
-    """The film with one more finding."""
-    return replace(film, findings=(*film.findings, Finding(None, what)))
 
 
 class PicturesEncoder:

@@ -184,7 +184,7 @@ def _gray_part(film: Film, encoding: Encoding) -> bytes:
     part = io.BytesIO()
     encoder = PartEncoder(part, encoding, int(film.pts[0]))
     ch, cw = chroma_size(encoding.width, encoding.height, encoding.pix_fmt)
-    bits = encoding.bits - encoding.shift
+    bits = encoding.samples.given
     gray = np.array(1 << (bits - 1), np.uint8 if bits == 8 else np.uint16)
     stamps = tuple(map(int, film.pts[:frames]))
     chunk = Chunk(0, 0, 0, True, stamps, durations=(0,) * frames, interlaced=(film.interlaced,) * frames)

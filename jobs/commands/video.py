@@ -228,7 +228,9 @@ def video(
         print(f"{ways.NAME}: {target}: so named, because {why_other(PurePath(source).suffix, codec)}.", file=sys.stderr)
     if still is not None:
         return ways.still(film, target, still, look, device, overwrite=overwrite, quiet=quiet)
+    told = len(film.findings)
     film, encoding = prepared(film, target, codec, crf, preset, pix_fmt=pix_fmt or "", keep_colour=keep_colour)
+    ways.tell_findings(film, film.findings[told:])
     if span is not None or shots is not None:
         from ...pipeline.shots import spans
 

@@ -33,7 +33,9 @@ def luma_record(film: Film, encoding: Encoding, facts: LumaFacts) -> Luma:
         frames=facts.frames,
         bits=film.bits,
         taken=_taken(film),
-        shift=encoding.shift,
+        shift=encoding.samples.shift,
+        scaling=encoding.samples.kind,
+        coded_bits=encoding.samples.coded,
         sha256=facts.sha256,
         codec=encoding.codec,
         lossless=_lossless(encoding),
@@ -165,9 +167,15 @@ def _luma(luma: Luma) -> Iterator[Comparison]:
         "computed": "Computed from R, G and B of the source's pictures, in their own code values.",
         "displayed": "Computed from the source's pictures, as a display shows them.",
     }[luma.taken]
-    if luma.shift:
-        given += f" Samples were shifted by {luma.shift} bits, which can be undone."
-    state = "changed" if luma.taken in ("converted", "displayed") else "kept"
+    given += {
+        "none": "",
+        "shifted": f" Samples were shifted by {luma.shift} bits, which can be undone.",
+        "scaled": f" Samples of {luma.bits} bits were scaled from the full range to the limited range of "
+        f"{luma.coded_bits} bits, which can be undone exactly.",
+        "rounded": f" Samples of {luma.bits} bits were scaled from the full range to the limited range of "
+        f"{luma.coded_bits} bits, and rounded.",
+    }[luma.scaling]
+    state = "changed" if luma.taken in ("converted", "displayed") or luma.scaling == "rounded" else "kept"
     yield Comparison(what="luma, as given to the encoder", state=state, detail=given)
     kind = {
         "always": f"{luma.codec} is lossless.",
@@ -273,7 +281,7 @@ def further_findings(film: Film, made: Film, source: Media, output: Media, luma:
         yield Finding(None, f"has no luma ({film.pix_fmt}); it was computed once from the source's samples")
     if luma.decoded < luma.frames and (luma.decoded or not made.scans):
         yield Finding(None, f"was coded, but only {luma.decoded} of {luma.frames} frames decode and could be compared")
-    if luma.lossless == "always" and luma.identical < luma.decoded:
+    if luma.lossless == "always" and luma.scaling != "rounded" and luma.identical < luma.decoded:
         changed = counted(luma.decoded - luma.identical, "frame")
         yield Finding(None, f"was coded by {luma.codec}, which is lossless, but the luma of {changed} differs")
     off, shift = stamp_error(film, made)

@@ -92,9 +92,7 @@ class LumaCheck:
             for frame in frames:
                 if frame.format.components[0].bits != e.bits:
                     return
-                luma = rows_of(frame.planes[0], dtype)[: e.height, : e.width]
-                whole = not e.shift or not (luma & ((1 << e.shift) - 1)).any()
-                yield (luma >> e.shift).astype(np.uint8 if e.bits - e.shift == 8 else np.uint16, copy=False), whole
+                yield e.samples.luma_back(rows_of(frame.planes[0], dtype)[: e.height, : e.width])
 
     def _pictures(self, part: Path) -> Iterator[tuple[np.ndarray, bool]]:
         """Yield the luma of each picture in a part. Yields nothing if the pictures have other code values."""

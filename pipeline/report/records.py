@@ -129,6 +129,11 @@ class Luma(_Record):
         "computed: from the code values of scans. displayed: the same, as a display shows it"
     )
     shift: int = Field(description="bits by which samples were shifted to the left for a codec with more bits")
+    scaling: Literal["none", "shifted", "scaled", "rounded"] = Field(
+        description="what became of samples for the codec. shifted: by `shift` bits. scaled: from the full to the "
+        "limited range, so that each value can be got back. rounded: the same with fewer values, which cannot be undone"
+    )
+    coded_bits: int = Field(description="bits of a sample of the coded film")
     sha256: str = Field(
         description="SHA-256 of a text with one line for each frame: the SHA-256 of its Y plane, hexadecimal"
     )

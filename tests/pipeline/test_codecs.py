@@ -15,6 +15,7 @@ from semcolor.pipeline.film import Film, open_film
 from semcolor.pipeline.mux import assemble
 from semcolor.pipeline.outputs import check_output
 from semcolor.pipeline.reader import read_chunks
+from semcolor.pipeline.scaling import Scaling
 from semcolor.pipeline.writer import PartWriter
 from support.films import luma_planes, make_film, shots
 
@@ -92,7 +93,7 @@ def test_a_codec_keeps_time_and_luma(name: str, bits: int, films: dict[int, Film
     assert again.frames == film.frames
     times, wanted = ([p * f.time_base for p in f.pts.tolist()] for f in (again, film))
     assert [round(time, 3) for time in times] == [round(time, 3) for time in wanted]
-    given, read = luma_planes(Path(film.path)).astype(int) << encoding.shift, luma_planes(result).astype(int)
+    given, read = luma_planes(Path(film.path)).astype(int) << encoding.samples.shift, luma_planes(result).astype(int)
     if codec == "ffv1":
         np.testing.assert_array_equal(read, given)
     else:
@@ -122,6 +123,7 @@ def test_the_tag_names_the_profile_of_prores(size: tuple[int, int], tag: str, su
 
 def test_8_bits_in_a_codec_of_10_bits_are_shifted(films: dict[int, Film]) -> None:
     encoding = choose_encoding(films[8], "prores_ks")
-    assert (encoding.pix_fmt, encoding.shift, encoding.bits, encoding.part_format) == ("yuv422p10le", 2, 10, "mov")
+    assert (encoding.pix_fmt, encoding.samples, encoding.part_format) == ("yuv422p10le", Scaling(8, 10), "mov")
+    assert (encoding.bits, encoding.samples.shift) == (10, 2)
     plain = choose_encoding(films[8], "libx264")
-    assert (plain.pix_fmt, plain.shift, plain.part_format) == ("yuv420p", 0, "nut")
+    assert (plain.pix_fmt, plain.samples.shift, plain.part_format) == ("yuv420p", 0, "nut")

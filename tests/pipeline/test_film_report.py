@@ -129,6 +129,20 @@ def test_luma_is_told_truly_for_other_codecs(codec, tmp_path):
     assert (report.luma.lowest_psnr is None) == (codec == "ffv1") and not report.warnings
 
 
+def test_luma_that_is_scaled_for_prores_is_told(tmp_path):
+    source = make_film(tmp_path / "a.mkv", shot("coffee", 17, (48, 64)), codec="ffv1", full_range=True)
+    report = report_film(source, tmp_path / "a.color.mov", tmp_path / "r.json", codec="prores_ks")
+    luma, found = luma_planes(source), luma_planes(tmp_path / "a.color.mov")
+    assert (report.luma.scaling, report.luma.bits, report.luma.coded_bits, report.luma.shift) == ("scaled", 8, 10, 0)
+    (given,) = [each for each in report.comparisons if each.what == "luma, as given to the encoder"]
+    assert given.state == "kept" and "can be undone exactly" in given.detail
+    assert report.luma.sha256 == _digest(luma) and report.luma.decoded == 17 and not report.warnings
+    n, difference = report.shots[0].shown_frame, report.shots[0].difference
+    back = np.clip(np.rint((found[n].astype(int) - 64) * 255 / 876), 0, 255)
+    assert difference and difference.greatest == np.abs(back - luma[n]).max() <= 16
+    assert _state(report, "bit depth and range") == "changed"
+
+
 def test_ten_bits_keep_their_depth_in_the_figures(tmp_path):
     source = make_film(tmp_path / "a.mkv", shot("coffee", 17, (48, 64)), codec="ffv1", pix_fmt="yuv420p10le")
     report = report_film(source, tmp_path / "a.color.mkv", tmp_path / "r.json")

@@ -238,7 +238,8 @@ def _tried(source: Path, folder: Path, output: str) -> tuple[str, str]:
         written = colored(film, work, target, encoding)
     except SemcolorError as error:
         return "fault", f"after the work: {error}".replace(str(folder) + "/", "")
-    lost = probes.differences(source, written, film, lossless=output == "lossless", shift=encoding.shift)
+    how = {"bits": encoding.bits, "narrowed": film.full_range and not encoding.full_range}
+    lost = probes.differences(source, written, film, lossless=output == "lossless", **how)
     return ("fault", "; ".join(lost)) if lost else ("kept", "")
 
 

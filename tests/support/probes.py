@@ -71,7 +71,9 @@ def _told_by_ffmpeg(path: Path, stream: int | None) -> Pictures:
     return Pictures(luma, [None if s is None else int(s) * base for s in stamps], tags)
 
 
-def differences(source: Path, output: Path, film: Film, *, lossless: bool, shift: int) -> list[str]:
+def differences(
+    source: Path, output: Path, film: Film, *, lossless: bool, bits: int, narrowed: bool = False
+) -> list[str]:
     """All that was not kept, as phrases.
 
     Args:
@@ -80,21 +82,26 @@ def differences(source: Path, output: Path, film: Film, *, lossless: bool, shift
         film: the source as the package sees it; only for its stream's number, and for the time stamps of a film whose
             container keeps those of the coded order.
         lossless: whether luma must be the same, sample for sample.
-        shift: bits by which the output's luma is shifted.
+        bits: bits of the output's luma.
+        narrowed: whether luma of the full range became luma of the limited one.
     """
     found = []
     given, made = pictures(source, film.stream), pictures(output, None)
     if len(given.luma) != len(made.luma):
         return [f"{len(made.luma)} frames instead of {len(given.luma)}"]
     if not film.pix_fmt.startswith(("bgr", "gbr", "rgb")):  # R'G'B' has no luma of its own
-        off = np.abs((given.luma.astype(np.int64) << shift) - made.luma)
+        wanted = given.luma.astype(np.int64) << (bits - film.bits)
+        if narrowed:
+            wanted = (16 << (bits - 8)) + np.rint(given.luma * ((219 << (bits - 8)) / ((1 << film.bits) - 1)))
+        off = np.abs(wanted - made.luma)
         if lossless and off.any():
             found.append(f"luma differs by up to {off.max()}")
-        if off.mean() > LOSSY * 2 ** (film.bits + shift - 8):
+        if off.mean() > LOSSY * 2 ** (bits - 8):
             found.append(f"luma differs by {off.mean():.1f} on average")
     shown = [stamp * film.time_base for stamp in film.pts.tolist()] if film.counted else given.stamps
     apart = stamps_apart(shown, made.stamps, {source.suffix, output.suffix}, output.suffix)
-    tags = _tags(given.tags, made.tags) if given.tags and made.tags else []
+    told = given.tags | {"color_range": "tv"} if narrowed else given.tags
+    tags = _tags(told, made.tags) if given.tags and made.tags else []
     return found + ([apart] if apart else []) + tags + _others(source, output, film)
 
 
