@@ -13,23 +13,26 @@ from __future__ import annotations
 import logging
 import os
 import tempfile
+import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 
-from ..errors import OutputError
+from ..errors import OutputError, UserError
 from ..flow import BLOCK, LOOKAHEAD, Motion, horizon
-from ..models import pick_device
+from ..models import pick_device, pick_precision
 from .chunk import Resume
 from .compose import PlaneFormat, picture
 from .edits.apply import ResolvedEdits
 from .edits.resolve import Paint, resolve
 from .encode import Encoding
-from .files import move_into_place
+from .extras import Kind, check_report_name
+from .files import file_sha256, move_into_place
 from .film import Film
 from .frames import Colors, Frames
 from .keeping import kept_spans
@@ -39,13 +42,18 @@ from .negative import looks_negative, samples, warning
 from .outputs import check_output, check_place, prepared
 from .overlay import likeliest
 from .owncolors import OwnCount, ShotColor, Spans, add_own, shots_of
+from .parts import findings_of
 from .pictures import place
 from .reader import FilmReader
+from .report.lumacheck import LumaCheck
 from .sequences.names import located
 from .shots import shot_around
 from .stages import Composing, Painting, Pairing, Steadying, chroma_of_frames, finished, survey
 from .timecode import Moment
 from .writer import PartWriter
+
+if TYPE_CHECKING:  # the networks are imported only to paint
+    from ..models.painter import Painter
 
 _log = logging.getLogger(__name__)
 
@@ -67,6 +75,7 @@ def colorize(
     spans: Sequence[tuple[int, int]] = (),
     encoding: Encoding | None = None,
     overwrite: bool = False,
+    report: str | os.PathLike[str] | None = None,
     progress: Callable[[int], None] = lambda done: None,
     device: str = "auto",
 ) -> tuple[ShotColor, ...]:
@@ -79,7 +88,8 @@ def colorize(
         spans: pairs (first frame, number after the last). If given, only these frames are written, one span after
             another from time 0 on, without sound. The whole film keeps its time stamps and other streams.
         encoding: encoding of the colour film; by default that of `choose_encoding`.
-        overwrite: whether an existing output is replaced.
+        overwrite: whether an existing output is replaced, and an existing report.
+        report: a file that gets what was kept and what was changed: ``.html`` or ``.json``. Only for the whole film.
         progress: called with the number of frames done.
         device: ``auto``, ``cpu`` or ``cuda``.
 
@@ -89,27 +99,61 @@ def colorize(
     Raises:
         SemcolorError: one sentence; nothing is left at `output`.
     """
-    look = look or Look()
+    look, started, device = look or Look(), time.monotonic(), pick_device(device)
     output = Path(located(output, film.scans and film.scans.pattern)).absolute()
     if encoding is None:
         film, encoding = prepared(film, output, keep_colour=look.keep_colour)
     check_output(film, output, encoding, overwrite, copy_streams=not spans)
+    if report is not None:
+        check_report_name(report, "report")
+        check_place(film.path, report, overwrite, film_format=False)
+        if spans:
+            raise UserError("a report is about the whole film; leave spans or report out.")
+        if output == Path(report).absolute():
+            raise OutputError(f"{output} cannot be both the film and its report.")
     target = _cut_out(film, spans) if spans else film
     beside = output.parent.parent if encoding.pictures else output.parent
     with tempfile.TemporaryDirectory(prefix=".semcolor-", dir=beside) as folder:
-        writer, done = PartWriter(folder, target, encoding), 0
+        check = None if report is None else LumaCheck(film, encoding)
+        writer, done = PartWriter(folder, target, encoding, luma_check=check), 0
         counts: list[OwnCount] = []
-        for frames, colors, edits in _colored(film, look, spans or [(0, film.frames)], device):
-            composed = Composing(film, encoding, edits=edits).compose(frames, colors)
+        painter, each = _painter(look, device), list(spans) or [(0, film.frames)]
+        negative = each == [(0, film.frames)] and looks_negative(samples(film), painter.paint)
+        if negative:
+            _log.warning(warning(film))
+        for frames, colors, edits in _colored(film, look, each, painter.paint):
+            composed = Composing(film, encoding, report=report is not None, edits=edits).compose(frames, colors)
             stop = done + len(frames.chunk)
             pts = tuple(int(p) for p in target.pts[done:stop])
             chunk = replace(frames.chunk, start=done, pts=pts, durations=target.durations(done, stop))
-            writer.write(chunk, frames.luma, composed.chroma)
+            writer.write(chunk, frames.luma, composed.chroma, note=composed.note)
             counts = add_own(counts, frames.chunk)
             done = stop
             progress(done)
         result = assemble(target, folder, writer.parts, output, encoding, copy_streams=not spans)
-        (place if encoding.pictures else move_into_place)(result, output)
+        finish = place if encoding.pictures else move_into_place
+        if report is None:
+            finish(result, output)
+            return shots_of(counts)
+        from .report.build import Made, settings_of, timings_of, write_report
+
+        made = Made(
+            film=film,
+            encoding=encoding,
+            folder=Path(folder),
+            parts=writer.parts,
+            files={Kind.FILM: (result, output, file_sha256(result))},
+            findings=findings_of(film.findings, writer.parts),
+            settings=settings_of(look, encoding, device, pick_precision(device)),
+            timings=timings_of(film.frames, started),
+            negative=negative,
+        )
+        report = Path(report).absolute()
+        with tempfile.TemporaryDirectory(prefix=".semcolor-", dir=report.parent) as beside:
+            temporary = Path(beside) / f"report{report.suffix}"
+            write_report(made, temporary)
+            finish(result, output)
+            move_into_place(temporary, report)
     return shots_of(counts)
 
 
@@ -140,7 +184,8 @@ def still(
     """
     output, frame = Path(output).absolute(), film.frame_at(moment, "the still")
     check_still(film, output, overwrite)
-    with closing(_colored(film, look or Look(), [(frame, frame + 1)], device)) as painted:
+    look = look or Look()
+    with closing(_colored(film, look, [(frame, frame + 1)], _painter(look, device).paint)) as painted:
         frames, colors, edits = next(painted)
         chroma = chroma_of_frames(film, frames, finished(frames.chunk, colors, edits), (film.height, film.width))
     shown = picture(frames.luma[0], chroma[0], PlaneFormat.of(film))
@@ -174,7 +219,8 @@ def label_map(
         SemcolorError: one sentence.
     """
     frame = film.frame_at(moment, "the label map")
-    with closing(_colored(film, look or Look(), [(frame, frame + 1)], device)) as painted:
+    look = look or Look()
+    with closing(_colored(film, look, [(frame, frame + 1)], _painter(look, device).paint)) as painted:
         frames, colors, _ = next(painted)
     size = (film.height, film.width) if full else frames.thumbs.pictures.shape[1:]
     return likeliest(colors.labels[0], size)
@@ -188,16 +234,18 @@ def check_still(film: Film, output: Path, overwrite: bool) -> None:
     check_place(film.path, output, overwrite, film_format=False)
 
 
-def _colored(film: Film, look: Look, spans: Sequence[tuple[int, int]], device: str) -> Generator[Painted, None, None]:
+def _painter(look: Look, device: str) -> Painter:
+    """The networks of a look, on a device: ``auto``, ``cpu`` or ``cuda``."""
+    from ..models.painter import Painter
+
+    return Painter(pick_device(device), weights=look.weights, vivid=look.vivid)
+
+
+def _colored(film: Film, look: Look, spans: Sequence[tuple[int, int]], paint: Paint) -> Generator[Painted, None, None]:
     """Yield the painted frames of the spans in order, at most a chunk at a time.
 
     The masks of their edits are there only until the next frames are asked for, or the generator is closed.
     """
-    from ..models.painter import Painter
-
-    painter = Painter(pick_device(device), weights=look.weights, vivid=look.vivid)
-    if list(spans) == [(0, film.frames)] and looks_negative(samples(film), painter.paint):
-        _log.warning(warning(film))
     with tempfile.TemporaryDirectory(prefix="semcolor-") as folder:
         for number, (first, stop) in enumerate(spans):
             shot = shot_around(film, first, look.size)[0] if first else 0
@@ -210,14 +258,14 @@ def _colored(film: Film, look: Look, spans: Sequence[tuple[int, int]], device: s
                     film,
                     look.sheet,
                     look.size,
-                    lambda: painter.paint,
+                    lambda: paint,
                     Path(folder),
                     str(number),
                     within=within,
                     shown=(first, stop),
                 )
             kept = kept_spans(film, look, begin, stop)
-            for frames, colors in _span(film, look, painter.paint, edits, begin, stop, kept):
+            for frames, colors in _span(film, look, paint, edits, begin, stop, kept):
                 start = frames.chunk.start
                 wanted = slice(max(first - start, 0), min(stop - start, len(frames.chunk)))
                 if wanted.start < wanted.stop:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from ..errors import InputError
 from .chunk import Resume
 from .defaults import SIZE
@@ -17,7 +19,13 @@ USABLE_MATRICES = (0, 1, 2, 3, 4, 5, 6, 7, 9, 10)
 matrix differs from 4 and 7 by less than a step of chroma."""
 
 
-def own_colors(film: Film, size: int = SIZE, first: int = 0, stop: int | None = None) -> tuple[ShotColor, ...]:
+def own_colors(
+    film: Film,
+    size: int = SIZE,
+    first: int = 0,
+    stop: int | None = None,
+    progress: Callable[[int], None] = lambda done: None,
+) -> tuple[ShotColor, ...]:
     """Find the colours that the shots of a film already have. Decodes these shots.
 
     Args:
@@ -25,6 +33,7 @@ def own_colors(film: Film, size: int = SIZE, first: int = 0, stop: int | None = 
         size: short side of the networks' input picture; cuts are found on thumbs of this size.
         first: number of a frame in the first shot.
         stop: number after a frame in the last shot; None: the film's end.
+        progress: called with the number of frames that were looked at.
 
     Returns:
         The shots in order.
@@ -47,12 +56,20 @@ def own_colors(film: Film, size: int = SIZE, first: int = 0, stop: int | None = 
             if picture.number >= stop:
                 break
         kinds.append(picture.own)
+        progress(picture.number + 1 - begin)
     if kinds:
         end(film.frames)
+        progress(film.frames - begin)
     return tuple(shots)
 
 
-def kept_spans(film: Film, look: Look, first: int = 0, stop: int | None = None) -> Spans:
+def kept_spans(
+    film: Film,
+    look: Look,
+    first: int = 0,
+    stop: int | None = None,
+    progress: Callable[[int], None] = lambda done: None,
+) -> Spans:
     """The shots that keep their own chroma.
 
     Args:
@@ -60,6 +77,7 @@ def kept_spans(film: Film, look: Look, first: int = 0, stop: int | None = None) 
         look: the options that decide the colours.
         first: number of a frame in the first shot that is looked at.
         stop: number after a frame in the last shot that is looked at; None: the film's end.
+        progress: called with the number of frames that were looked at.
 
     Raises:
         InputError: if the output cannot have the matrix of the source's chroma.
@@ -67,7 +85,8 @@ def kept_spans(film: Film, look: Look, first: int = 0, stop: int | None = None) 
     wanted = KEPT[look.keep_colour]
     if not wanted or film.pix_fmt.startswith("gray"):
         return ()
-    spans = tuple((s.first, s.stop) for s in own_colors(film, look.size, first, stop) if s.kind in wanted)
+    shots = own_colors(film, look.size, first, stop, progress)
+    spans = tuple((s.first, s.stop) for s in shots if s.kind in wanted)
     if spans and (matrix := _matrix(film)) not in USABLE_MATRICES:
         raise InputError(
             f"{film.path}: its own colours cannot be kept, because they are coded with the matrix {matrix} of ITU-T "

@@ -81,13 +81,13 @@ def looks_negative(pictures: list[np.ndarray], paint: Callable[[np.ndarray], tup
     return doubt([gain(picture, paint) for picture in pictures]) >= DOUBT
 
 
-def warning(film: Film) -> str:
-    """The sentences that warn of a negative."""
+def warning(film: Film, shown: str = "") -> str:
+    """The sentences that warn of a negative. `shown`: the film's name in them; "": its path."""
     name = shlex.quote(os.path.basename(film.path))
     command = f"ffmpeg -i {name} -map 0 -c copy -c:{film.stream} ffv1 -vf lutyuv=y=negval positive.mkv"
     return (
-        f"{film.path} looks like a negative: the networks understand its pictures better when they are inverted. If it "
-        f"is one, make a positive first and colorize that{'.' if film.scans else f': {command}'}"
+        f"{shown or film.path} looks like a negative: the networks understand its pictures better when they are "
+        f"inverted. If it is one, make a positive first and colorize that{'.' if film.scans else f': {command}'}"
     )
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from typing import Any
 from ..flow import horizon
 from .chunk import Resume
 from .files import file_sha256, remove
+from .findings import Finding, findings
 from .owncolors import OwnCount, ShotColor, shots_of
 
 
@@ -126,6 +127,17 @@ def _whole(part: Part, folder: Path, known: Sequence[Part]) -> bool:
         return all(file_sha256(folder / name) == part.sha256[kind] for kind, name in part.files.items())
     except (OSError, KeyError):
         return False
+
+
+def findings_of(opened: Iterable[Finding], parts: Sequence[Part]) -> tuple[Finding, ...]:
+    """All that was wrong with a film; see `findings.findings`.
+
+    Args:
+        opened: what was found when the film was opened (`Film.findings`).
+        parts: all parts of the film.
+    """
+    damaged, lost = ([n for part in parts for n in getattr(part, name)] for name in ("damaged", "lost"))
+    return findings(opened, damaged, lost)
 
 
 def first_missing(parts: Sequence[Part], frame: int = 0) -> int:

@@ -5,25 +5,41 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from ..film.job import Progress
-
 EVERY = 10.0
 """Seconds between two plain lines."""
 
 
+LOOKING = "looking for the film's own colours"
+"""What is done before the work, if the film's own colours may be kept."""
+
+
+class Reporter:
+    """Reports to stderr."""
+
+    def __call__(self, done: int, shots: int) -> None:
+        """Report how much of the film is done. This class reports nothing.
+
+        Args:
+            done: number of frames that are done.
+            shots: number of shots that have begun.
+        """
+
+    def look(self, done: int) -> None:
+        """Report in how many frames the film's own colours were looked for, before the work."""
+
+
 @contextmanager
-def reporter(frames: int, quiet: bool) -> Iterator[Progress]:
-    """A function that reports to stderr when it is called with (frames done, shots begun). `quiet`: it reports
-    nothing."""
+def reporter(frames: int, quiet: bool) -> Iterator[Reporter]:
+    """What reports the progress of a film. `quiet`: it reports nothing."""
     if quiet:
-        yield lambda done, shots: None
+        yield Reporter()
     elif sys.stderr.isatty():
         yield from _bar(frames)
     else:
-        yield _lines(frames)
+        yield _Lines(frames)
 
 
-def _bar(frames: int) -> Iterator[Progress]:
+def _bar(frames: int) -> Iterator[Reporter]:
     """Report as a bar."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
@@ -32,35 +48,49 @@ def _bar(frames: int) -> Iterator[Progress]:
     columns = (
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn("frames · {task.fields[shots]} shots · {task.fields[speed]} fps · left"),
+        TextColumn("frames · {task.fields[what]} · left"),
         TimeRemainingColumn(),
     )
     with Bar(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task("", total=frames, shots=0, speed="…")
-        speed = _Speed()
+        task = bar.add_task("", total=frames, what="0 shots · … fps")
 
-        def show(done: int, shots: int) -> None:
-            fps = speed(done)
-            bar.update(task, completed=done, shots=shots, speed=f"{fps:.1f}" if fps else "…")
+        class Shown(Reporter):
+            speed = _Speed()
 
-        yield show
+            def __call__(self, done: int, shots: int) -> None:
+                fps = self.speed(done)
+                bar.update(task, completed=done, what=f"{shots} shots · {f'{fps:.1f}' if fps else '…'} fps")
+
+            def look(self, done: int) -> None:
+                bar.update(task, completed=done, what=LOOKING)
+
+        yield Shown()
 
 
-def _lines(frames: int) -> Progress:
-    """Report as plain lines."""
-    speed, shown = _Speed(), 0.0
+class _Lines(Reporter):
+    """Reports as plain lines."""
 
-    def show(done: int, shots: int) -> None:
-        nonlocal shown
-        fps = speed(done)
-        if time.monotonic() - shown < EVERY and done < frames:
+    def __init__(self, frames: int) -> None:
+        self._frames, self._speed, self._shown = frames, _Speed(), 0.0
+
+    def __call__(self, done: int, shots: int) -> None:
+        fps = self._speed(done)
+        if not self._due(done):
             return
-        shown = time.monotonic()
-        left = f", {(frames - done) / fps:.0f} s left" if fps else ""
+        left = f", {(self._frames - done) / fps:.0f} s left" if fps else ""
         rate = f", {fps:.1f} fps" if fps else ""
-        print(f"{done}/{frames} frames, {shots} shots{rate}{left}", file=sys.stderr, flush=True)
+        print(f"{done}/{self._frames} frames, {shots} shots{rate}{left}", file=sys.stderr, flush=True)
 
-    return show
+    def look(self, done: int) -> None:
+        if self._due(done):
+            print(f"{LOOKING}: {done}/{self._frames} frames", file=sys.stderr, flush=True)
+
+    def _due(self, done: int) -> bool:
+        """Whether a line is due now: every `EVERY` seconds, and for the last frame."""
+        if time.monotonic() - self._shown < EVERY and done < self._frames:
+            return False
+        self._shown = time.monotonic()
+        return True
 
 
 class _Speed:

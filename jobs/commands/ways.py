@@ -48,7 +48,8 @@ def whole(
             else:
                 check_place(film.path, extra.target, overwrite, film_format=False)
     with reporter(film.frames, quiet) as progress:
-        result = colorize_film(film, target, encoding, settings, extras, progress=progress, fresh=fresh, keep=keep)
+        told = {"progress": progress, "looking": progress.look}
+        result = colorize_film(film, target, encoding, settings, extras, **told, fresh=fresh, keep=keep)
     tell_findings(film, result.findings)
     if not quiet:
         _report(target, result)

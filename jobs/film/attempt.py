@@ -25,7 +25,7 @@ from . import actors
 from .events import EventLog
 from .job import Job, Progress
 from .sizing import writers
-from .workdir import writer_turn
+from .workdir import remember, remembered, writer_turn
 
 _log = logging.getLogger(__name__)
 
@@ -84,8 +84,6 @@ class Attempt:
         self._pairing = Pairing[tuple[_Read, _Results]]()
         self._samples: list[dict[str, int]] = []
         self._asked: Any = None  # reference to the answer whether the film looks like a negative
-        self.negative = False
-        """Whether the film looks like a negative. Only an attempt that begins with an empty folder finds out."""
         self.done = sum(part.frames for part in parts)
         """Number of frames that have been written, in committed parts and in open ones."""
         self.stages: dict[str, float] = {}
@@ -186,8 +184,9 @@ class Attempt:
 
         if self._asked is None or not (wait or ray.wait([self._asked], timeout=0)[0]):
             return
-        self.negative, self._asked = ray.get(self._asked), None
-        if self.negative:
+        negative, self._asked = ray.get(self._asked), None
+        remember(self._job.work, negative=negative)
+        if negative:
             _log.warning(warning(self._job.film))
 
     def _admit(self) -> None:
@@ -206,7 +205,7 @@ class Attempt:
                 ray.get(ready[0])
                 self._artists.append(_Worker(self._loading.pop(ready[0]), self._surveyor()))
                 self._events("artist ready", artists=len(self._artists))
-                if len(self._artists) == 1 and not self._parts:
+                if len(self._artists) == 1 and "negative" not in remembered(self._job.work):
                     self._asked = self._artists[0].actor.looks_negative.remote(self._reader.samples.remote())
             elif self._artists:
                 return

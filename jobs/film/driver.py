@@ -29,7 +29,7 @@ from ...pipeline.film import Film
 from ...pipeline.findings import Finding, findings, sentences
 from ...pipeline.keeping import kept_spans
 from ...pipeline.mux import assemble
-from ...pipeline.owncolors import OwnColor, ShotColor
+from ...pipeline.owncolors import OwnColor, ShotColor, Spans
 from ...pipeline.parts import colors_of_parts, count_shots, notes, standing
 from ...pipeline.storage import Location
 from ...pipeline.summary import LEGEND, summarize
@@ -40,7 +40,18 @@ from .job import FilmResult, Job, Progress, Settings
 from .recovery import Outcome, ask_precision, finish_parts
 from .reporting import report_on
 from .sizing import Sizes, writers
-from .workdir import belongs, claimed, deliver, drop_touched, keep_or_clear, seal, sealed, work_folder
+from .workdir import (
+    belongs,
+    claimed,
+    deliver,
+    drop_touched,
+    keep_or_clear,
+    remember,
+    remembered,
+    seal,
+    sealed,
+    work_folder,
+)
 
 
 def colorize_film(
@@ -51,6 +62,7 @@ def colorize_film(
     extras: Sequence[Extra] = (),
     *,
     progress: Progress = lambda done, shots: None,
+    looking: Callable[[int], None] = lambda done: None,
     fresh: bool = False,
     keep: bool = False,
 ) -> FilmResult:
@@ -66,6 +78,8 @@ def colorize_film(
         settings: the look, and the settings of the machine.
         extras: further results to write.
         progress: called with (frames done, shots begun).
+        looking: called with the number of frames that were looked at, where the film's own colours are looked for
+            before the work.
         fresh: start over, and delete the work of an earlier run.
         keep: keep the work folder when the film is finished.
 
@@ -93,7 +107,7 @@ def colorize_film(
             events = EventLog(work / "events.jsonl")
             with logging_the_end(events):
                 edits = _resolved(film, settings, work, identity)
-                kept = kept_spans(film, settings.look)
+                kept = _kept(film, settings, work, looking)
                 job = Job(
                     film=film,
                     encoding=encoding,
@@ -119,7 +133,6 @@ def colorize_film(
                 outcome = finish_parts(job, parts, events, progress)
                 joining = time.monotonic()
                 facts = _assemble(job, outcome, targets, resumed=done, started=started)
-                found = _found(film, facts)  # parts of an earlier run may hold damage
                 deliver(work, targets)
                 result = FilmResult(
                     frames=film.frames,
@@ -129,9 +142,7 @@ def colorize_film(
                     device=device,
                     stages=outcome.stages | {"assembling": time.monotonic() - joining},
                     queues=outcome.queues,
-                    findings=found,
                     restarts=outcome.restarts,
-                    negative=outcome.negative,
                     **facts,
                 )
                 events(
@@ -174,6 +185,8 @@ def _finished(
 def _assemble(job: Job, outcome: Outcome, targets: dict[Kind, Location], *, resumed: int, started: float) -> dict:
     """Make the finished films in the work folder, and record them there. Returns facts for the `FilmResult`.
 
+    Raises FilmError, before anything is joined, if a film that must be without damage has some.
+
     Args:
         job: the film, and how it was made.
         outcome: its parts, and how the run went.
@@ -182,6 +195,13 @@ def _assemble(job: Job, outcome: Outcome, targets: dict[Kind, Location], *, resu
         started: start of this run, on the monotonic clock.
     """
     parts, own = outcome.parts, colors_of_parts(outcome.parts)
+    facts = {
+        "shots": count_shots(parts),
+        "damaged": tuple(n for p in parts for n in p.damaged),
+        "lost": tuple(n for p in parts for n in p.lost),
+        "negative": outcome.negative,
+    }
+    found = _found(job.film, facts)  # parts of an earlier run may hold damage
     results = {Kind.FILM: assemble(job.film, job.work, parts, targets[Kind.FILM], job.encoding)}
     for kind, encoding in job.extras.items():
         legend = LEGEND if kind == Kind.MAPS else None
@@ -192,18 +212,22 @@ def _assemble(job: Job, outcome: Outcome, targets: dict[Kind, Location], *, resu
         results[Kind.SUMMARY] = job.work / "summary.json"
         shots = summarize(job.film, notes(job.work, parts), own)
         results[Kind.SUMMARY].write_text(json.dumps(shots, indent=1))
-    facts = {
-        "shots": count_shots(parts),
-        "damaged": tuple(n for p in parts for n in p.damaged),
-        "lost": tuple(n for p in parts for n in p.lost),
-    }
     digests = {kind: file_sha256(path) for kind, path in results.items()}
     if job.report:
-        run = {"found": _found(job.film, facts), "resumed": resumed, "started": started}
+        run = {"found": found, "resumed": resumed, "started": started}
         results[Kind.REPORT] = report_on(job, outcome, results, digests, targets, **run)
         digests[Kind.REPORT] = file_sha256(results[Kind.REPORT])
     seal(job.work, results, digests, facts | {"own": [astuple(shot) for shot in own]})
-    return facts | {"own": own}
+    return facts | {"own": own, "findings": found}
+
+
+def _kept(film: Film, settings: Settings, work: Path, looking: Callable[[int], None]) -> Spans:
+    """The shots that keep their own chroma. They are looked for once, and the work folder keeps the answer."""
+    known = remembered(work).get("kept")
+    if known is None:
+        known = kept_spans(film, settings.look, progress=looking)
+        remember(work, kept=known)
+    return tuple((first, stop) for first, stop in known)
 
 
 def _own(recorded: list) -> tuple[ShotColor, ...]:

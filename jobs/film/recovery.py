@@ -22,6 +22,7 @@ from . import actors
 from .attempt import Attempt
 from .events import EventLog
 from .job import Job, Progress
+from .workdir import remembered
 
 _log = logging.getLogger(__name__)
 
@@ -101,9 +102,9 @@ def finish_parts(job: Job, parts: Sequence[Part], events: EventLog, progress: Pr
             events("restarted", frame=now, workers=job.workers)
         else:
             outcome.stages, outcome.queues = run.stages, run.queues
-            outcome.negative = run.negative
             outcome.parts = standing(job.work, outcome.parts)
             break
+    outcome.negative = remembered(job.work).get("negative", False)
     return outcome
 
 

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING
 
 from ...pipeline.extras import Kind
 from ...pipeline.findings import Finding
 from ...pipeline.storage import Location
 from .job import Job
 from .recovery import Outcome
-
-if TYPE_CHECKING:  # jinja2 and the report's records are imported only for a report
-    from ...pipeline.report.records import Settings, Timings
 
 
 def report_on(
@@ -44,7 +38,7 @@ def report_on(
     Returns:
         Path of the report in the work folder.
     """
-    from ...pipeline.report.build import Made, write_report
+    from ...pipeline.report.build import Made, settings_of, timings_of, write_report
 
     file = job.work / f"report{PurePath(targets[Kind.REPORT]).suffix.lower()}"
     made = Made(
@@ -54,43 +48,16 @@ def report_on(
         parts=outcome.parts,
         files={kind: (path, targets[kind], digests[kind]) for kind, path in results.items()},
         findings=found,
-        settings=_settings(job),
-        timings=_timings(job, outcome, resumed, started),
+        settings=settings_of(job.look, job.encoding, job.device, job.precision),
+        timings=timings_of(
+            job.film.frames,
+            started,
+            resumed=resumed,
+            restarts=outcome.restarts,
+            workers=job.workers,
+            stages=outcome.stages,
+        ),
+        negative=outcome.negative,
     )
     write_report(made, file)
     return file
-
-
-def _settings(job: Job) -> Settings:
-    from ...pipeline.report.records import Settings
-
-    identity, sheet = job.identity, job.look.sheet
-    return Settings(
-        size=job.look.size,
-        steady=job.look.steady,
-        vivid=job.look.vivid,
-        keep_colour=job.look.keep_colour,
-        motion=identity["motion"],
-        weights_sha256=identity["weights"],
-        device=job.device,
-        precision=job.precision,
-        edits=len(sheet.edits) if sheet else 0,
-        sheet=identity["sheet"],
-        codec=job.encoding.codec,
-        pix_fmt=job.encoding.pix_fmt,
-        options=dict(job.encoding.options),
-    )
-
-
-def _timings(job: Job, outcome: Outcome, resumed: int, started: float) -> Timings:
-    from ...pipeline.report.records import Timings
-
-    return Timings(
-        finished=datetime.now(UTC).isoformat(timespec="seconds"),
-        seconds=round(time.monotonic() - started, 3),
-        frames=job.film.frames - resumed,
-        resumed=resumed,
-        restarts=outcome.restarts,
-        workers=job.workers,
-        stages={stage: round(seconds, 3) for stage, seconds in outcome.stages.items()},
-    )

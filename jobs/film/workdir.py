@@ -9,6 +9,7 @@ A run makes a film in a hidden folder beside the output (or in `--work`). The fo
                     finished, their names, their digests and facts about them
     part-*          the parts of the film; see `pipeline.writer`
     masks-*         the regions that edits follow through the film; see `pipeline.edits.resolve`
+    found.json      what an earlier run found out about the source; see `remember`
     events.jsonl    the log of what happened; see `events`
     spill*          Ray's files while it runs embedded; see `cluster`
 
@@ -38,7 +39,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from ...errors import OutputError, UserError, WorkError
 from ...pipeline.edits.apply import ResolvedEdits
@@ -61,6 +62,9 @@ LOCKS = ("writer.lock", "lock")
 
 SPILL = "spill"
 """Prefix of the names of Ray's files; see `cluster`."""
+
+FOUND = "found.json"
+"""Name of the file of `remember`."""
 
 SHARED = "source and output must be on storage that all nodes see."
 """Remedy, for messages about a folder that some nodes do not see."""
@@ -200,7 +204,7 @@ def keep_or_clear(work: Path, identity: dict, fresh: bool = False) -> None:
         if not fresh and own == asked:
             return
         if not fresh and own and own | {"sheet": None} == asked | {"sheet": None}:
-            _empty(work, keep=(SPILL, "part-", "masks-", "job.json", "events.jsonl"))
+            _empty(work, keep=(SPILL, "part-", "masks-", "job.json", FOUND, "events.jsonl"))
         else:
             if not fresh and any(work.glob("part-*")):
                 _log.warning("%s: work with other settings is thrown away", work)
@@ -286,6 +290,23 @@ def deliver(work: Path, targets: Mapping[Kind, Location]) -> None:
             result.unlink()
 
 
+def remember(work: Path, **found: Any) -> None:
+    """Keep what was found out about the source of the folder's job, so that a later run need not look again.
+
+    Args:
+        work: the work folder.
+        found: names, and values that JSON has.
+    """
+    temporary = work / "found.tmp"
+    temporary.write_text(json.dumps(remembered(work) | found, sort_keys=True))
+    move_into_place(temporary, work / FOUND)
+
+
+def remembered(work: Path) -> dict[str, Any]:
+    """All that `remember` has kept."""
+    return _read(work / FOUND)
+
+
 def _plain(identity: dict) -> dict:
     """As JSON returns it: tuples become lists, for instance."""
     return json.loads(json.dumps(identity))
@@ -293,8 +314,13 @@ def _plain(identity: dict) -> dict:
 
 def _job(work: Path) -> dict:
     """The content of job.json; {} if the file is missing or damaged."""
+    return _read(work / "job.json")
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """The content of a file of JSON; {} if the file is missing or damaged."""
     try:
-        return json.loads((work / "job.json").read_text())
+        return json.loads(path.read_text())
     except (FileNotFoundError, ValueError):
         return {}
 

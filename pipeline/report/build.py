@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import platform
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -13,11 +15,15 @@ from typing import Any
 import av
 
 from ... import __version__
+from ...models import WEIGHTS
 from ..containers import output_format
+from ..edits.sheet import identity
 from ..encode import Encoding
-from ..files import size_on_disk
+from ..files import file_sha256, size_on_disk
 from ..film import Film
 from ..findings import Finding, runs, sentence
+from ..look import Look
+from ..negative import warning
 from ..owncolors import tell
 from ..parts import Part, colors_of_parts, count_shots
 from ..streams import plan_streams
@@ -49,6 +55,64 @@ class Made:
     """What was wrong with the source, and what was done about it."""
     settings: Settings
     timings: Timings
+    negative: bool = False
+    """Whether the film looks like a negative."""
+
+
+def settings_of(look: Look, encoding: Encoding, device: str, precision: str) -> Settings:
+    """What a film is made with, for its report.
+
+    Args:
+        look: what decides the colours.
+        encoding: encoding of the colour film.
+        device: ``cpu`` or ``cuda``.
+        precision: precision of the networks on this device.
+    """
+    return Settings(
+        size=look.size,
+        steady=look.steady,
+        vivid=look.vivid,
+        keep_colour=look.keep_colour,
+        motion=file_sha256(look.motion_weights) if look.motion_weights else "dis",
+        weights_sha256=file_sha256(look.weights or WEIGHTS),
+        device=device,
+        precision=precision,
+        edits=len(look.sheet.edits) if look.sheet else 0,
+        sheet=identity(look.sheet),
+        codec=encoding.codec,
+        pix_fmt=encoding.pix_fmt,
+        options=dict(encoding.options),
+    )
+
+
+def timings_of(
+    frames: int,
+    started: float,
+    *,
+    resumed: int = 0,
+    restarts: int = 0,
+    workers: int = 1,
+    stages: Mapping[str, float] | None = None,
+) -> Timings:
+    """The times of a run that ends now.
+
+    Args:
+        frames: number of the film's frames.
+        started: start of the run, on the monotonic clock.
+        resumed: number of frames that earlier runs had made.
+        restarts: number of times that workers were lost.
+        workers: number of networks at the same time.
+        stages: stage → seconds of work.
+    """
+    return Timings(
+        finished=datetime.now(UTC).isoformat(timespec="seconds"),
+        seconds=round(time.monotonic() - started, 3),
+        frames=frames - resumed,
+        resumed=resumed,
+        restarts=restarts,
+        workers=workers,
+        stages={stage: round(seconds, 3) for stage, seconds in (stages or {}).items()},
+    )
 
 
 def write_report(made: Made, file: Path) -> Report:
@@ -90,7 +154,12 @@ def _report(made: Made, pictures: PagePictures | None) -> Report:
         luma=luma,
         comparisons=list(compare.comparisons(film, result, source, output, luma=luma, copied=copied, shots=shots)),
         copies=copied,
-        warnings=[*_warnings(film, [*made.findings, *further]), *_colors_lost(made), *_streams_changed(made)],
+        warnings=[
+            *_negative(made),
+            *_warnings(film, [*made.findings, *further]),
+            *_colors_lost(made),
+            *_streams_changed(made),
+        ],
         shots=shots,
         series=gathered.series(),
         settings=made.settings,
@@ -106,6 +175,13 @@ def _warnings(film: Film, found: Sequence[Finding]) -> list[Warning]:
         Warning(first_frame=first, last_frame=last, message=sentence(name, film.when, what, first, last))
         for what, first, last in runs(found)
     ]
+
+
+def _negative(made: Made) -> list[Warning]:
+    """The warning of a film that looks like a negative."""
+    if not made.negative:
+        return []
+    return [Warning(first_frame=None, last_frame=None, message=warning(made.film, plain_name(made.film.path)))]
 
 
 def _colors_lost(made: Made) -> list[Warning]:

@@ -31,7 +31,26 @@ def test_elsewhere_there_are_lines_the_last_one_always(capsys):
     assert last.startswith("200/200 frames, 3 shots, ") and last.endswith(" fps, 0 s left")
 
 
+def test_the_look_for_own_colours_is_shown(terminal, capsys):
+    with redirect_stderr(terminal), reporter(200, quiet=False) as told:
+        told.look(120)
+    assert "120/200 frames · looking for the film's own colours · left" in terminal.text()
+    with redirect_stderr(terminal), reporter(200, quiet=False) as told:
+        told.look(200)
+        told(0, 1)
+        told(64, 1)
+    assert "64/200 frames · 1 shots · " in terminal.text().replace("\r", "\n").rstrip().splitlines()[-1]
+    with reporter(200, quiet=False) as told:
+        for done in range(1, 201):
+            told.look(done)
+    assert capsys.readouterr().err.splitlines() == [
+        "looking for the film's own colours: 1/200 frames",
+        "looking for the film's own colours: 200/200 frames",
+    ]
+
+
 def test_quiet_is_quiet(terminal, capsys):
     with redirect_stderr(terminal), reporter(200, quiet=True) as told:
+        told.look(200)
         told(200, 3)
     assert terminal.getvalue() == "" and capsys.readouterr() == ("", "")

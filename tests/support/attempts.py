@@ -19,7 +19,7 @@ class Attempts:
 
     def __call__(self, job: Any, parts: Sequence[Any], events: Callable[..., None]) -> Any:
         self.jobs.append(job)
-        return SimpleNamespace(go=self._go, done=0, stages={}, queues={}, negative=False)
+        return SimpleNamespace(go=self._go, done=0, stages={}, queues={})
 
     def _go(self, progress: Callable[[int, int], None]) -> None:
         if end := next(self._ends, None):
