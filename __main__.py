@@ -3,15 +3,16 @@
     python -m semcolor INPUT …          as semcolor-video INPUT …
     python -m semcolor video INPUT …    the same
     python -m semcolor batch …          as semcolor-batch …
+    python -m semcolor desk …           as semcolor-desk …
     python -m semcolor train …          as semcolor-train …
 
-A film whose name is `video`, `batch` or `train` is given as `./video`.
+A film whose name is `video`, `batch`, `desk` or `train` is given as `./video`.
 """
 
 import sys
 from importlib import import_module
 
-COMMANDS = ("video", "batch", "train")
+COMMANDS = ("video", "batch", "desk", "train")
 
 
 def main() -> None:

@@ -82,7 +82,7 @@ def summarize(film: Film, counts: list[dict[str, Any]], own: Sequence[ShotColor]
             labels[NAMES[label]] = {
                 "share": round(float(share[label]), 4),
                 "ab": [round(float(a), 2), round(float(b), 2)],
-                "colour": _color(luma, a, b),
+                "colour": color_at(luma, a, b),
                 "confidence": round(float(confidence), 3),
             }
         time = timecode(film.time(first))
@@ -94,7 +94,7 @@ def summarize(film: Film, counts: list[dict[str, Any]], own: Sequence[ShotColor]
     return shots
 
 
-def _color(luma: float, a: float, b: float) -> str:
+def color_at(luma: float, a: float, b: float) -> str:
     """#rrggbb of a, b at the lightness of the neutral grey `luma` (0..255)."""
     gray = np.full((1, 1, 3), luma / 255, np.float32)
     lightness = cv2.cvtColor(gray, cv2.COLOR_RGB2Lab)[0, 0, 0]

@@ -36,6 +36,7 @@ SKIPPED = {
     "ray": "starts a cluster",
     "ffmpeg": "is a program of its own",
     "export": "is for the machines of a cluster",
+    "semcolor-desk": "serves a page until it is stopped; tests/desk runs it",
     "semcolor-train": "trains for an hour",
     "python -m semcolor train": "needs a GPU",
     "python -m semcolor.models.training.pack": "needs training data",

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
 import typer
-from semcolor.jobs.commands import batch, train, video
+from semcolor.jobs.commands import batch, desk, train, video
 
 PAGE = Path(__file__).parents[1] / "options.md"
 
@@ -48,6 +48,7 @@ def commands() -> dict[str, Any]:
     found = {"semcolor-video": typer.main.get_command(video.app), "semcolor-batch": typer.main.get_command(batch.app)}
     if status := getattr(batch, "status_app", None):
         found["semcolor-batch status"] = typer.main.get_command(status)
+    found["semcolor-desk"] = typer.main.get_command(desk.app)
     if (app := getattr(train, "app", None)) is None:
         app = typer.Typer(add_completion=False)
         app.command()(train._command)

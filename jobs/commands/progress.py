@@ -1,12 +1,14 @@
 """Report the progress of one film: a bar on a terminal, plain lines elsewhere."""
 
+import os
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-EVERY = 10.0
-"""Seconds between two plain lines."""
+EVERY = float(os.environ.get("SEMCOLOR_PROGRESS", 10))
+"""Seconds between two plain lines. The desk sets it by the environment, to follow a run that it has started."""
+
 
 
 LOOKING = "looking for the film's own colours"

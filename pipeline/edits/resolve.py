@@ -78,7 +78,7 @@ def resolve(
     if path.exists():
         return _read(path)[0]
     temporary = path.with_suffix(".tmp")
-    resolver = _Resolver(film, size, painter, within or (0, film.frames), shown or within or (0, film.frames))
+    resolver = Resolver(film, size, painter, within or (0, film.frames), shown or within or (0, film.frames))
     kept = {of: known for other in folder.glob("masks-*.zip") for of, known in _taken_over(other).items()}
     with zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
         orders = [ResolvedEdit(0, film.frames, INDEX[label], ab=chroma_of(c)) for label, c in sheet.palette.items()]
@@ -101,7 +101,7 @@ def resolve(
                 _copy(found, archive, len(orders))
             else:
                 resolver.track(edit, found, archive, len(orders))
-            orders.append(replace(found.order, **_wanted(edit)))
+            orders.append(replace(found.order, **order_fields(edit)))
         transfers = resolver.transfers(sheet.references)
         resolved = ResolvedEdits(tuple(orders), tuple(transfers), path)
         plain = {"orders": list(map(asdict, orders)), "transfers": list(map(asdict, transfers)), "origins": origins}
@@ -113,7 +113,7 @@ def resolve(
     return resolved
 
 
-def _wanted(edit: edits.Edit) -> dict[str, Any]:
+def order_fields(edit: edits.Edit) -> dict[str, Any]:
     """The action of an edit, as fields of `ResolvedEdit`."""
     action = edit.action
     return {
@@ -134,7 +134,7 @@ def _read(path: Path) -> tuple[ResolvedEdits, list[str | None]]:
     return ResolvedEdits(tuple(orders), tuple(transfers), path), kept["origins"]
 
 
-class _Extent(NamedTuple):
+class Extent(NamedTuple):
     """The frames and the region to which an edit applies."""
 
     order: ResolvedEdit
@@ -171,7 +171,7 @@ def _copy(known: _Known, archive: zipfile.ZipFile, number: int) -> None:
                 archive.writestr(mask_name(number, frame), source.read(mask_name(known.number, frame)))
 
 
-class _Resolver:
+class Resolver:
     """Resolves the edits of one film. See `resolve` for the arguments."""
 
     def __init__(
@@ -192,7 +192,7 @@ class _Resolver:
             self._paint = self._painter()
         return self._paint(thumbs)
 
-    def locate(self, edit: edits.Edit, where: str) -> _Extent:
+    def locate(self, edit: edits.Edit, where: str) -> Extent:
         """Find the frames to which an edit applies. Raises UserError, which begins with `where`."""
         film, region = self.film, edit.region
         frame = None
@@ -209,13 +209,13 @@ class _Resolver:
                 f"({shot[0]} to {shot[1] - 1}), and a region is followed through its shot only; write an edit "
                 f"for each shot, or use a label as region."
             )
-        return _Extent(ResolvedEdit(first, stop, None if region.label is None else INDEX[region.label]), frame, shot)
+        return Extent(ResolvedEdit(first, stop, None if region.label is None else INDEX[region.label]), frame, shot)
 
     def reach(self, edit: edits.Edit) -> tuple[int, int]:
         """(first, stop) of the frames that need an edit; of a label edit, also those that only warm up the steadier."""
         return self.within if edit.action.label else self.shown
 
-    def track(self, edit: edits.Edit, extent: _Extent, archive: zipfile.ZipFile, number: int) -> None:
+    def track(self, edit: edits.Edit, extent: Extent, archive: zipfile.ZipFile, number: int) -> None:
         """Track the region of an edit through its frames and store its masks. A region `label` has none.
 
         Args:

@@ -294,13 +294,20 @@ def identity(sheet: Sheet | None) -> dict[str, Any] | None:
     return kept.model_dump(mode="json", exclude_defaults=True) | {"photos": photos} if kept else None
 
 
+def checked(content: Any) -> Sheet:
+    """JSON as a sheet; the paths of its photos stay as they are. Raises InputError, which names all mistakes."""
+    try:
+        return Sheet.model_validate(content)
+    except ValidationError as error:
+        raise InputError(f"{_sentences(error)}.") from None
+
+
 def _read(path: str | PathLike[str], kind: TypeAdapter) -> Any:
     """Read a JSON file as a value of the given type. Raises InputError, which names all mistakes."""
     try:
         return kind.validate_python(json.loads(Path(path).read_text(encoding="utf-8")))
     except ValidationError as error:
-        mistakes = "; ".join(_sentence(mistake) for mistake in error.errors())
-        raise InputError(f"{path}: {mistakes}.") from None
+        raise InputError(f"{path}: {_sentences(error)}.") from None
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}.") from error
     except json.JSONDecodeError as error:
@@ -308,6 +315,11 @@ def _read(path: str | PathLike[str], kind: TypeAdapter) -> Any:
         raise InputError(f"{path} is not JSON: it breaks at {where} ({error.msg}).") from error
     except (ValueError, RecursionError) as error:  # invalid UTF-8, or lists in lists without end
         raise InputError(f"{path} is not JSON: {error}.") from error
+
+
+def _sentences(error: ValidationError) -> str:
+    """All mistakes, each with its place."""
+    return "; ".join(_sentence(mistake) for mistake in error.errors())
 
 
 def _sentence(mistake: Mapping[str, Any]) -> str:

@@ -1,0 +1,58 @@
+"""Photos that people drop on the page: checked, decoded, and written anew beside the sheet."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from ...errors import InputError, OutputError, reason_of
+from ...pipeline.files import move_into_place
+
+MOST_PIXELS = 50_000_000
+"""Most pixels of a photo."""
+
+FORMATS = ("PNG", "JPEG", "TIFF", "WEBP")
+"""Formats that are decoded."""
+
+
+def keep(data: bytes, folder: Path) -> Path:
+    """Write a photo anew, as PNG with nothing but its pixels. Returns its path, whose name tells nothing about its
+    origin.
+
+    Args:
+        data: the file's content, from somebody who need not be trusted.
+        folder: the photos' folder; it is made if it does not exist.
+
+    Raises:
+        InputError: if it is not a photo, or too large.
+        OutputError: if it cannot be written.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            photo = Image.open(io.BytesIO(data), formats=FORMATS)
+            if photo.width * photo.height > MOST_PIXELS:
+                most = MOST_PIXELS // 1_000_000
+                raise InputError(f"The photo has {photo.width}x{photo.height} pixels; at most {most} million fit.")
+            decoded = ImageOps.exif_transpose(photo)
+            mode = "RGBA" if "A" in decoded.getbands() or "transparency" in decoded.info else "RGB"
+            decoded = decoded.convert(mode)
+    except InputError:
+        raise
+    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, ValueError, SyntaxError) as error:
+        raise InputError("This is not a photo that can be read; drop a PNG, JPEG, TIFF or WebP.") from error
+    path = folder / f"{sha256(data).hexdigest()[:12]}.png"
+    if not path.exists():
+        temporary = path.with_suffix(".tmp")
+        try:
+            folder.mkdir(exist_ok=True)
+            Image.fromarray(np.asarray(decoded)).save(temporary, "PNG", compress_level=1)
+            move_into_place(temporary, path)
+        except OSError as error:
+            raise OutputError(f"{path} cannot be written: {reason_of(error)}.") from error
+    return path

@@ -1,0 +1,412 @@
+"""An open film, and the threads that paint it.
+
+Three threads work on it. The *painter* answers requests for frames, the latest of each view first, and steadies shots
+when nobody waits. The *scout* follows regions, and else reads through the film for its shots. The *player* encodes
+previews from frames that the painter hands it. Between two small pieces of work the painter looks whether somebody
+waits, so a request never waits for long.
+"""
+
+from __future__ import annotations
+
+import queue
+import tempfile
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Literal
+
+import cv2
+import numpy as np
+
+from ...errors import told
+from ...models import pick_device
+from ...models.format import WEIGHTS
+from ...models.labels import NAMES
+from ...models.painter import Painter
+from ...pipeline.compose import PlaneFormat
+from ...pipeline.edits.apply import chroma_of
+from ...pipeline.edits.sheet import Region, Sheet
+from ...pipeline.film import Film
+from ...pipeline.look import Look
+from ...pipeline.studio import picker
+from ...pipeline.studio.preview import HEIGHT, write_preview
+from ...pipeline.studio.scan import Scan
+from ...pipeline.studio.studio import Studio
+
+Kind = Literal["colour", "grey", "labels"]
+
+CACHED = 300 << 20
+"""Most bytes of finished pictures that are kept."""
+
+BUSY = 0.25
+"""Seconds after a request in which the scout leaves the cores to the painter."""
+
+RECENT = 5.0
+"""Seconds after a request in which regions are followed for it, even while a film is rendered."""
+
+AHEAD = 8
+"""Frames of a preview that may wait for the encoder."""
+
+
+class Superseded(Exception):
+    """A later request of the same view has taken the place of this one."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture for the page."""
+
+    data: bytes
+    """A PNG; b"" if the page has it already."""
+    tag: str
+    """Changes with the picture."""
+    settled: bool
+    """Whether these are the film's final pixels."""
+
+
+@dataclass
+class Preview:
+    """A preview that is made, or was."""
+
+    number: int
+    first: int
+    stop: int
+    path: Path
+    done: int = 0
+    """Number of frames that are painted."""
+    state: Literal["running", "done", "failed", "stopped"] = "running"
+    error: str = ""
+    frames: queue.Queue[np.ndarray | None] | None = None
+
+
+class Session:
+    """A film that is open on the desk. `close` it."""
+
+    def __init__(self, film: Film, look: Look, cache: Path, device: str = "auto") -> None:
+        """
+        Args:
+            film: the source.
+            look: the options that decide the colours, without a sheet.
+            cache: folder for what is kept from one day to the next.
+            device: ``auto``, ``cpu`` or ``cuda``.
+        """
+        self.film, self.look = film, look
+        self._folder = tempfile.TemporaryDirectory(prefix="semcolor-desk-")
+        folder = Path(self._folder.name)
+        (folder / "kept").mkdir()
+        cache.mkdir(parents=True, exist_ok=True)
+        weights = sha256((look.weights or WEIGHTS).read_bytes()).hexdigest()
+        key = f"{film.fingerprint()} {look.size} {look.vivid} {weights}"
+        scanner = Painter(pick_device(device), weights=look.weights, vivid=look.vivid)
+        place = cache / f"scan-{sha256(key.encode()).hexdigest()[:24]}.json"
+        self.scan = Scan(film, look.size, scanner.paint, place, key)
+        self.studio = Studio(film, look, folder / "kept", device=device, shots=self.scan.shots)
+        self.frame = 0
+        """Number of the frame on view."""
+        self.beat = 0
+        """Grows when something was settled."""
+        self.resting = False
+        """Whether the cores belong to somebody else: then nothing is done ahead of requests."""
+        self.previews: dict[int, Preview] = {}
+        self._previewing: tuple[Preview, Iterator[bool]] | None = None
+        self._jobs: OrderedDict[Any, tuple[Callable[[], Any], Future]] = OrderedDict()
+        self._wake = threading.Condition()
+        self._closing = False
+        self._asked = 0.0
+        self._pictures: OrderedDict[str, bytes] = OrderedDict()
+        self._size = 0
+        self._threads = [
+            threading.Thread(target=self._paint, name="painter", daemon=True),
+            threading.Thread(target=self._scout, name="scout", daemon=True),
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def close(self) -> None:
+        """End the threads and remove what is not kept."""
+        self._closing = True
+        with self._wake:
+            for _, future in self._jobs.values():
+                future.cancel()
+            self._jobs.clear()
+            self._wake.notify_all()
+        for preview in self.previews.values():
+            if preview.frames:
+                preview.frames.put(None)
+        for thread in self._threads:
+            thread.join()
+        self.studio.close()
+        self._folder.cleanup()
+
+    def ask(self, work: Callable[[], Any], view: Any = None) -> Future:
+        """Have the painter do something.
+
+        Args:
+            work: what is to be done.
+            view: the view that asks; a later request of the same view takes the place of this one, whose future then
+                raises `Superseded`. None: the request waits for its turn.
+        """
+        future: Future = Future()
+        with self._wake:
+            if self._closing:
+                future.cancel()
+                return future
+            self._asked = time.monotonic()
+            if view is not None and view in self._jobs:
+                self._jobs.pop(view)[1].set_exception(Superseded())
+            self._jobs[view if view is not None else object()] = work, future
+            self._wake.notify_all()
+        return future
+
+    def use(self, sheet: Sheet) -> Future:
+        """Show frames under this sheet from now on."""
+        return self.ask(lambda: self.studio.use(sheet))
+
+    def picture(self, frame: int, kind: Kind, view: str, have: str = "") -> Future:
+        """A frame's picture, as a `Picture`.
+
+        Args:
+            frame: number of the frame.
+            kind: ``colour``, ``grey`` or ``labels``: the numbers of labels (red), and how sure they are (green).
+            view: see `ask`.
+            have: tag of the picture that the page has.
+        """
+
+        def work() -> Picture:
+            self.frame = frame
+            return self._picture(frame, kind, have)
+
+        return self.ask(work, (view, kind))
+
+    def probe(self, frame: int, x: float, y: float) -> Future:
+        """What is read at a place of a frame: labels with their probabilities, the likeliest first."""
+
+        def work() -> dict[str, Any]:
+            labels = self.studio.view(frame).labels
+            _, height, width = labels.shape
+            column = min(int(x / self.film.width * width), width - 1)
+            row = min(int(y / self.film.height * height), height - 1)
+            chance = labels[:, row, column] / 255
+            order = np.argsort(-chance)[:4]
+            return {"labels": [[NAMES[n], round(float(chance[n]), 3)] for n in order if chance[n] >= 0.02]}
+
+        return self.ask(work, ("probe", frame))
+
+    def region(self, frame: int, place: Region) -> Future:
+        """A region in its own frame: its outline in pixels of the source, its lumas and the label read there."""
+
+        def work() -> dict[str, Any]:
+            mask = self.studio.region(frame, place)
+            labels, _ = self.studio.labels(self.studio.view(frame))
+            inside = cv2.resize(mask, labels.shape[::-1], interpolation=cv2.INTER_NEAREST) >= 128
+            read = np.bincount(labels[inside], minlength=len(NAMES)) if inside.any() else np.zeros(len(NAMES))
+            order = [int(n) for n in np.argsort(-read)[:4] if read[n]]
+            return {
+                "outline": self.outline(mask),
+                "share": round(float((mask >= 128).mean()), 4),
+                "lumas": picker.lumas(self.studio.gray(frame), mask),
+                "labels": [[NAMES[n], round(float(read[n] / read.sum()), 3)] for n in order],
+            }
+
+        return self.ask(work, "region")
+
+    def followed(self, frame: int) -> Future:
+        """The outlines of the followed regions in a frame: place of the region, outline, whether it is known."""
+
+        def work() -> list[dict[str, Any]]:
+            height, width = (side // 2 for side in self.studio.source.thumb(frame).shape)
+            found = []
+            for region in self.studio.regions:
+                if region.first <= frame < region.extent.order.stop:
+                    data = region.mask(frame)
+                    mask = np.frombuffer(data, np.uint8).reshape(height, width) if data else None
+                    known = region.known(frame)
+                    outline = [] if mask is None else self.outline(mask)
+                    found.append({"place": region.place, "known": known, "outline": outline})
+            return found
+
+        return self.ask(work, "followed")
+
+    def outline(self, mask: np.ndarray) -> list[list[list[float]]]:
+        """The borders of a mask as polygons in pixels of the source."""
+        large = cv2.resize(mask, None, fx=4, fy=4, interpolation=cv2.INTER_LINEAR)
+        contours, _ = cv2.findContours((large >= 128).astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_SIMPLE)
+        scale = np.array([self.film.width / large.shape[1], self.film.height / large.shape[0]])
+        smooth = [cv2.approxPolyDP(c, 1.5, True)[:, 0] for c in contours if len(c) > 3]
+        return [np.round((c + 0.5) * scale, 1).tolist() for c in smooth if len(c) > 2]
+
+    def disc(self, luma: int) -> Future:
+        """The picture of a picker at a luma, as PNG."""
+        fmt = PlaneFormat.of(self.film)
+        return self.ask(lambda: png(picker.disc(luma, fmt)))
+
+    def given(self, color: str, lumas: list[int]) -> Future:
+        """The colours that pixels of some lumas get where a colour is asked, and its a and b."""
+        fmt = PlaneFormat.of(self.film)
+        return self.ask(lambda: {"given": picker.given(color, lumas, fmt), "ab": chroma_of(color)})
+
+    def preview(self, first: int, stop: int) -> Preview:
+        """Begin to make a preview of frames; an earlier one that is not done is stopped."""
+        self.stop_preview()
+        number = len(self.previews) + 1
+        made = Preview(number, first, stop, Path(self._folder.name) / f"preview-{number}.mp4")
+        made.frames = queue.Queue()
+        self.previews[number] = made
+        player = threading.Thread(target=self._play, args=(made,), name="player", daemon=True)
+        self._threads.append(player)
+        player.start()
+        self._previewing = made, self._previewed(made)
+        with self._wake:
+            self._wake.notify_all()
+        return made
+
+    def stop_preview(self) -> None:
+        """Stop the preview that is being made."""
+        if self._previewing:
+            made, self._previewing = self._previewing[0], None
+            if made.frames and made.state == "running":
+                made.state = "stopped"
+                made.frames.put(None)
+
+    def _picture(self, frame: int, kind: Kind, have: str) -> Picture:
+        if kind == "grey":
+            tag, settled = f"grey {frame}", True
+        else:
+            view = self.studio.view(frame)
+            tag, settled = f"{kind} {view.key}", view.settled
+        tag = sha256(tag.encode()).hexdigest()[:24]
+        if tag == have:
+            return Picture(b"", tag, settled)
+        if tag not in self._pictures:
+            if kind == "grey":
+                shown = self.studio.gray(frame)
+            elif kind == "colour":
+                shown = self.studio.color(view)
+            else:
+                index, sure = self.studio.labels(view)
+                shown = np.dstack([index, sure, np.zeros_like(index)])
+            self._pictures[tag] = data = png(shown)
+            self._size += len(data)
+            while self._size > CACHED:
+                self._size -= len(self._pictures.popitem(last=False)[1])
+        self._pictures.move_to_end(tag)
+        return Picture(self._pictures[tag], tag, settled)
+
+    def _paint(self) -> None:
+        """The painter's thread."""
+        rest = 0.0
+        while not self._closing:
+            with self._wake:
+                if not self._jobs and rest:
+                    self._wake.wait(rest)
+                job = self._jobs.popitem(last=False)[1] if self._jobs else None
+            if job:
+                self._answer(*job)
+                rest = 0.0
+                continue
+            if self.studio.stale:
+                self.studio.refresh()
+                self.beat += 1
+            try:
+                rest = self._ahead()
+            except Exception as error:  # a damaged film: whoever asks for the frame is told
+                if not told(error):
+                    raise
+                rest = 1.0
+
+    def _answer(self, work: Callable[[], Any], future: Future) -> None:
+        if not future.set_running_or_notify_cancel():
+            return
+        try:
+            future.set_result(work())
+        except BaseException as error:
+            future.set_exception(error)
+
+    def _ahead(self) -> float:
+        """Do a little ahead of requests. Returns the seconds for which there is nothing to do."""
+        if self._previewing:
+            made, frames = self._previewing
+            did = next(frames, None)
+            if did is None:
+                self._previewing = None
+            return 0.0 if did or did is None else 0.01
+        if self.resting:
+            return 0.5
+        did = self.studio.advance(self.frame)
+        self.beat += did is True
+        return {True: 0.0, False: 0.02, None: 0.3}[did]
+
+    def _previewed(self, made: Preview) -> Iterator[bool]:
+        """Hand the frames of a preview to the player, a little at each step; the values say whether something was
+        done."""
+        assert made.frames is not None
+        for frame in range(made.first, made.stop):
+            while not (view := self.studio.view(frame)).settled:
+                yield self.studio.advance(frame) is True
+            while made.frames.qsize() >= AHEAD:
+                yield False
+            made.frames.put(self.studio.color(view, HEIGHT))
+            made.done = frame + 1 - made.first
+            yield True
+        made.frames.put(None)
+
+    def _play(self, made: Preview) -> None:
+        """The player's thread."""
+        frames = made.frames
+        assert frames is not None
+        try:
+            write_preview(self.film, _until_none(frames), made.first, made.stop, made.path)
+            if made.state == "running":
+                made.state = "done"
+        except Exception as error:
+            if made.state == "running":
+                made.state, made.error = "failed", told(error) or repr(error)
+        if made.state != "done":
+            made.path.unlink(missing_ok=True)
+
+    def _scout(self) -> None:
+        """The scout's thread."""
+        while not self._closing:
+            asked, preview = time.monotonic() - self._asked, self._previewing
+            if (self.resting and asked > RECENT and not preview) or (asked < BUSY and self.studio.shots.of(self.frame)):
+                time.sleep(0.02)
+                continue
+            frame = preview[0].first + preview[0].done if preview else self.frame
+            try:
+                if self.studio.follow(frame):
+                    self.beat += 1
+                    with self._wake:
+                        self._wake.notify_all()
+                    continue
+                busy = self.studio.progress(self.frame)
+                if busy[1] < busy[2]:
+                    time.sleep(0.01)  # first the shot on view
+                if self.resting or not self.scan.step():
+                    time.sleep(0.2)
+            except Exception as error:
+                if not told(error):
+                    raise
+                time.sleep(1.0)
+
+
+def _until_none(frames: queue.Queue[np.ndarray | None]) -> Iterator[np.ndarray]:
+    """The frames of a queue, up to the None that ends it."""
+    while (frame := frames.get()) is not None:
+        yield frame
+
+
+def png(picture: np.ndarray) -> bytes:
+    """A picture as PNG, compressed little, for speed.
+
+    Args:
+        picture: (H, W) uint8, (H, W, 3) uint8 R'G'B', or (H, W, 4) with opacity.
+    """
+    if picture.ndim == 3:
+        picture = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR if picture.shape[2] == 3 else cv2.COLOR_RGBA2BGRA)
+    _, data = cv2.imencode(".png", picture, [cv2.IMWRITE_PNG_COMPRESSION, 1])
+    return data.tobytes()

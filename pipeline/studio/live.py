@@ -1,0 +1,250 @@
+"""Edits at work while they change: regions are followed step by step, nearest frames first.
+
+What `edits.resolve` does for a whole film before it is painted, this does for a film that a person looks at: an edit
+acts in its own frame at once, and in the other frames of its shot as soon as the region has been followed there. The
+masks are those of `resolve`: they come from the same functions.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+
+from ...errors import UserError
+from ...flow.track import follow
+from ...models.labels import INDEX
+from ..edits.apply import ResolvedEdit, ResolvedEdits, chroma_of
+from ..edits.resolve import Extent, Paint, Resolver, order_fields
+from ..edits.sheet import Edit, Range, Sheet
+from ..film import Film
+from ..timecode import parse_moment
+from .source import Shots, Source
+
+
+class Thumbs(Sequence):
+    """Thumbs of the frames `first` .. `stop` - 1, read when they are asked for."""
+
+    def __init__(self, source: Source, first: int, stop: int) -> None:
+        self._source, self._first, self._stop = source, first, stop
+
+    def __len__(self) -> int:
+        return self._stop - self._first
+
+    def __getitem__(self, n):
+        return self._source.thumb(self._first + n)
+
+
+class Locator(Resolver):
+    """Finds places of edits with the shots and frames of an open film."""
+
+    def __init__(self, film: Film, size: int, paint: Paint, shots: Shots, source: Source) -> None:
+        super().__init__(film, size, lambda: paint, (0, film.frames), (0, film.frames))
+        self._shots, self._source = shots, source
+
+    def shot(self, frame: int) -> tuple[int, int]:
+        return self._shots.around(frame)
+
+    def span(self, span: Range, where: str) -> tuple[int, int]:
+        known = self._shots.known()
+        number = None if span.shot is None else parse_moment(span.shot)
+        if isinstance(number, int) and number < len(known):
+            return known[number]
+        return super().span(span, where)
+
+    def knows(self, edit: Edit) -> bool:
+        """Whether the shots that the edit names are known."""
+        if edit.range and edit.range.shot is not None and not self._shots.complete:
+            return False
+        moment = edit.frame if edit.frame is not None else edit.time
+        try:
+            return moment is None or self._shots.of(self.film.frame_at(moment)) is not None
+        except UserError:
+            return True  # `locate` says what is wrong
+
+    def place(self, edit: Edit, where: str) -> Region | Extent:
+        """The extent of an edit of a label; or the region of any other edit, known in its own frame. Raises UserError,
+        which begins with `where`."""
+        extent = self.locate(edit, where)
+        if extent.frame is None or edit.region.label is not None:
+            return extent
+        mask = self.mask(edit.region, self._source.thumb(extent.frame))
+        return Region(extent, mask, place_of(edit))
+
+
+def place_of(edit: Edit) -> str:
+    """The frame, the range and the region of an edit, as JSON. Edits of the same place have the same masks."""
+    return json.dumps(edit.model_dump(mode="json", include={"frame", "time", "range", "region"}))
+
+
+class Region:
+    """The masks of one edit's region, as far as they are known. One thread follows it, others may read."""
+
+    def __init__(self, extent: Extent, mask: np.ndarray, place: str) -> None:
+        """
+        Args:
+            extent: the frames to which the edit applies.
+            mask: (h/2, w/2) uint8: the region in its own frame, 255 inside.
+            place: `place_of` the edit.
+        """
+        assert extent.frame is not None
+        self.extent, self.frame, self.place = extent, extent.frame, place
+        self.first = extent.order.first
+        # One frame more: `ResolvedEdits.forget` needs the mask where the edit ends.
+        self.stop = min(extent.order.stop + 1, extent.shot[1])
+        self.ends = [self.frame, self.frame + 1]
+        """Masks are known from ends[0] to ends[1] - 1."""
+        self.own = mask
+        """The mask in the region's own frame."""
+        self._masks = {self.frame: zlib.compress(mask.tobytes(), 1)}
+        self._ways: list[Iterator | None] = [None, None]
+
+    def mask(self, frame: int) -> bytes:
+        """The bytes of a mask; b"" for an empty one and for one that is not known yet."""
+        kept = self._masks.get(frame)
+        return zlib.decompress(kept) if kept else b""
+
+    def known(self, frame: int) -> bool:
+        """Whether the mask of a frame is known, or the edit does not reach the frame."""
+        return self.ends[0] <= frame < self.ends[1] or not self.first <= frame < self.stop
+
+    @property
+    def done(self) -> bool:
+        """Whether all masks are known."""
+        return self.ends[0] <= self.first and self.ends[1] >= self.stop
+
+    def step(self, source: Source, towards: int) -> None:
+        """Follow the region one frame farther, towards a frame if its mask is not known there."""
+        way = 0 if towards < self.ends[0] else 1
+        if (self.ends[0] <= self.first) if way == 0 else (self.ends[1] >= self.stop):
+            way = 1 - way
+        if self._ways[way] is None:
+            if way:
+                thumbs, at = Thumbs(source, self.frame, self.stop), 0
+            else:
+                thumbs, at = Thumbs(source, self.first, self.frame + 1), self.frame - self.first
+            self._ways[way] = follow(thumbs, self.own, at)  # type: ignore[arg-type]
+        number, mask = next(self._ways[way])  # type: ignore[arg-type]
+        frame = number + (self.frame if way else self.first)
+        self._masks[frame] = zlib.compress(mask.tobytes(), 1) if mask.any() else b""
+        self.ends[way] = frame + way
+
+
+@dataclass(frozen=True)
+class LiveEdits(ResolvedEdits):
+    """Edits whose masks are being found. An edit acts where its mask is known."""
+
+    regions: tuple[Region | None, ...] = ()
+    """The region of each order; None for orders of labels."""
+    waiting: bool = False
+    """Whether the colours of a reference are still being measured."""
+
+    def _read(self, number: int, frame: int) -> bytes:
+        region = self.regions[number]
+        return region.mask(frame) if region else b""
+
+    def settled(self, frame: int) -> bool:
+        """Whether all edits that hold in a frame are known there."""
+        both = zip(self.orders, self.regions, strict=True)
+        return not self.waiting and all(r is None or not order.holds(frame) or r.known(frame) for order, r in both)
+
+    def labels_settled(self, first: int, stop: int) -> bool:
+        """Whether all label edits are known in the frames `first` .. `stop` - 1."""
+        asked = [region for order, region in zip(self.orders, self.regions, strict=True) if order.ab is None and region]
+        return all(region.known(frame) for region in asked for frame in range(first, stop))
+
+    def key(self, frame: int) -> str:
+        """A text that changes with everything that edits do to a frame."""
+        found = [
+            (order.label, order.relabel, order.ab, order.strength, region and (region.place, region.known(frame)))
+            for order, region in zip(self.orders, self.regions, strict=True)
+            if order.holds(frame)
+        ]
+        moved = [sorted(transfer.changes.items()) for transfer in self.transfers if transfer.holds(frame)]
+        return sha256(repr((found, moved)).encode()).hexdigest()[:16] if found or moved else "-"
+
+    def label_key(self, first: int, stop: int) -> str:
+        """A text that changes with everything that label edits do to the frames `first` .. `stop` - 1."""
+        found = [
+            (max(order.first, first - 1), min(order.stop, stop + 1), order.label, order.relabel, order.strength)
+            + ((region.place,) if region else ())
+            for order, region in zip(self.orders, self.regions, strict=True)
+            if order.ab is None and order.first < stop and order.stop >= first
+        ]
+        return sha256(repr(found).encode()).hexdigest()[:16] if found else "-"
+
+
+NO_EDITS = LiveEdits((), (), Path())
+"""No edits at all."""
+
+
+class Editing:
+    """Turns each version of a sheet into live edits, and keeps what was followed for earlier ones."""
+
+    def __init__(self, locator: Locator) -> None:
+        self._locator = locator
+        self._places: dict[str, Region | Extent] = {}
+        self.transfers: dict[str, tuple] = {}
+        """References and their ranges, as JSON → their transfers."""
+        self.mistake = ""
+        """What is wrong with the references."""
+
+    def check(self, edit: Edit) -> None:
+        """Raise UserError if an edit does not fit the film."""
+        self._place(edit, "The edit")
+
+    def mask(self, edit: Edit) -> np.ndarray | None:
+        """The mask of an edit's region in its own frame, (h/2, w/2) uint8; None for a label. Raises UserError."""
+        place = self._place(edit, "The edit")
+        return place.own if isinstance(place, Region) else None
+
+    def live(self, sheet: Sheet) -> tuple[LiveEdits, dict[int, str]]:
+        """The edits of a sheet at work, and the mistakes in them: number of an edit → a sentence.
+
+        An edit with a mistake has no effect, nor has one whose shot is not known yet: its region stays in that shot.
+        """
+        whole = (0, self._locator.film.frames)
+        orders = [ResolvedEdit(*whole, INDEX[label], ab=chroma_of(color)) for label, color in sheet.palette.items()]
+        regions: list[Region | None] = [None for _ in orders]
+        mistakes: dict[int, str] = {}
+        for number, edit in enumerate(sheet.edits):
+            if edit.off:
+                continue
+            try:
+                place = self._place(edit, f"edits[{number}]", later=True)
+            except UserError as error:
+                mistakes[number] = str(error)
+                continue
+            if place is None:
+                continue
+            region = place if isinstance(place, Region) else None
+            extent = place.extent if isinstance(place, Region) else place
+            orders.append(replace(extent.order, **order_fields(edit)))
+            regions.append(region)
+        asked = [reference for reference in sheet.references if not reference.off]
+        key = json.dumps([reference.model_dump(mode="json") for reference in asked])
+        transfers = self.transfers.get(key) if asked else ()
+        live = LiveEdits(tuple(orders), transfers or (), Path(), tuple(regions), waiting=transfers is None)
+        return live, mistakes
+
+    def measure(self, sheet: Sheet) -> None:
+        """Measure the colours of a sheet's references. Raises UserError; then they have no effect."""
+        self.mistake = ""
+        asked = [reference for reference in sheet.references if not reference.off]
+        key = json.dumps([reference.model_dump(mode="json") for reference in asked])
+        self.transfers[key] = ()
+        self.transfers[key] = tuple(self._locator.transfers(asked))
+
+    def _place(self, edit: Edit, where: str, later: bool = False) -> Region | Extent | None:
+        """The place of an edit; None if `later` and its shot is not known. Raises UserError."""
+        place = place_of(edit)
+        if place not in self._places:
+            if later and not self._locator.knows(edit):
+                return None
+            self._places[place] = self._locator.place(edit, where)
+        return self._places[place]

@@ -1,0 +1,283 @@
+"""A film open for looking and correcting: any frame at once, under a sheet of edits that changes.
+
+A frame is shown in one of two states. *Rough*: as the networks paint it alone, with the edits that are known in it.
+This takes a moment. *Settled*: with the very pixels of `inprocess.still`, or of the whole film once its shot has been
+steadied from the shot's start. Between the two lies the work on the frames around it, which `advance` does bit by bit,
+so that whoever calls it can always turn to something more urgent.
+
+One thread uses `Studio`. A second may call `follow`, which follows regions and measures references.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from ...errors import UserError
+from ...flow import BLOCK
+from ...models import pick_device
+from ...models.labels import INDEX
+from ...models.painter import Painter
+from ..compose import Layered, PlaneFormat, chroma_planes, picture
+from ..edits.sheet import Action, Edit, Sheet
+from ..edits.sheet import Region as Place
+from ..film import Film
+from ..frames import Colors
+from ..inprocess import WARM
+from ..look import Look
+from ..overlay import likeliest
+from .chain import Chain
+from .live import NO_EDITS, Editing, LiveEdits, Locator, Region
+from .shelf import Shelf
+from .source import Shots, Source
+
+
+@dataclass(frozen=True)
+class View:
+    """A frame as it can be shown now."""
+
+    frame: int
+    """Number of the frame."""
+    key: str
+    """Changes with everything that changes the picture."""
+    settled: bool
+    """Whether these are the film's final pixels."""
+    ab: np.ndarray | Layered
+    """Chroma with edits, as `compose.chroma_planes` takes it."""
+    labels: np.ndarray
+    """(62, h/4, w/4) uint8: label probabilities × 255."""
+
+
+class Studio:
+    """A film that is open. `close` it, or use it in a `with` block."""
+
+    def __init__(
+        self,
+        film: Film,
+        look: Look,
+        folder: Path,
+        *,
+        device: str = "auto",
+        shots: Shots | None = None,
+        memory: int = 400 << 20,
+        disk: int = 4 << 30,
+    ) -> None:
+        """
+        Args:
+            film: the source.
+            look: the options that decide the colours. Its sheet is not used; see `use`.
+            folder: an empty folder for what is kept while the film is open.
+            device: ``auto``, ``cpu`` or ``cuda``.
+            shots: what is known of the shots.
+            memory: most bytes of arrays that are kept in memory.
+            disk: most bytes of arrays that are kept in `folder`.
+        """
+        self.film, self.look = film, look
+        self._shelf = Shelf(folder, memory, disk)
+        self.shots = shots or Shots(film, look.size)
+        self.source, self._far_source = (Source(film, look.size, self._shelf) for _ in range(2))
+        device = pick_device(device)
+        # Networks run in one thread each: one for the frame on view, one for the frames around it, one for references.
+        self._painter, self._artist, self._other = (
+            Painter(device, weights=look.weights, vivid=look.vivid) for _ in range(3)
+        )
+        self._pool = ThreadPoolExecutor(1, "artist")
+        self._editing = Editing(Locator(film, look.size, self._painter.paint, self.shots, self.source))
+        self._far = Editing(Locator(film, look.size, self._other.paint, self.shots, self._far_source))
+        self.sheet = Sheet()
+        self.edits: LiveEdits = NO_EDITS
+        self.mistakes: dict[int, str] = {}
+        """Number of an edit that does not fit the film, or -1 for the references → what is wrong."""
+        self.stale = False
+        """Whether `follow` has found something that `refresh` takes over."""
+        self._chains: list[Chain] = []
+
+    def __enter__(self) -> Studio:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the film's file and end the threads."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
+        self.source.close()
+        self._far_source.close()
+
+    def use(self, sheet: Sheet) -> None:
+        """Show frames under this sheet from now on."""
+        self.sheet = sheet
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Take over what `follow` has found."""
+        self.stale = False
+        self._editing.transfers = self._far.transfers
+        self.edits, self.mistakes = self._editing.live(self.sheet)
+        if self._far.mistake:
+            self.mistakes[-1] = self._far.mistake
+        for chain in self._chains:
+            chain.use(self.edits)
+
+    def check(self, edit: Edit) -> None:
+        """Raise UserError if an edit does not fit the film."""
+        self._editing.check(edit)
+
+    def view(self, frame: int) -> View:
+        """A frame in the best state that can be had in a moment."""
+        chain = self._chain(frame) if self.shots.of(frame) else None
+        found, settled = chain and chain.steady(frame), self.edits.settled(frame)
+        if found:
+            key, colors = found
+        else:
+            key, settled = f"rough {frame} {self.edits.label_key(frame, frame + 1)}", False
+            colors = (chain and chain.painted(frame)) or self._alone(frame, key)
+        (ab,) = self.edits.finish(frame, colors.ab, colors.labels)
+        return View(frame, f"{key} {self.edits.key(frame)} {settled}", settled, ab, colors.labels[0])
+
+    def color(self, view: View, height: int | None = None) -> np.ndarray:
+        """The picture of a frame in colour, as `inprocess.still` returns it: (H, W, 3) uint8 R'G'B'.
+
+        Args:
+            view: the frame.
+            height: a smaller height for a preview; None: the film's own, for the very pixels.
+        """
+        film, luma = self.film, self.source.luma(view.frame)
+        size = film.height, film.width
+        if height and height < film.height:
+            size = height, 2 * round(height * film.width / film.height / 2)
+            luma = cv2.resize(luma, size[::-1], interpolation=cv2.INTER_AREA)
+        fmt = PlaneFormat.of(film)
+        chroma = chroma_planes(view.ab, self.source.thumb(view.frame), luma, size, fmt)
+        return self._square(picture(luma, chroma, fmt))
+
+    def gray(self, frame: int) -> np.ndarray:
+        """The picture of a frame without colours: (H, W) uint8."""
+        luma = PlaneFormat.of(self.film).luma(self.source.luma(frame))
+        return self._square(np.rint(luma.clip(0, 1) * 255).astype(np.uint8))
+
+    def labels(self, view: View) -> tuple[np.ndarray, np.ndarray]:
+        """The labels of a frame at network size: (h, w) uint8 indices of `models.labels.NAMES`, and (h, w) uint8
+        probabilities × 255."""
+        shape = self.source.thumb(view.frame).shape
+        sure = cv2.resize(view.labels.max(0), shape[::-1], interpolation=cv2.INTER_LINEAR)
+        return likeliest(view.labels, shape), sure
+
+    def region(self, frame: int, place: Place) -> np.ndarray:
+        """The mask of a region in its own frame, (h/2, w/2) uint8; 255 inside. Raises UserError."""
+        if place.label is not None:
+            height, width = self.source.thumb(frame).shape
+            read = likeliest(self.view(frame).labels, (height // 2, width // 2))
+            return np.where(read == INDEX[place.label], 255, 0).astype(np.uint8)
+        mask = self._editing.mask(Edit(frame=frame, region=place, action=Action(keep=True)))
+        assert mask is not None
+        return mask
+
+    def advance(self, frame: int) -> bool | None:
+        """Do a little of the work that the settled pixels of a frame, and then of its whole shot, need.
+
+        Returns:
+            Whether something was done; None if the shot is settled; False if other threads have to come farther first.
+        """
+        if self.shots.of(frame) is None:
+            return False
+        chain = self._chain(frame)
+        first, stop = self.shots.around(frame)
+        done = chain.advance(stop - 1 if chain.steady(frame) else frame)
+        if done is None and chain.begin > first:  # what is before the frame comes last
+            return self._whole(first, stop).advance(stop - 1)
+        return done
+
+    def progress(self, frame: int) -> tuple[int, int, int]:
+        """How far the frame's shot is settled: (first frame, frame before which all is settled, number after the shot's
+        last frame); the first two are of the work that is going on. All are the frame's own if its shot is unknown."""
+        if self.shots.of(frame) is None:
+            return frame, frame, frame
+        chain = self._chain(frame)
+        missing = chain.missing(chain.stop - 1)
+        at = chain.stop if missing is None else chain.begin + missing * (2 * BLOCK)
+        return chain.begin, at, chain.stop
+
+    def follow(self, frame: int) -> bool:
+        """Find the shot of a frame on view; or follow regions one frame farther, those first that reach the frame; or
+        measure references. If a shot or references were found, `refresh` takes them over.
+
+        Returns:
+            Whether something was done.
+        """
+        if self.shots.of(frame) is None:
+            self.shots.around(frame)
+            self.stale = True
+            return True
+        edits = self.edits
+        open_regions = [region for region in edits.regions if region and not region.done]
+        if open_regions:
+            near = min(
+                open_regions, key=lambda r: (r.known(frame), not r.first <= frame < r.stop, abs(r.frame - frame))
+            )
+            near.step(self._far_source, frame)
+            return True
+        if edits.waiting:
+            try:
+                self._far.measure(self.sheet)
+            except UserError as error:
+                self._far.mistake = str(error)
+            self.stale = True
+            return True
+        return False
+
+    @property
+    def regions(self) -> list[Region]:
+        """The followed regions of the edits that are on."""
+        return [region for region in self.edits.regions if region]
+
+    def _alone(self, frame: int, key: str) -> Colors:
+        """A frame's colours as the networks paint it."""
+        kept = self._shelf.get(key)
+        if kept is None:
+            edits, thumb = self.edits, self.source.thumb(frame)
+            kept = self._painter.paint(thumb[None], lambda _, labels: edits.amend(frame, labels))
+            self._shelf.put(key, *kept)
+        return Colors(*kept)
+
+    def _chain(self, frame: int) -> Chain:
+        """The chain whose colours of a frame are best: from the shot's start if that is near or done, else from as far
+        back as a still goes."""
+        first, stop = self.shots.around(frame)
+        near = max(first, frame - WARM - (frame - WARM - first) % BLOCK)
+        mine = [chain for chain in self._chains if chain.stop == stop and first <= chain.begin <= near]
+        for chain in sorted(mine, key=lambda chain: chain.begin):
+            if chain.steady(frame) or chain.begin == near:
+                return chain
+        close = [c for c in mine if (m := c.missing(frame)) is not None and c.begin + m * 2 * BLOCK >= frame - WARM]
+        if close:
+            return min(close, key=lambda chain: chain.begin)
+        return self._new(near, stop)
+
+    def _whole(self, first: int, stop: int) -> Chain:
+        """The chain from a shot's start."""
+        mine = [chain for chain in self._chains if (chain.begin, chain.stop) == (first, stop)]
+        return mine[0] if mine else self._new(first, stop)
+
+    def _new(self, begin: int, stop: int) -> Chain:
+        chain = Chain(self.source, self._shelf, self.look.steady, begin, stop, self._paint)
+        chain.use(self.edits)
+        self._chains = [*self._chains[-7:], chain]
+        return chain
+
+    def _paint(self, first: int, thumbs: np.ndarray, edits: LiveEdits) -> Future[Colors]:
+        def paint() -> Colors:
+            return Colors(*self._artist.paint(thumbs, lambda n, labels: edits.amend(first + n, labels)))
+
+        return self._pool.submit(paint)
+
+    def _square(self, shown: np.ndarray) -> np.ndarray:
+        """A picture with square pixels, as `inprocess.still` makes it."""
+        if self.film.sample_aspect == 1:
+            return shown
+        width = round(shown.shape[1] * self.film.sample_aspect)
+        return cv2.resize(shown, (width, shown.shape[0]), interpolation=cv2.INTER_CUBIC)

@@ -1,0 +1,149 @@
+"""A film that is open shows the very pixels of `still`, whatever was edited, undone and looked at before."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from semcolor.errors import UserError
+from semcolor.pipeline.compose import PlaneFormat, picture
+from semcolor.pipeline.edits.sheet import Edit, Sheet
+from semcolor.pipeline.film import open_film
+from semcolor.pipeline.inprocess import colorize, still
+from semcolor.pipeline.look import Look
+from semcolor.pipeline.outputs import prepared
+from semcolor.pipeline.shots import numbered_shots
+from semcolor.pipeline.studio.scan import Scan
+from semcolor.pipeline.studio.shelf import Shelf
+from semcolor.pipeline.studio.studio import Studio
+from support.films import make_film, samples, shot, shots
+
+SIZE = 64
+BOX = {"box": [20, 20, 90, 70]}
+EDITS = {
+    "a colour": [{"frame": 24, "region": BOX, "action": {"colour": "#8a3324"}}],
+    "a colour, half": [{"frame": 24, "region": BOX, "action": {"colour": "#8a3324"}, "strength": 0.5}],
+    "a label": [{"frame": 24, "region": BOX, "action": {"label": "sky"}}],
+    "a label in a range": [{"frame": 24, "range": "22-27", "region": BOX, "action": {"label": "sky"}}],
+    "a label everywhere": [{"region": {"label": "wall"}, "action": {"label": "sky"}}],
+    "two": [
+        {"frame": 24, "region": BOX, "action": {"label": "sky"}},
+        {"frame": 32, "region": {"point": [60, 40]}, "action": {"colour": "#226688"}},
+    ],
+    "off": [{"frame": 24, "region": BOX, "action": {"label": "sky"}, "off": True}],
+}
+
+
+def _settle(studio: Studio, frame: int):
+    """Work until a frame is settled; returns its view."""
+    for _ in range(20_000):
+        if studio.stale:
+            studio.refresh()
+        view = studio.view(frame)
+        if view.settled:
+            return view
+        studio.follow(frame)
+        studio.advance(frame)
+    pytest.fail("the frame was never settled")
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory):
+    """Shots of 20, 24 and 12 frames, 128x96."""
+    return open_film(make_film(tmp_path_factory.mktemp("studio") / "reel.mp4", shots((20, 24, 12))))
+
+
+@pytest.fixture(scope="module")
+def studio(film, tmp_path_factory):
+    with Studio(film, Look(size=SIZE), tmp_path_factory.mktemp("kept")) as studio:
+        yield studio
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", EDITS)
+def test_a_settled_frame_has_the_pixels_of_a_still(case, film, studio, tmp_path):
+    sheet = Sheet.model_validate({"edits": EDITS[case]})
+    studio.use(sheet)
+    frame = 30
+    wanted = still(film, frame, tmp_path / "still.png", Look(size=SIZE, sheet=sheet))
+    assert np.array_equal(studio.color(_settle(studio, frame)), wanted)
+    before = studio.view(frame).key
+    studio.use(Sheet())
+    assert studio.view(frame).key != before or case == "off"
+    studio.use(sheet)
+    assert studio.view(frame).key == before and studio.view(frame).settled, "what was undone is there at once"
+
+
+@pytest.mark.slow
+def test_far_into_a_shot_a_frame_is_first_that_of_a_still_and_then_the_film_s(tmp_path):
+    film = open_film(make_film(tmp_path / "long.mp4", shot("coffee", 150, (48, 64))))
+    look = Look(size=SIZE)
+    (tmp_path / "kept").mkdir()
+    with Studio(film, look, tmp_path / "kept") as studio:
+        studio.shots.around(140)
+        view = _settle(studio, 140)
+        wanted = still(film, 140, tmp_path / "still.png", look)
+        assert np.array_equal(studio.color(view), wanted)
+        while studio.advance(140) is not None:
+            pass
+        whole = [chain for chain in studio._chains if chain.begin == 0]
+        assert whole and whole[0].steady(140)
+        ready, encoding = prepared(film, tmp_path / "film.mkv", "ffv1", pix_fmt="yuv444p")
+        colorize(ready, tmp_path / "film.mkv", look, encoding=encoding)
+        with av.open(str(tmp_path / "film.mkv")) as made:
+            planes = [samples(plane) for plane in list(made.decode(video=0))[140].planes]
+        shown = picture(planes[0], np.stack(planes[1:]), PlaneFormat.of(film))
+        assert np.array_equal(studio.color(studio.view(140)), shown)
+
+
+def test_a_rough_frame_shows_the_edits_in_it_at_once(film, studio):
+    studio.shots.around(22)
+    studio.use(Sheet())
+    plain = studio.color(studio.view(24))
+    studio.use(Sheet.model_validate({"edits": [{"frame": 24, "region": BOX, "action": {"colour": "#2244dd"}}]}))
+    change = np.abs(studio.color(studio.view(24)).astype(int) - plain).max(2)
+    assert change[35:60, 35:75].mean() > 10 and change[:8].max() == 0 and change[:, 110:].max() == 0
+
+
+def test_an_edit_that_does_not_fit_is_told_and_has_no_effect(film, studio):
+    wrong = {"frame": 25, "range": "10-30", "region": BOX, "action": "neutral"}
+    with pytest.raises(UserError, match=r"^The edit\.range: frames 10 to 30 are not all in the shot"):
+        studio.check(Edit.model_validate(wrong))
+    studio.shots.around(25)
+    studio.use(Sheet.model_validate({"edits": [wrong, EDITS["a colour"][0]]}))
+    assert list(studio.mistakes) == [0] and studio.mistakes[0].startswith("edits[0].range")
+    assert len(studio.edits.orders) == 1
+
+
+def test_a_scan_finds_the_shots_and_keeps_them(film, tmp_path):
+    def paint(thumbs):
+        count, height, width = thumbs.shape
+        labels = np.zeros((count, 62, height // 4, width // 4), np.uint8)
+        labels[:, 50] = 255
+        return np.full((count, 2, height // 2, width // 2), 20, np.float16), labels
+
+    scan = Scan(film, SIZE, paint, tmp_path / "scan.json", "a")
+    seen = 0
+    while scan.step():
+        seen += 1
+    expected = list(numbered_shots(film, {0, 1, 2}, SIZE).values())
+    assert seen == film.frames and scan.shots.known() == expected
+    assert [(s.first, s.stop) for s in scan.found] == expected and scan.found[0].labels == [("sky", 1.0)]
+    assert scan.usual["sky"][1:] == (20.0, 20.0)
+    again = Scan(film, SIZE, lambda thumbs: pytest.fail("it is known"), tmp_path / "scan.json", "a")
+    assert not again.step() and again.shots.known() == expected and again.found == scan.found
+    assert Scan(film, SIZE, paint, tmp_path / "scan.json", "b").shots.scanned == 0
+
+
+def test_a_shelf_forgets_what_was_not_used_for_longest(tmp_path: Path):
+    shelf = Shelf(tmp_path, memory=25, disk=35)
+    arrays = {key: np.full(10, n, np.uint8) for n, key in enumerate("abcd")}
+    for key in "abc":
+        shelf.put(key, arrays[key])
+    found = shelf.get("a")
+    assert found is not None and np.array_equal(found[0], arrays["a"]), "from the disk"
+    shelf.put("d", arrays["d"])
+    assert "b" not in shelf and all(key in shelf for key in "acd")
+    assert len(list(tmp_path.iterdir())) == 3
