@@ -10,7 +10,6 @@ EVERY = float(os.environ.get("SEMCOLOR_PROGRESS", 10))
 """Seconds between two plain lines. The desk sets it by the environment, to follow a run that it has started."""
 
 
-
 LOOKING = "looking for the film's own colours"
 """What is done before the work, if the film's own colours may be kept."""
 
