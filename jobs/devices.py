@@ -53,6 +53,24 @@ def choose_workers(wanted: str, workers: int | None, local: bool) -> tuple[str, 
     return device, artists
 
 
+def in_process(wanted: str, workers: int | None, address: str | None, raft: bool) -> bool:
+    """Whether a film is made by threads of this process: on the CPU, and without the wish for a cluster or for several
+    workers.
+
+    Args:
+        wanted: value of `--device`.
+        workers: number of artists that the user asked for.
+        address: the cluster that the user named.
+        raft: RAFT measures motion.
+
+    Raises:
+        UserError: a GPU is wanted, and there is none.
+    """
+    if address or (workers or 1) > 1 or raft:
+        return False
+    return wanted == "cpu" or not has_cuda() and choose(wanted, 0) == "cpu"
+
+
 def choose_probed(wanted: str) -> str:
     """``cuda`` or ``cpu`` for a batch. A worker tries whether torch can use a GPU. Raises UserError if there is no
     GPU to use."""

@@ -1,4 +1,5 @@
-"""The stages of one film as Ray actors. They are thin shells; the work is in `pipeline.stages`.
+"""The stages of one film as actors, of Ray or in threads (`crew`). They are thin shells; the work is in
+`pipeline.stages`.
 
 Heavy imports happen inside the workers. Code that may fail is in `open` or later, not in a constructor, because Ray
 hides the errors of constructors. Each actor adds up the seconds that it worked, for the statistics at the end.
@@ -8,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
@@ -207,6 +208,7 @@ class Writer(_Timed):
     def __init__(self, job: Job) -> None:
         super().__init__()
         self._job = job
+        self._held = ExitStack()
 
     def open(self, known: Sequence[Part]) -> None:
         """Prepare to write further parts. The driver has deleted all files of parts that are not `known`.
@@ -219,12 +221,13 @@ class Writer(_Timed):
         from ...pipeline.writer import PartWriter
 
         job, work = self._job, self._job.work
-        self._turn = writer_turn(work, shared=True)  # held until this process ends
+        self._held.enter_context(writer_turn(work, shared=True))  # until `close`, or until the process ends
         if not belongs(work, job.identity) or len(standing(work, known)) < len(known):
             raise WorkError(f"{work} is not the same folder on every node of the cluster; {SHARED}")
         digest_of = job.edits.digest if job.edits else no_edits
         check = LumaCheck(job.film, job.encoding) if job.report else None
         self._parts = PartWriter(work, job.film, job.encoding, job.extras, known, digest_of, check)
+        self._held.callback(self._parts.abort)
         wanted = {"summary": job.summary, "report": job.report}
         self._stage = Composing(job.film, job.encoding, job.extras, **wanted, edits=job.edits)
 
@@ -258,6 +261,10 @@ class Writer(_Timed):
             made = self._stage.compose(frames, colors, painted)
             part = self._parts.write(chunk, luma, made.chroma, state, made.extras, made.note)
         return Receipt(len(chunk), (part.start, part.frames, self._bytes(part)) if part else None)
+
+    def close(self) -> None:
+        """Abandon the open part, and let others change the parts."""
+        self._held.close()
 
     def _bytes(self, part: Part) -> int:
         from ...pipeline.files import size_on_disk

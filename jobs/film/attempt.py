@@ -1,8 +1,8 @@
 """One attempt at the missing frames of a film: the actors, and the loop that feeds them.
 
-The driver holds no pixels. It passes references from actor to actor and waits for receipts. A bounded window of chunks
+The actors are those of a `Crew`: actors of Ray, or threads of this process. The driver holds no pixels. It passes references from actor to actor and waits for receipts. A bounded window of chunks
 in flight limits the memory and holds the Reader back when later stages are slow. An attempt repairs nothing: `recovery`
-handles lost workers, and Ray itself retries nothing.
+handles lost workers, and a crew itself retries nothing.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -20,8 +19,9 @@ from ...pipeline.extras import Kind
 from ...pipeline.negative import warning
 from ...pipeline.parts import Part, gaps, sweep
 from ...pipeline.stages import Pairing
-from ..devices import MOTION_GPU, artist_resources, count_slots, units
+from ..devices import MOTION_GPU, artist_resources, units
 from . import actors
+from .crew import Crew, RayCrew
 from .events import EventLog
 from .job import Job, Progress
 from .sizing import writers
@@ -73,16 +73,17 @@ class _Results:
 class Attempt:
     """Makes the frames of the film that are missing between `parts` and after them."""
 
-    def __init__(self, job: Job, parts: Sequence[Part], events: EventLog) -> None:
+    def __init__(self, job: Job, parts: Sequence[Part], events: EventLog, crew: Crew | None = None) -> None:
         self._job, self._parts, self._events = job, parts, events
+        self._crew: Crew = crew or RayCrew()
         self._gaps = gaps(job.work, parts, job.film.frames)
-        self._actors: list[Any] = []
         self._loading: dict[Any, Any] = {}  # reference that becomes ready when the networks are loaded → artist
         self._artists: list[_Worker] = []
         self._writers: list[_Worker] = []
         self._part: tuple[int, _Worker] | None = None  # first frame of the open part, and its Writer
         self._pairing = Pairing[tuple[_Read, _Results]]()
         self._samples: list[dict[str, int]] = []
+        self._curious = "negative" not in remembered(job.work)  # whether it has to be found out if the film looks like a negative
         self._asked: Any = None  # reference to the answer whether the film looks like a negative
         self.done = sum(part.frames for part in parts)
         """Number of frames that have been written, in committed parts and in open ones."""
@@ -98,58 +99,38 @@ class Attempt:
     def go(self, progress: Progress) -> None:
         """Run until every frame is in a committed part. The actors are ended in any case. Raises RayError for a lost
         worker."""
-        import ray
-        from ray.exceptions import RayError
-
         try:
-            ray.get(self._start_all())
+            self._crew.get(self._start_all())
             self._feed(progress)
             self._warn(wait=True)
-            with suppress(RayError):  # the film is complete: missing statistics do not justify another attempt
-                self._collect()
+            self._collect()
         finally:
-            for actor in self._actors:
-                ray.kill(actor)
+            self._crew.end()
 
     def _start_all(self) -> list[Any]:
         """Start the actors. Returns references that become ready when all actors except the artists are ready."""
-        import ray
-        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
-
         # Only artists reserve cores. The other actors wait more than they work, and they must find a place on a cluster
         # that is full of artists. The window bounds their work.
-        no_cores: dict[str, Any] = {"num_cpus": 0}
-        # Full-size luma stays on the driver's node, which can read the source and write the output. Only thumbs and
-        # chroma travel between nodes.
-        on_driver = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
-        with_files = no_cores | {"scheduling_strategy": on_driver}
-        job, look = self._job, self._job.look
-
+        no_cores = {"num_cpus": 0.0}
+        start, job, look = self._crew.start, self._job, self._job.look
+        needs = artist_resources(job.device, look.motion_weights is not None)
         for _ in range(job.workers):
-            needs = artist_resources(job.device, look.motion_weights is not None)
-            artist = self._start(actors.Artist, needs, job.device, job.precision, look, job.edits)
+            artist = start(actors.Artist, job.device, job.precision, look, job.edits, needs=needs)
             self._loading[artist.open.remote()] = artist
         reading = job.film, job.settings.chunk, look.size, self._gaps, job.kept
-        self._reader = self._start(actors.Reader, with_files, *reading)
-        self._steadier = self._start(actors.Steadier, no_cores, look.steady, self._gaps, job.edits)
+        # Full-size luma stays on the driver's node, which can read the source and write the output. Only thumbs and
+        # chroma travel between nodes.
+        self._reader = start(actors.Reader, *reading, needs=no_cores, here=True)
+        self._steadier = start(actors.Steadier, look.steady, self._gaps, job.edits, needs=no_cores)
         with writer_turn(job.work):  # waits until no lost Writer of an earlier attempt is at work
             sweep(job.work, self._parts)
         for _ in range(writers(job.workers, job.device)):
-            self._writers.append(_Worker(self._start(actors.Writer, with_files, job)))
+            self._writers.append(_Worker(start(actors.Writer, job, needs=no_cores, here=True)))
         opened = [writer.actor.open.remote(self._parts) for writer in self._writers]
         return [self._reader.open.remote(), self._steadier.open.remote(), *opened]
 
-    def _start(self, actor: type, options: dict, *arguments: object) -> Any:
-        """Start an actor that is ended with the attempt."""
-        import ray
-
-        self._actors.append(ray.remote(actor).options(**options).remote(*arguments))
-        return self._actors[-1]
-
     def _feed(self, progress: Progress) -> None:
         """Keep the window of chunks full: read ahead, pass chunks on in order, and collect receipts in order."""
-        import ray
-
         reads: deque[list[Any]] = deque()
         flight: deque[_Results] = deque()
         ended, shots = False, self._gaps[0].shot + 1
@@ -158,10 +139,10 @@ class Attempt:
             while not ended and len(reads) + len(flight) < most and len(reads) < MOST_READS:
                 reads.append(self._reader.read.options(num_returns=3).remote())
             waiting = ([reads[0][0]] if reads else []) + ([flight[0].receipt] if flight and flight[0].receipt else [])
-            ready, _ = ray.wait(waiting, num_returns=1)
+            ready = self._crew.wait(waiting)
             if reads and reads[0][0] in ready:
                 head, planes, thumbs = reads.popleft()
-                chunk = ray.get(head)
+                chunk = self._crew.get(head)
                 if chunk is None:
                     ended = True
                     reads.clear()
@@ -170,7 +151,7 @@ class Attempt:
                     flight.extend(self._pass_on(_Read(chunk, head, planes, thumbs)))
                     self._sample(flight, len(reads))
             elif flight:
-                receipt: actors.Receipt = ray.get(flight.popleft().receipt)
+                receipt: actors.Receipt = self._crew.get(flight.popleft().receipt)
                 self.done += receipt.frames
                 if receipt.part:
                     start, frames, size = receipt.part
@@ -180,11 +161,9 @@ class Attempt:
 
     def _warn(self, wait: bool = False) -> None:
         """Warn the user if the film looks like a negative, as soon as an artist has found out."""
-        import ray
-
-        if self._asked is None or not (wait or ray.wait([self._asked], timeout=0)[0]):
+        if self._asked is None or not (wait or self._crew.ready([self._asked])):
             return
-        negative, self._asked = ray.get(self._asked), None
+        negative, self._asked = self._crew.get(self._asked), None
         remember(self._job.work, negative=negative)
         if negative:
             _log.warning(warning(self._job.film))
@@ -195,18 +174,14 @@ class Attempt:
         Only admitted artists get chunks. On a full cluster some artists may start late or never, and no chunk may wait
         for them.
         """
-        import ray
-
         reported = False
         while self._loading:
             patience = 0 if self._artists else PATIENCE
-            ready, _ = ray.wait(list(self._loading), num_returns=1, timeout=patience)
+            ready = self._crew.wait(list(self._loading), patience)
             if ready:
-                ray.get(ready[0])
+                self._crew.get(ready[0])
                 self._artists.append(_Worker(self._loading.pop(ready[0]), self._surveyor()))
                 self._events("artist ready", artists=len(self._artists))
-                if len(self._artists) == 1 and "negative" not in remembered(self._job.work):
-                    self._asked = self._artists[0].actor.looks_negative.remote(self._reader.samples.remote())
             elif self._artists:
                 return
             else:
@@ -226,13 +201,13 @@ class Attempt:
         if not on_gpu and len(self._artists) % ARTISTS_A_SURVEYOR:
             return self._artists[-1].surveyor
         needs = {"num_cpus": 0, "num_gpus": MOTION_GPU if raft and on_gpu else 0}
-        return self._start(actors.Surveyor, needs, raft, job.device)
+        return self._crew.start(actors.Surveyor, raft, job.device, needs=needs)
 
     def _report_waiting(self, reported: bool) -> None:
         """Tell the user that no artist is ready, unless `reported` already. Raises SemcolorError if the cluster has
         no GPU or core."""
         name = units(self._job.device)
-        if not count_slots(self._job.device):
+        if not self._crew.slots(self._job.device):
             raise SemcolorError(
                 f"the cluster has had no {name} for {PATIENCE:.0f} s; the same command continues later."
             )
@@ -250,9 +225,12 @@ class Attempt:
         if chunk.beyond and not self._pairing.holds:
             return []
         self._admit()
-        artist = _freest(self._artists)
+        artist = self._freest(self._artists)
         results = _Results(artist.actor.paint.remote(read.head, read.thumbs))
         artist.queue.append(results.colors)
+        if self._curious:  # after the first chunk, which nothing should hold up
+            self._curious = False
+            self._asked = self._freest(self._artists).actor.looks_negative.remote(self._reader.samples.remote())
         if not artist.surveyor:  # without steadying, no chunk waits for the next one
             if not chunk.beyond:
                 self._finish(read, results, None)
@@ -271,7 +249,7 @@ class Attempt:
             blend = self._steadier.blend.options(num_returns=2)
             results.steady, state = blend.remote(read.head, results.colors, results.motion, *after)
         painted = results.colors if Kind.COMPARE in self._job.extras else None
-        begin, writer = self._part = self._part or (read.chunk.start, _freest(self._writers))
+        begin, writer = self._part = self._part or (read.chunk.start, self._freest(self._writers))
         chunk = read.head, read.planes, read.thumbs
         results.receipt = writer.actor.write.remote(begin, *chunk, results.steady, state, painted)
         writer.queue.append(results.receipt)
@@ -280,10 +258,8 @@ class Attempt:
 
     def _sample(self, flight: Sequence[_Results], reads: int) -> None:
         """Record how many chunks each stage has, and drop the references to results that no stage needs any more."""
-        import ray
-
         refs = {ref for r in flight for ref in (r.colors, r.motion, r.steady, r.receipt) if ref is not None}
-        ready = set(ray.wait(list(refs), num_returns=len(refs), timeout=0, fetch_local=False)[0]) | {None}
+        ready = self._crew.ready(refs) | {None}
         for r in flight:
             if r.receipt is None:
                 continue
@@ -303,8 +279,6 @@ class Attempt:
 
     def _collect(self) -> None:
         """Ask the actors for their seconds of work."""
-        import ray
-
         asked = {
             "reading": [self._reader.seconds.remote()],
             "painting": [artist.actor.seconds.remote() for artist in self._artists],
@@ -312,14 +286,15 @@ class Attempt:
             "steadying": [self._steadier.seconds.remote()],
             "composing and encoding": [writer.actor.seconds.remote() for writer in self._writers],
         }
-        self.stages = {stage: sum(ray.get(refs)) for stage, refs in asked.items()}
+        try:
+            self.stages = {stage: sum(self._crew.get(refs)) for stage, refs in asked.items()}
+        except Exception as error:  # the film is complete: missing statistics do not justify another attempt
+            if self._crew.cause(error) is None:
+                raise
 
-
-def _freest(workers: Sequence[_Worker]) -> _Worker:
-    """The worker with the fewest chunks in its queue."""
-    import ray
-
-    for worker in workers:
-        while worker.queue and ray.wait([worker.queue[0]], timeout=0, fetch_local=False)[0]:
-            worker.queue.popleft()
-    return min(workers, key=lambda worker: len(worker.queue))
+    def _freest(self, workers: Sequence[_Worker]) -> _Worker:
+        """The worker with the fewest chunks in its queue."""
+        for worker in workers:
+            while worker.queue and self._crew.ready([worker.queue[0]]):
+                worker.queue.popleft()
+        return min(workers, key=lambda worker: len(worker.queue))

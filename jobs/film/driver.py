@@ -12,7 +12,8 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, astuple
 from pathlib import Path
 
@@ -34,7 +35,8 @@ from ...pipeline.parts import colors_of_parts, count_shots, notes, standing
 from ...pipeline.storage import Location
 from ...pipeline.summary import LEGEND, summarize
 from ..cluster import connected, cores
-from ..devices import choose_workers
+from ..devices import choose_workers, in_process
+from .crew import Crew, RayCrew, ThreadCrew
 from .events import EventLog, logging_the_end
 from .job import FilmResult, Job, Progress, Settings
 from .recovery import Outcome, ask_precision, finish_parts
@@ -96,12 +98,7 @@ def colorize_film(
             seconds = time.monotonic() - started
             return FilmResult(film.frames, resumed=film.frames, seconds=seconds, findings=found, **facts)
         sizes = Sizes.of(film, settings.look.size, settings.chunk, own=settings.look.keep_colour != "never")
-        artists = settings.workers or cores()
-        store = sizes.store_bytes(artists, writers(artists, "cpu" if settings.device == "cpu" else "cuda"))
-        with connected(settings.address, max(cores(), settings.workers or 0), store, work / "spill"):
-            device, workers = choose_workers(settings.device, settings.workers, local=not settings.address)
-            # An embedded Ray has this machine only, so the driver can answer without a worker.
-            precision = ask_precision(device) if settings.address else pick_precision(device)
+        with _way(film, settings, sizes, work) as (crew, device, workers, precision):
             identity = _identity(film, encoding, settings, extras) | {"device": device, "precision": precision}
             keep_or_clear(work, identity, fresh)
             events = EventLog(work / "events.jsonl")
@@ -130,7 +127,7 @@ def colorize_film(
                 about = {"film": film.path, "frames": film.frames, "version": __version__}
                 where = {"device": device, "precision": precision, "workers": workers}
                 events("resumed" if done else "started", frame=done, **about, **where)
-                outcome = finish_parts(job, parts, events, progress)
+                outcome = finish_parts(job, parts, events, progress, crew)
                 joining = time.monotonic()
                 facts = _assemble(job, outcome, targets, resumed=done, started=started)
                 deliver(work, targets)
@@ -150,6 +147,22 @@ def colorize_film(
                     **{k: v for k, v in asdict(result).items() if k not in ("damaged", "lost", "findings", "own")},
                 )
     return result
+
+
+@contextmanager
+def _way(
+    film: Film, settings: Settings, sizes: Sizes, work: Path
+) -> Iterator[tuple[Callable[[], Crew], str, int, str]]:
+    """Where a film is made: (maker of crews, device, number of artists, precision). Ray runs meanwhile if needed."""
+    if in_process(settings.device, settings.workers, settings.address, settings.look.motion_weights is not None):
+        yield ThreadCrew, "cpu", min(settings.workers or cores(), sizes.chunks(film)), pick_precision("cpu")
+        return
+    artists = settings.workers or cores()
+    store = sizes.store_bytes(artists, writers(artists, "cpu" if settings.device == "cpu" else "cuda"))
+    with connected(settings.address, max(cores(), settings.workers or 0), store, work / "spill"):
+        device, workers = choose_workers(settings.device, settings.workers, local=not settings.address)
+        # An embedded Ray has this machine only, so the driver can answer without a worker.
+        yield RayCrew, device, workers, ask_precision(device) if settings.address else pick_precision(device)
 
 
 def finished(

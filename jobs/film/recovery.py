@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
@@ -20,6 +20,7 @@ from ...errors import SemcolorError
 from ...pipeline.parts import Part, first_missing, standing
 from . import actors
 from .attempt import Attempt
+from .crew import Crew, RayCrew
 from .events import EventLog
 from .job import Job, Progress
 from .workdir import remembered
@@ -54,7 +55,9 @@ class Outcome:
     """Stage → mean number of chunks in the stage or waiting for it, in that attempt."""
 
 
-def finish_parts(job: Job, parts: Sequence[Part], events: EventLog, progress: Progress) -> Outcome:
+def finish_parts(
+    job: Job, parts: Sequence[Part], events: EventLog, progress: Progress, crew: Callable[[], Crew] = RayCrew
+) -> Outcome:
     """Make attempts until the film's parts are complete.
 
     Args:
@@ -62,20 +65,22 @@ def finish_parts(job: Job, parts: Sequence[Part], events: EventLog, progress: Pr
         parts: parts that are committed already.
         events: log of the losses and restarts.
         progress: called with (frames done, shots begun).
+        crew: makes the crew of an attempt.
 
     Raises:
         SemcolorError: another attempt would not help, or `TRIES` attempts have failed at the same part.
     """
-    from ray.exceptions import RayError
-
     outcome, failures, lost_starts = Outcome(list(parts)), 0, 0
     while _frames(outcome.parts) < job.film.frames:
         before = first_missing(outcome.parts)  # other Writers may commit later parts meanwhile
-        run = Attempt(job, outcome.parts, events)
+        its_crew = crew()
+        run = Attempt(job, outcome.parts, events, its_crew)
         try:
             run.go(progress)
-        except RayError as error:
-            cause = _cause(error)
+        except Exception as error:
+            cause = its_crew.cause(error)
+            if cause is None:
+                raise
             outcome.parts = standing(job.work, outcome.parts)
             now, place = _frames(outcome.parts), first_missing(outcome.parts)
             written = max(now, run.done)
@@ -122,7 +127,7 @@ def ask_precision(device: str) -> str:
         try:
             return ray.get(task.remote(device))
         except RayError as error:
-            cause = _cause(error)
+            cause = RayCrew.cause(error) or error
             if failures == TRIES or not _transient(cause):
                 raise SemcolorError(f"no worker can load the networks: {_sentence(cause, Path())}") from error
             time.sleep(PAUSES[failures - 1])
@@ -141,44 +146,33 @@ def _frames(parts: Sequence[Part]) -> int:
     return sum(part.frames for part in parts)
 
 
-def _cause(error: Any) -> BaseException:
-    """The error that our code raised in a worker, or that ended the worker. Ray wraps it once per stage that it
-    passes."""
-    from ray.exceptions import RayTaskError
-
-    while isinstance(error, RayTaskError):
-        error = error.cause
-    return error
+def _kinds(error: BaseException) -> set[str]:
+    """The names of the error's class and of its base classes. With them, no error needs the import of Ray."""
+    return {kind.__name__ for kind in type(error).__mro__}
 
 
 def _transient(error: Any) -> bool:
     """Whether another attempt may succeed."""
-    from ray.exceptions import OutOfDiskError, RayActorError, RayError
-
-    if isinstance(error, OutOfDiskError) or (isinstance(error, RayActorError) and error.actor_init_failed):
+    kinds = _kinds(error)
+    if "OutOfDiskError" in kinds or ("RayActorError" in kinds and error.actor_init_failed):
         return False
-    return isinstance(error, RayError) or _out_of_memory(error)
+    return "RayError" in kinds or _out_of_memory(error)
 
 
 def _out_of_memory(error: BaseException) -> bool:
     """Whether memory ran out, as reported by Ray, NumPy or torch."""
-    names = {kind.__name__ for kind in type(error).__mro__}
-    return bool(names & {"OutOfMemoryError", "MemoryError"}) or "running low on memory" in str(error)
+    return bool(_kinds(error) & {"OutOfMemoryError", "MemoryError"}) or "running low on memory" in str(error)
 
 
 def _never_started(error: BaseException) -> bool:
     """Whether Ray put the worker on a node that was already gone, so that it never ran. After that, Ray knows that
     the node is gone."""
-    from ray.exceptions import ActorDiedError
-
-    return isinstance(error, ActorDiedError) and "node has died" in str(error) and "never ran" in str(error)
+    return "ActorDiedError" in _kinds(error) and "node has died" in str(error) and "never ran" in str(error)
 
 
 def _sentence(error: BaseException, work: Path) -> str:
     """The error as the start of a sentence. `work`: named if an OSError names no file."""
-    from ray.exceptions import OutOfDiskError
-
-    if isinstance(error, OutOfDiskError):
+    if "OutOfDiskError" in _kinds(error):
         return "the disk is full"
     if _transient(error):
         return brief(error)

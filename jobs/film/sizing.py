@@ -51,6 +51,10 @@ class Sizes:
         planes = luma * (3 if own else 1)  # at most as much chroma as in 4:4:4
         return cls(frames, frames * (planes + h * w * BYTES_A_THUMB_PIXEL))
 
+    def chunks(self, film: Film) -> int:
+        """Least number of chunks of `film`."""
+        return -(-film.frames // self.frames)
+
     def window(self, artists: int, writers: int) -> int:
         """Greatest number of chunks in flight.
 

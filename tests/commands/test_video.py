@@ -1,4 +1,4 @@
-"""`semcolor-video` as a user runs it, through real embedded Ray."""
+"""`semcolor-video` as a user runs it: by threads of its own and, with several workers, on a real embedded Ray."""
 
 from __future__ import annotations
 
@@ -280,9 +280,13 @@ def test_help_and_mistakes_import_nothing_heavy():
     assert f"semcolor {__version__}" in run_python(code.format(["--version"])).stdout
 
 
-def _start(source: Path, output: Path) -> subprocess.Popen:
-    """The command in a process of its own, with a Ray of its own."""
-    beside = ["--codec", "ffv1", "--report", str(output.with_suffix(".json"))]
+IN_THREADS, ON_RAY = "1", "2"
+"""Numbers of workers with which a film is made by threads of the command, and on a Ray of its own."""
+
+
+def _start(source: Path, output: Path, workers: str) -> subprocess.Popen:
+    """The command in a process of its own."""
+    beside = ["--codec", "ffv1", "--report", str(output.with_suffix(".json")), "--workers", workers]
     return start_module("semcolor.jobs.commands.video", source, "-o", output, *FAST, *beside)
 
 
@@ -296,15 +300,17 @@ def whole(long_film, ray_running, tmp_path_factory) -> Path:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(("way", "other"), [(IN_THREADS, ON_RAY), (ON_RAY, IN_THREADS)])
 @pytest.mark.parametrize(("signum", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)])
-def test_interrupted_it_leaves_no_half_film_and_goes_on(signum, code, long_film, tmp_path, whole, capsys):
+def test_interrupted_it_leaves_no_half_film_and_goes_on(signum, code, way, other, long_film, tmp_path, whole, capsys):
+    """What threads began, Ray finishes, and the other way round."""
     output = tmp_path / "film.mkv"
-    process = _start(long_film, output)
+    process = _start(long_film, output, way)
     family = psutil.Process(process.pid)
     work = work_folder(output)
     wait_until(lambda: any(work.glob("part-*.json")), 120)
     children = family.children(recursive=True)
-    assert children, "Ray's processes were to be seen"
+    assert bool(children) == (way == ON_RAY), "Ray's processes are seen only where Ray is needed"
     process.send_signal(signum)
     error = process.communicate(timeout=60)[1]
     assert process.returncode == code
@@ -316,7 +322,7 @@ def test_interrupted_it_leaves_no_half_film_and_goes_on(signum, code, long_film,
     assert set(tmp_path.iterdir()) == {work}
 
     # With other chunks and workers, which change no byte.
-    again = ["--size", "64", "--codec", "ffv1", "--chunk", "48", "--workers", "2"]
+    again = ["--size", "64", "--codec", "ffv1", "--chunk", "48", "--workers", other]
     again += ["--report", str(output.with_suffix(".json"))]
     assert run([str(long_film), "-o", str(output), *again]) == 0
     assert "of them by an earlier run" in capsys.readouterr().out
@@ -330,7 +336,7 @@ def test_interrupted_it_leaves_no_half_film_and_goes_on(signum, code, long_film,
 @pytest.mark.ray
 @pytest.mark.slow
 def test_sigterm_while_ray_starts_is_a_sigterm(short_film, tmp_path):
-    process = _start(short_film, tmp_path / "out.mkv")
+    process = _start(short_film, tmp_path / "out.mkv", ON_RAY)
     family = psutil.Process(process.pid)
     wait_until(lambda: any("gcs_server" in process_name(child) for child in family.children()), 60)
     children = family.children(recursive=True)

@@ -17,7 +17,7 @@ class Attempts:
         self._ends = iter(ends)
         self.jobs: list[Any] = []
 
-    def __call__(self, job: Any, parts: Sequence[Any], events: Callable[..., None]) -> Any:
+    def __call__(self, job: Any, parts: Sequence[Any], events: Callable[..., None], crew: Any = None) -> Any:
         self.jobs.append(job)
         return SimpleNamespace(go=self._go, done=0, stages={}, queues={})
 
