@@ -5,6 +5,7 @@ batch size or thread count. So frames go through the networks in groups of a fix
 CPU each painter uses one thread: more cores means more painters.
 """
 
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,13 @@ import numpy as np
 from . import pick_precision
 from .backends import Amend, Backend, openvino_cpu
 from .format import UNDERSTAND, WEIGHTS, tensor_ranges, usable
+
+KEPT = 2
+"""Greatest number of networks that closed painters leave to the next film of this process."""
+
+_lock = threading.Lock()
+_idle: list[tuple[tuple, Backend]] = []
+"""Networks without a painter, by what they were loaded from."""
 
 
 class Painter:
@@ -24,20 +32,35 @@ class Painter:
         weights: Path | None = None,
         vivid: float = 1.0,
         precision: str | None = None,
+        size: tuple[int, int] | None = None,
     ) -> None:
-        """Load the networks.
+        """Load the networks, or take them over from a painter of this process that was closed.
 
         Args:
             device: `cpu` or `cuda`.
             weights: a weights file, by default the one that ships.
             vivid: factor of the chroma.
             precision: `bfloat16` or `float32`, by default what the hardware does best.
+            size: (h, w) of the thumbs that will come first, if it is known.
 
         Raises:
             WeightsError: the file cannot be used.
         """
         self.vivid = np.float32(vivid)
-        self._networks = _networks(device, weights or WEIGHTS, precision or pick_precision(device))
+        path = weights or WEIGHTS
+        with usable(path):
+            stat = path.stat()
+        self._key = device, path, stat.st_mtime_ns, stat.st_size, precision or pick_precision(device)
+        with _lock:
+            idle = next((n for n, (key, _) in enumerate(_idle) if key == self._key), None)
+            found = None if idle is None else _idle.pop(idle)[1]
+        self._networks = found or _networks(device, path, self._key[-1], size)
+
+    def close(self) -> None:
+        """Leave the networks to the next painter of this process. This painter must not paint any more."""
+        with _lock:
+            _idle.append((self._key, self._networks))
+            del _idle[:-KEPT]
 
     def paint(self, thumbs: np.ndarray, amend: Amend | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Chroma and labels of frames.
@@ -66,8 +89,8 @@ class Painter:
         return np.concatenate(ab)[:count], np.concatenate(labels)[:count]
 
 
-def _networks(device: str, weights: Path, precision: str) -> Backend:
-    """The networks for `device`. Raises WeightsError."""
+def _networks(device: str, weights: Path, precision: str, size: tuple[int, int] | None) -> Backend:
+    """The networks for `device`. `size`: (h, w) of the first thumbs. Raises WeightsError."""
     if device != "cpu":
         from .backends import torch_gpu
 
@@ -79,4 +102,4 @@ def _networks(device: str, weights: Path, precision: str) -> Backend:
             from .checkpoint import load, packed
 
             data = packed(load(weights))
-        return openvino_cpu.Networks(data, precision)
+        return openvino_cpu.Networks(data, precision, *([size] if size else []))

@@ -44,8 +44,12 @@ from .overlay import likeliest
 from .owncolors import OwnCount, ShotColor, Spans, add_own, shots_of
 from .parts import findings_of
 from .pictures import place
+<<<<<<< HEAD
 from .reader import FilmReader
 from .report.lumacheck import LumaCheck
+=======
+from .reader import FilmReader, thumb_size
+>>>>>>> d5464a4 (A batch keeps its workers warm, a clip needs no Ray: tests and docs)
 from .sequences.names import located
 from .shots import shot_around
 from .stages import Composing, Painting, Pairing, Steadying, chroma_of_frames, finished, survey
@@ -246,6 +250,15 @@ def _colored(film: Film, look: Look, spans: Sequence[tuple[int, int]], paint: Pa
 
     The masks of their edits are there only until the next frames are asked for, or the generator is closed.
     """
+<<<<<<< HEAD
+=======
+    from ..models.painter import Painter
+
+    size = thumb_size(film, look.size)
+    painter = Painter(pick_device(device), weights=look.weights, vivid=look.vivid, size=size)
+    if list(spans) == [(0, film.frames)] and looks_negative(samples(film), painter.paint):
+        _log.warning(warning(film))
+>>>>>>> d5464a4 (A batch keeps its workers warm, a clip needs no Ray: tests and docs)
     with tempfile.TemporaryDirectory(prefix="semcolor-") as folder:
         for number, (first, stop) in enumerate(spans):
             shot = shot_around(film, first, look.size)[0] if first else 0

@@ -1,8 +1,11 @@
 """Run many films at once on one Ray: order them, give them artists, and repeat those that fail.
 
-Each film is one Ray task, its driver, in a placement group of its own. The group has one bundle per artist, and each
-bundle is a GPU or a CPU core. Ray reserves the bundles of a group together or not at all, so that two films never wait
-for each other's second half. The driver and all actors that it starts live in the film's group and end with it.
+Each film is one Ray task, its driver. A film with one artist on a CPU is made whole by threads of the driver's process.
+Ray gives that process the next film afterwards, so it keeps its imports and its compiled networks from film to film.
+
+Any other film has a placement group of its own, with one bundle per artist; each bundle is a GPU or a CPU core. Ray
+reserves the bundles of a group together or not at all, so that two films never wait for each other's second half. The
+driver and all actors that it starts live in the film's group and end with it.
 """
 
 from __future__ import annotations
@@ -11,12 +14,13 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from ...errors import UserError
 from ..devices import choose_probed, count_slots, units
 from .state import PlannedFilm, Record, Records, Try
-from .task import Failure, run_task
+from .task import Failure, made_by_threads, run_task
 
 MOST = 8
 """Most artists per film. Beyond this the sequential stages are the bottleneck; further GPUs or CPU cores serve other
@@ -55,7 +59,7 @@ class Entry:
     artists: int = 0
     """Number of artists while the film is made."""
     group: Any = None
-    """Placement group while the film is made."""
+    """Placement group while the film is made; None if it needs none."""
     started: float = 0
     """Start of the latest try, on the monotonic clock."""
 
@@ -129,17 +133,25 @@ class Scheduler:
 
     def _send(self, entry: Entry) -> None:
         """Reserve the film's artists, and start its task."""
-        import ray
         from ray.util.placement_group import placement_group
         from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
-        bundle = {"GPU": 1.0} if self.device == "cuda" else {"CPU": 1.0}
-        entry.group = placement_group([bundle] * entry.artists, strategy="PACK")
         entry.started = time.monotonic()
-        place = PlacementGroupSchedulingStrategy(entry.group, placement_group_capture_child_tasks=True)
-        # Ray must not retry by itself: it would neither pause nor report.
-        task: Any = ray.remote(run_task).options(num_cpus=0, max_retries=0, scheduling_strategy=place)
-        self.running[task.remote(entry.planned, self.records.folder, self.device, entry.artists)] = entry
+        options: dict[str, Any] = {"num_cpus": 1}
+        if not made_by_threads(self.device, entry.artists):
+            bundle = {"GPU": 1.0} if self.device == "cuda" else {"CPU": 1.0}
+            entry.group = placement_group([bundle] * entry.artists, strategy="PACK")
+            place = PlacementGroupSchedulingStrategy(entry.group, placement_group_capture_child_tasks=True)
+            options = {"num_cpus": 0, "scheduling_strategy": place}
+        task = self._task.options(**options).remote(entry.planned, self.records.folder, self.device, entry.artists)
+        self.running[task] = entry
+
+    @cached_property
+    def _task(self) -> Any:
+        """`run_task` as a Ray task. Ray must not retry by itself: it would neither pause nor report."""
+        import ray
+
+        return ray.remote(max_retries=0)(run_task)
 
     def _settle(self, ref: Any, event: Event) -> None:
         """Take the result of a task that has ended: the film is done, tried again later, or failed."""
@@ -152,7 +164,9 @@ class Scheduler:
             failure: Failure | None = ray.get(ref)
         except RayError as error:
             failure = Failure(f"the film's driver was lost: {str(error).strip().splitlines()[0]}", final=False)
-        remove_placement_group(entry.group)
+        if entry.group:
+            remove_placement_group(entry.group)
+            entry.group = None
         if failure is None:
             self.done.append(entry.planned)
             event("done", entry.planned, "")

@@ -100,6 +100,12 @@ def why_not(planned: PlannedFilm) -> tuple[str, ...] | str:
         return _message(error)
 
 
+def made_by_threads(device: str, artists: int) -> bool:
+    """Whether a film is made by threads of its driver, which then needs no actors. The arguments are those of
+    `run_task`."""
+    return device == "cpu" and artists == 1
+
+
 def run_task(planned: PlannedFilm, folder: Path, device: str, artists: int) -> Failure | None:
     """Colorize a planned film. Ray must be running.
 
@@ -166,7 +172,8 @@ class _Task:
             look=self._planned.wish.look,
             device=self._device,
             workers=self._artists,
-            address="auto",  # the cluster of this worker; the batch has checked its resources
+            # "auto" is the cluster of this worker; the batch has checked its resources.
+            address=None if made_by_threads(self._device, self._artists) else "auto",
             work=self._planned.work,
         )
 

@@ -1,4 +1,4 @@
-"""The three ways of `semcolor-video`: a whole film with Ray; a range or a still in this process."""
+"""The three ways of `semcolor-video`: a whole film, a range, or a still."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def whole(
     keep: bool,
     quiet: bool,
 ) -> None:
-    """Colorize the whole film with Ray. `has_work`: there is a work folder of an earlier run."""
+    """Colorize the whole film. `has_work`: there is a work folder of an earlier run."""
     from ...pipeline.outputs import check_output, check_place
     from ..film.driver import colorize_film, finished
     from .progress import reporter

@@ -96,9 +96,12 @@ def precision(device: str) -> str:
 class Artist(_Timed):
     """Predicts labels, then chroma, frame by frame. One per GPU, or per CPU core."""
 
-    def __init__(self, device: str, precision: str, look: Look, edits: ResolvedEdits | None = None) -> None:
+    def __init__(
+        self, device: str, precision: str, look: Look, size: tuple[int, int], edits: ResolvedEdits | None = None
+    ) -> None:
         super().__init__()
         self._device, self._precision, self._look, self._edits = device, precision, look, edits
+        self._size, self._held = size, ExitStack()
 
     def open(self) -> None:
         """Load the networks."""
@@ -106,14 +109,19 @@ class Artist(_Timed):
         from ...pipeline.stages import Painting
 
         look = self._look
-        painter = Painter(self._device, weights=look.weights, vivid=look.vivid, precision=self._precision)
-        self._painter = painter
+        how = {"weights": look.weights, "vivid": look.vivid, "precision": self._precision, "size": self._size}
+        self._painter = painter = Painter(self._device, **how)
+        self._held.callback(painter.close)
         self._stage = Painting(painter.paint, self._edits)
 
     def paint(self, chunk: Chunk, thumbs: Thumbs) -> Colors:
         """Labels and chroma of a chunk."""
         with self.busy():
             return self._stage.paint(chunk, thumbs)
+
+    def close(self) -> None:
+        """Leave the networks to the next film of this process."""
+        self._held.close()
 
     def looks_negative(self, pictures: list[np.ndarray]) -> bool:
         """Whether pictures from all over a film are those of a negative."""

@@ -1,8 +1,9 @@
 """One attempt at the missing frames of a film: the actors, and the loop that feeds them.
 
-The actors are those of a `Crew`: actors of Ray, or threads of this process. The driver holds no pixels. It passes references from actor to actor and waits for receipts. A bounded window of chunks
-in flight limits the memory and holds the Reader back when later stages are slow. An attempt repairs nothing: `recovery`
-handles lost workers, and a crew itself retries nothing.
+The actors are those of a `Crew`: actors of Ray, or threads of this process. The driver holds no pixels. It passes
+references from actor to actor and waits for receipts. A bounded window of chunks in flight limits the memory and holds
+the Reader back when later stages are slow. An attempt repairs nothing: `recovery` handles lost workers, and a crew
+itself retries nothing.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from ...pipeline.chunk import Chunk, ends_part
 from ...pipeline.extras import Kind
 from ...pipeline.negative import warning
 from ...pipeline.parts import Part, gaps, sweep
+from ...pipeline.reader import thumb_size
 from ...pipeline.stages import Pairing
 from ..devices import MOTION_GPU, artist_resources, units
 from . import actors
@@ -83,8 +85,8 @@ class Attempt:
         self._part: tuple[int, _Worker] | None = None  # first frame of the open part, and its Writer
         self._pairing = Pairing[tuple[_Read, _Results]]()
         self._samples: list[dict[str, int]] = []
-        self._curious = "negative" not in remembered(job.work)  # whether it has to be found out if the film looks like a negative
-        self._asked: Any = None  # reference to the answer whether the film looks like a negative
+        self._curious = "negative" not in remembered(job.work)  # whether nobody asked yet if it looks like a negative
+        self._asked: Any = None  # reference to the answer
         self.done = sum(part.frames for part in parts)
         """Number of frames that have been written, in committed parts and in open ones."""
         self.stages: dict[str, float] = {}
@@ -113,9 +115,9 @@ class Attempt:
         # that is full of artists. The window bounds their work.
         no_cores = {"num_cpus": 0.0}
         start, job, look = self._crew.start, self._job, self._job.look
-        needs = artist_resources(job.device, look.motion_weights is not None)
+        needs, size = artist_resources(job.device, look.motion_weights is not None), thumb_size(job.film, look.size)
         for _ in range(job.workers):
-            artist = start(actors.Artist, job.device, job.precision, look, job.edits, needs=needs)
+            artist = start(actors.Artist, job.device, job.precision, look, size, job.edits, needs=needs)
             self._loading[artist.open.remote()] = artist
         reading = job.film, job.settings.chunk, look.size, self._gaps, job.kept
         # Full-size luma stays on the driver's node, which can read the source and write the output. Only thumbs and

@@ -18,7 +18,6 @@ from typing import Any, Protocol
 from ...flow.motion import one_thread
 from ..devices import count_slots
 
-
 TICK = 1.0
 """Seconds between two looks whether the crew has ended, for a thread that waits for another."""
 
