@@ -11,6 +11,7 @@ colour as its luma allows.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -37,6 +38,9 @@ SHARP = 2.0
 
 LEAST = 1 / 256
 """Share of a layer's colour below which a pixel is skipped. The share of a label is hardly ever exactly 0."""
+
+STRIP = 1 << 16
+"""Number of pixels of a strip; see `strips`."""
 
 LUMAS, TURNS = 256, 720
 """Numbers of lumas, and of directions from neutral, at which `reachable` samples the edge of the gamut."""
@@ -82,11 +86,16 @@ class PlaneFormat:
         low, span = self._luma_span()
         return (samples.astype(np.float32) - low) * np.float32(1 / span)
 
-    def chroma(self, values: np.ndarray) -> np.ndarray:
-        """Cb or Cr of any shape, −0.5..0.5 → samples, uint8, or uint16 above 8 bits."""
+    def chroma(self, planes: np.ndarray) -> np.ndarray:
+        """Cb and Cr, (2, rows, columns), −0.5..0.5 → samples, uint8, or uint16 above 8 bits."""
         top, span = (1 << self.bits) - 1, (1 << self.bits) - 1 if self.full_range else 224 << (self.bits - 8)
-        samples = np.rint(values * np.float32(span) + np.float32(1 << (self.bits - 1)))
-        return np.clip(samples, 0, top, out=samples).astype(np.uint8 if self.bits == 8 else np.uint16)
+        result = np.empty(planes.shape, np.uint8 if self.bits == 8 else np.uint16)
+        for rows in strips(*planes.shape[1:]):
+            samples = planes[:, rows] * np.float32(span)
+            samples += np.float32(1 << (self.bits - 1))
+            np.rint(samples, out=samples)
+            result[:, rows] = np.clip(samples, 0, top, out=samples)
+        return result
 
     def values(self, samples: np.ndarray) -> np.ndarray:
         """Samples of Cb or Cr of any shape → float32, −0.5..0.5. The inverse of `chroma`."""
@@ -186,11 +195,21 @@ def fit_gamut(chroma: np.ndarray, luma: np.ndarray, matrix: str) -> np.ndarray:
     kg = 1 - kr - kb
     cb, cr = chroma
     red, blue = (2 - 2 * kr) * cr, (2 - 2 * kb) * cb
-    green = -(kr * red + kb * blue) / kg
-    room_up, room_down = np.clip(1 - luma, 0, 1), np.clip(luma, 0, 1)
-    rise = np.maximum(np.maximum(red, green), np.maximum(blue, 1e-6))
-    fall = np.maximum(np.maximum(-red, -green), np.maximum(-blue, 1e-6))
-    chroma *= np.minimum(np.minimum(room_up / rise, room_down / fall), 1)
+    green = kr * red
+    green += kb * blue
+    np.negative(green, out=green)
+    green /= kg
+    rise = np.maximum(red, green)
+    np.maximum(rise, np.maximum(blue, 1e-6), out=rise)
+    fall = np.minimum(red, green, out=green)
+    np.minimum(fall, np.minimum(blue, -1e-6, out=blue), out=fall)
+    np.negative(fall, out=fall)
+    share = np.clip(1 - luma, 0, 1)
+    share /= rise
+    room_down = np.clip(luma, 0, 1, out=red)
+    room_down /= fall
+    np.minimum(share, room_down, out=share)
+    chroma *= np.minimum(share, 1, out=share)
     return chroma
 
 
@@ -289,7 +308,7 @@ def chroma_planes(
     planes = _chroma(below, guide, full, fmt.matrix) if own is None else fmt.values(own)
     kept = planes if own is None else planes.copy()
     for layer in layers:
-        within = layer.shown(_raised(layer.within[..., None], guide, full, BORDER)[..., 0])
+        within = layer.shown(_raised(layer.within[None], guide, full, BORDER)[0])
         x, y, width, height = cv2.boundingRect((within > LEAST).astype(np.uint8))
         box = slice(y, y + height), slice(x, x + width)
         if isinstance(layer.ab, np.ndarray):
@@ -313,31 +332,46 @@ def _chroma(ab: np.ndarray, guide: np.ndarray, full: np.ndarray, matrix: str) ->
     """a, b at network size → Cb, Cr (2, rows, columns) in the gamut at the luma `full`."""
     # Chroma is fitted into the gamut only after enlarging: otherwise dark pixels, which carry less chroma, would also
     # take it from the lighter pixels beside them.
-    small = np.ascontiguousarray(chroma_at_luma(ab, guide, matrix).transpose(1, 2, 0))
-    planes = np.ascontiguousarray(_raised(small, guide, full, RADIUS).transpose(2, 0, 1))
-    return fit_gamut(planes, full, matrix)
+    planes = _raised(chroma_at_luma(ab, guide, matrix), guide, full, RADIUS)
+    for rows in strips(*full.shape):
+        fit_gamut(planes[:, rows], full[rows], matrix)
+    return planes
+
+
+def strips(rows: int, columns: int) -> Iterator[slice]:
+    """The rows of a plane, in strips so small that what is calculated from one stays in the CPU's cache."""
+    step = max(1, STRIP // columns)
+    for first in range(0, rows, step):
+        yield slice(first, min(first + step, rows))
 
 
 def _raised(small: np.ndarray, guide: np.ndarray, full: np.ndarray, radius: int) -> np.ndarray:
     """Enlarge planes by the guided filter.
 
     Args:
-        small: (h/2, w/2, C) float32.
+        small: (C, h/2, w/2) float32.
         guide: (h/2, w/2) float32: luma at the size of `small`, 0..1.
         full: (rows, columns) float32: luma at the size of the result, 0..1.
         radius: radius of the filter, in pixels of `small`.
 
     Returns:
-        (rows, columns, C) float32.
+        (C, rows, columns) float32.
     """
-    window = (2 * radius + 1, 2 * radius + 1)
-    guide = guide[..., None]
-    mean_i = cv2.blur(guide, window)[..., None]
-    variance = cv2.blur(guide * guide, window)[..., None] - mean_i * mean_i
-    mean_p = cv2.blur(small, window).reshape(small.shape)
-    slope = cv2.blur(small * guide, window).reshape(small.shape) - mean_p * mean_i
-    slope /= variance + np.float32(EPSILON)
-    line = np.concatenate([slope, mean_p - slope * mean_i], 2)  # α, β
-    line = cv2.resize(cv2.blur(line, window), full.shape[::-1], interpolation=cv2.INTER_LINEAR)
-    channels = small.shape[2]
-    return line[..., :channels] * full[..., None] + line[..., channels:]
+
+    def mean(plane: np.ndarray) -> np.ndarray:
+        return cv2.blur(plane, (2 * radius + 1, 2 * radius + 1))
+
+    def enlarged(plane: np.ndarray) -> np.ndarray:
+        return cv2.resize(plane, full.shape[::-1], interpolation=cv2.INTER_LINEAR)
+
+    mean_guide = mean(guide)
+    variance = mean(guide * guide) - mean_guide * mean_guide
+    variance += np.float32(EPSILON)
+    planes = np.empty((len(small), *full.shape), np.float32)
+    for plane, result in zip(small, planes, strict=True):
+        mean_plane = mean(plane)
+        slope = mean(plane * guide) - mean_plane * mean_guide
+        slope /= variance
+        np.multiply(enlarged(mean(slope)), full, out=result)  # α · luma + β
+        result += enlarged(mean(mean_plane - slope * mean_guide))
+    return planes

@@ -266,7 +266,7 @@ def test_colors_change_inside_the_mask_alone_and_the_later_order_wins(tmp_path):
     planes = [chroma_planes(frame, thumb, luma, (64, 64), fmt) for frame in control.finish(0, ab, labels)]
     asked = [reachable(colour, fmt)[:, 120] for colour in (red, blue)]
     for plane, wanted in ((planes[0][:, :, 36:], asked[0]), (planes[0][:, :, :28], asked[1]), (planes[2], asked[1])):
-        assert (plane == fmt.chroma(wanted)[:, None, None]).all()
+        assert (plane == fmt.chroma(wanted[:, None, None])).all()
     assert np.array_equal(planes[1][:, :, 36:], chroma_planes(ab[1], thumb, luma, (64, 64), fmt)[:, :, 36:])
     assert (planes[3][:, :, 36:] == 128).all()
     chunk = Chunk(0, 0, 0, True, pts=(0, 1, 2, 3), durations=(1,) * 4, interlaced=(False,) * 4)
