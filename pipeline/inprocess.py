@@ -44,12 +44,8 @@ from .overlay import likeliest
 from .owncolors import OwnCount, ShotColor, Spans, add_own, shots_of
 from .parts import findings_of
 from .pictures import place
-<<<<<<< HEAD
-from .reader import FilmReader
-from .report.lumacheck import LumaCheck
-=======
 from .reader import FilmReader, thumb_size
->>>>>>> d5464a4 (A batch keeps its workers warm, a clip needs no Ray: tests and docs)
+from .report.lumacheck import LumaCheck
 from .sequences.names import located
 from .shots import shot_around
 from .stages import Composing, Painting, Pairing, Steadying, chroma_of_frames, finished, survey
@@ -121,7 +117,7 @@ def colorize(
         check = None if report is None else LumaCheck(film, encoding)
         writer, done = PartWriter(folder, target, encoding, luma_check=check), 0
         counts: list[OwnCount] = []
-        painter, each = _painter(look, device), list(spans) or [(0, film.frames)]
+        painter, each = _painter(film, look, device), list(spans) or [(0, film.frames)]
         negative = each == [(0, film.frames)] and looks_negative(samples(film), painter.paint)
         if negative:
             _log.warning(warning(film))
@@ -189,7 +185,7 @@ def still(
     output, frame = Path(output).absolute(), film.frame_at(moment, "the still")
     check_still(film, output, overwrite)
     look = look or Look()
-    with closing(_colored(film, look, [(frame, frame + 1)], _painter(look, device).paint)) as painted:
+    with closing(_colored(film, look, [(frame, frame + 1)], _painter(film, look, device).paint)) as painted:
         frames, colors, edits = next(painted)
         chroma = chroma_of_frames(film, frames, finished(frames.chunk, colors, edits), (film.height, film.width))
     shown = picture(frames.luma[0], chroma[0], PlaneFormat.of(film))
@@ -224,7 +220,7 @@ def label_map(
     """
     frame = film.frame_at(moment, "the label map")
     look = look or Look()
-    with closing(_colored(film, look, [(frame, frame + 1)], _painter(look, device).paint)) as painted:
+    with closing(_colored(film, look, [(frame, frame + 1)], _painter(film, look, device).paint)) as painted:
         frames, colors, _ = next(painted)
     size = (film.height, film.width) if full else frames.thumbs.pictures.shape[1:]
     return likeliest(colors.labels[0], size)
@@ -238,11 +234,12 @@ def check_still(film: Film, output: Path, overwrite: bool) -> None:
     check_place(film.path, output, overwrite, film_format=False)
 
 
-def _painter(look: Look, device: str) -> Painter:
-    """The networks of a look, on a device: ``auto``, ``cpu`` or ``cuda``."""
+def _painter(film: Film, look: Look, device: str) -> Painter:
+    """The networks of a look, for a film, on a device: ``auto``, ``cpu`` or ``cuda``."""
     from ..models.painter import Painter
 
-    return Painter(pick_device(device), weights=look.weights, vivid=look.vivid)
+    size = thumb_size(film, look.size)
+    return Painter(pick_device(device), weights=look.weights, vivid=look.vivid, size=size)
 
 
 def _colored(film: Film, look: Look, spans: Sequence[tuple[int, int]], paint: Paint) -> Generator[Painted, None, None]:
@@ -250,15 +247,6 @@ def _colored(film: Film, look: Look, spans: Sequence[tuple[int, int]], paint: Pa
 
     The masks of their edits are there only until the next frames are asked for, or the generator is closed.
     """
-<<<<<<< HEAD
-=======
-    from ..models.painter import Painter
-
-    size = thumb_size(film, look.size)
-    painter = Painter(pick_device(device), weights=look.weights, vivid=look.vivid, size=size)
-    if list(spans) == [(0, film.frames)] and looks_negative(samples(film), painter.paint):
-        _log.warning(warning(film))
->>>>>>> d5464a4 (A batch keeps its workers warm, a clip needs no Ray: tests and docs)
     with tempfile.TemporaryDirectory(prefix="semcolor-") as folder:
         for number, (first, stop) in enumerate(spans):
             shot = shot_around(film, first, look.size)[0] if first else 0
