@@ -19,22 +19,17 @@ from av.video.reformatter import ColorRange
 
 from ..errors import InputError, UserError
 from .findings import Finding, sentences
-from .opening import MOST_PIXELS, open_container
+from .limits import TOO_LARGE, check_extent, check_shape
+from .opening import open_container
 from .probe import decoded, frame_table, left_out
 from .selection import EVERYTHING, Selection
 from .sequences.curves import DISPLAY, FILM_BITS
 from .sequences.names import Transfer, is_sequence
 from .sequences.scans import Scans, film_fields
 from .storage import is_url, open_file, size_of
-from .survey import MOST_FRAMES, TOO_LONG, candidates, choose, survey
+from .survey import candidates, choose, survey
 from .tags import BOTTOM_FIRST, KEPT_MATRICES, bottom_first, display_matrix, luma_format, matrix_tag
 from .timecode import Moment, parse_moment, parse_rate, timecode
-
-MOST_ASPECT = 16
-"""Greatest ratio between the sides of a frame at display, because the networks see the whole frame."""
-
-TOO_LARGE = f"frames of at most {MOST_PIXELS} pixels (8192x8192) can be colorized."
-"""End of the sentence that refuses larger frames."""
 
 
 @dataclass(frozen=True)
@@ -253,7 +248,7 @@ def _open(path: str, rate: Fraction | None, track: int | None, transfer: Transfe
         if track is not None:
             raise InputError(f"{path} is a sequence of pictures, which has no tracks; leave --track out.")
         film = Film(**film_fields(path, rate, transfer))
-        _check_shape(film.path, film.width, film.height, film.sample_aspect)
+        check_shape(film.path, film.width, film.height, film.sample_aspect)
         return film
     if transfer is not None:
         raise InputError(f"{path} is no sequence of pictures; leave --transfer out.")
@@ -290,10 +285,10 @@ def _look(path: str, container: Any, fps: Fraction | None, track: int | None) ->
     names = container.format.name
     streams = candidates(path, container, track)
     if len(streams) == 1:
-        _check_extent(path, streams[0])  # before the film is read from end to end
+        check_extent(path, streams[0])  # before the film is read from end to end
     found = survey(path)
     stream = choose(streams, found)
-    _check_extent(path, stream)
+    check_extent(path, stream)
     if not found.tracks[stream.index].stamps:
         raise InputError(f"{path} holds no frames.")
     frame = next((frame for frame in decoded(container, stream) if frame is not None), None)
@@ -342,23 +337,3 @@ def _look(path: str, container: Any, fps: Fraction | None, track: int | None) ->
         counted=table.counted,
         findings=wrong,
     )
-
-
-def _check_extent(path: str, stream: Any) -> None:
-    """Raise InputError if a stream's header states pictures or a table of frames beyond the limits."""
-    width, height = stream.codec_context.width, stream.codec_context.height
-    _check_shape(path, width, height, Fraction(stream.sample_aspect_ratio or 1))
-    if stream.frames > MOST_FRAMES:
-        raise InputError(f"{path}: it states {stream.frames} frames; {TOO_LONG}")
-
-
-def _check_shape(path: str, width: int, height: int, sample_aspect: Fraction) -> None:
-    """Raise InputError if frames are larger or longer than the limits."""
-    if width * height > MOST_PIXELS:
-        raise InputError(f"{path}: its frames have {width}x{height} pixels; {TOO_LARGE}")
-    aspect = Fraction(width, height or 1) * sample_aspect
-    if height and not Fraction(1, MOST_ASPECT) <= aspect <= MOST_ASPECT:
-        raise InputError(
-            f"{path}: one side of its frames is shown more than {MOST_ASPECT} times as long as the other; crop the "
-            f"film, or correct the shape of its pixels."
-        )

@@ -179,6 +179,8 @@ def join_parts(
             if nested:  # FFmpeg's muxer of segments hands on no chapters
                 raise AssembleError("chapters cannot be written beside this sound")
             out.set_chapters(source.chapters())
+        if plan.keycode:
+            out.metadata["keycode"] = plan.keycode
         out.metadata.update(metadata or {})
         others = (p for p in source.demux() if p.size and p.stream_index in streams) if streams else iter(())
         out.start_encoding()

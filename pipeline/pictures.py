@@ -18,7 +18,7 @@ from ..errors import AssembleError, OutputError, WorkError
 from .chunk import Chunk
 from .compose import PlaneFormat, picture
 from .encode import Encoding, PictureFormat
-from .files import file_sha256, move_into_place
+from .files import file_sha256, move_into_place, unwritable
 from .film import Film
 from .parts import Part
 from .sequences import color, dpx, exr, jpeg, png, tiff
@@ -232,8 +232,9 @@ def check_pictures(source: str | os.PathLike[str], output: str | os.PathLike[str
     elif not folder.parent.is_dir():
         raise OutputError(f"{output}: its folder does not exist; create {folder.parent} first.")
     where = folder if folder.is_dir() else folder.parent
-    if not os.access(where, os.W_OK | os.X_OK) or not os.access(folder.parent, os.W_OK | os.X_OK):
-        raise OutputError(f"{output} cannot be written: {where}: permission denied.")
+    for needed in dict.fromkeys([where, folder.parent]):  # the work folder is beside the folder of the pictures
+        if reason := unwritable(needed):
+            raise OutputError(f"{output} cannot be written: {needed}: {reason}.")
 
 
 def _link(path: Path, new: Path) -> None:

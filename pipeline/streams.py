@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
@@ -12,10 +12,15 @@ from av.stream import Disposition
 from .containers import PROGRAM_STREAMS
 from .film import Film
 from .opening import open_container
+from .sequences.scans import Scans
 from .smpte import IN_A_TRACK, Timecode, is_timecode_track, stated_timecode
 
 COVERS = {"mjpeg": ("cover.jpg", "image/jpeg"), "png": ("cover.png", "image/png")}
 """Codec of an attached picture → name and media type of the attachment, if the source states none (Matroska)."""
+
+
+WITH_ANY_TAG = ("matroska", "webm", "nut")
+"""Containers that keep metadata of any name."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +41,8 @@ class StreamPlan:
     """The timecode that the output gets."""
     words: tuple[str, ...]
     """What people are told: sentences without a full stop."""
+    keycode: str = ""
+    """The keycode that the output gets."""
 
     @property
     def kept(self) -> tuple[str, ...]:
@@ -59,11 +66,29 @@ def plan_streams(film: Film, container: str) -> StreamPlan:
     """
     if film.scans:
         film.selection.check(())
-        return NO_STREAMS
+        return _planned_scans(film, film.scans, container)
     with open_container(film.path) as source:
         timecode = stated_timecode(source, film.stream)
     with open_container(film.path) as source:
         return _planned(film, source, container, timecode)
+
+
+def _planned_scans(film: Film, scans: Scans, container: str) -> StreamPlan:
+    """The plan for scans: they have no streams, but the first of them may state its timecode and keycode."""
+    rate = film.rate or Fraction(25)
+    text, keycode = scans.addresses(rate)
+    words: list[str] = []
+    timecode = Timecode(text) if text else None
+    if timecode:
+        stored = timecode.stored_by(container, rate)
+        words.append(_about(timecode, container, stored))
+        timecode = timecode if stored else None
+    if keycode and container in WITH_ANY_TAG:
+        words.append(f"the keycode {keycode} is kept as metadata")
+    elif keycode:
+        words.append(f"the keycode {keycode} is lost: this container states none, but .mkv does")
+    kept = keycode if container in WITH_ANY_TAG else ""
+    return replace(NO_STREAMS, timecode=timecode, words=tuple(words), keycode=kept)
 
 
 def _planned(film: Film, source: Any, container: str, timecode: Timecode | None) -> StreamPlan:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 from enum import Enum
 from fractions import Fraction
 from typing import Any
@@ -62,11 +63,16 @@ def matrix_tag(frame: Any) -> int:
 
 def display_matrix(frame: Any) -> tuple[int, ...]:
     """FFmpeg's nine numbers for rotation and mirroring of a frame at display; () for none."""
-    SideDataType._missing_ = classmethod(_unknown_side_data)  # type: ignore[assignment]
-    for side in frame.side_data:
+    for side in side_data(frame):
         if side.type.name == "DISPLAYMATRIX" and side.buffer_size == 36:
             return struct.unpack("=9i", bytes(side))
     return ()
+
+
+def side_data(frame: Any) -> Iterator[Any]:
+    """The side data of a frame, as PyAV gives them. Types that PyAV does not know are among them."""
+    SideDataType._missing_ = classmethod(_unknown_side_data)  # type: ignore[assignment]
+    yield from frame.side_data
 
 
 def _unknown_side_data(kind: type[Enum], value: object) -> Enum:

@@ -11,7 +11,7 @@ from typing import Any
 
 from ...errors import SemcolorError
 from ..devices import artist_resources, choose_probed, count_slots
-from .state import PlannedFilm
+from .records import PlannedFilm
 from .status import clock
 
 SAMPLE = 20

@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePath
-from string import Formatter
 from typing import Any
 
 from ...errors import UserError
@@ -19,85 +18,19 @@ from ...pipeline.containers import output_format
 from ...pipeline.defaults import CODEC
 from ...pipeline.encode import check_codec
 from ...pipeline.extras import check_report_name
-from ...pipeline.files import file_sha256
+from ...pipeline.files import file_sha256, unwritable
 from ...pipeline.sequences.names import is_pattern
 from ...pipeline.sequences.names import target as target_pattern
 from ...pipeline.storage import Location, check_target, is_url, join, parent
 from ...pipeline.suffixes import output_suffix, why_other
 from ..film.workdir import work_folder
 from .manifest import Asked, Request
-from .state import FOLDER, PlannedFilm, Record, Records, file_stat, key_of
-
-NAMES = {
-    "stem": "the source's name without its suffix; of a sequence, the name of its folder",
-    "suffix": "the source's suffix with its dot, or another one if such a file cannot hold the colour film; "
-    "of a sequence, a slash and the pattern of its names",
-    "tree": "the source's folder below the folder that was given",
-    "parent": "the source's folder",
-}
-"""Placeholder of a template → its meaning."""
-
+from .records import PlannedFilm, Record, file_stat, key_of
+from .state import Records
+from .target import Target, check_placeholders
 
 UNREADABLE = (0, 0)
 """Size and time of a file that was found but is not there, such as a link to nothing. Its film fails by itself."""
-
-
-@dataclass(frozen=True)
-class Target:
-    """The place of a batch's outputs."""
-
-    root: Location
-    """Leading part of the template without placeholders. The state folder is here, and a manifest's outputs are
-    relative to it."""
-    template: str
-    """Path of an output, with placeholders."""
-
-
-def target_of(output: str) -> Target:
-    """The place that `-o` names: a template, or a folder whose films keep their names with .color added. Raises
-    UserError."""
-    if "{" not in output and "}" not in output:
-        if is_url(output):
-            root = output.rstrip("/")
-            return Target(root, f"{_escaped(root)}/{{tree}}/{{stem}}.color{{suffix}}")
-        if Path(output).suffix and not Path(output).is_dir():
-            _check_not_a_film(output)
-        root = Path(output).absolute()
-        return Target(root, f"{_escaped(root)}/{{tree}}/{{stem}}.color{{suffix}}")
-    _check_placeholders(output)
-    if is_url(output):
-        return Target(output[: output.index("{")].rpartition("/")[0], output)
-    fixed: list[str] = []
-    for part in Path(output).parts:
-        if "{" in part:
-            break
-        fixed.append(part)
-    return Target(Path(*fixed).absolute(), output)
-
-
-def _check_not_a_film(output: str) -> None:
-    """Raise UserError if `output` has the suffix of a film."""
-    try:
-        output_format(output)
-    except UserError:
-        return
-    raise UserError(f"-o {output} is the name of one film; give a folder, or a template such as {{stem}}.color.mkv.")
-
-
-def _escaped(path: Location) -> str:
-    """The path as a template without placeholders."""
-    return str(path).replace("{", "{{").replace("}", "}}")
-
-
-def _check_placeholders(template: str) -> None:
-    """Raise UserError if a template is malformed or has an unknown placeholder."""
-    try:
-        names = [name for _, name, _, _ in Formatter().parse(template) if name is not None]
-    except ValueError as error:
-        raise UserError(f"{template}: {error}; write {{{{ for a brace in a name.") from None
-    for name in names:
-        if name not in NAMES:
-            raise UserError(f"{template}: there is no {{{name}}}; use {', '.join(f'{{{n}}}' for n in NAMES)}.")
 
 
 @dataclass
@@ -208,7 +141,7 @@ class _Planner:
 
     def _path(self, asked: Asked, template: str, codec: str) -> str:
         """A template, filled in for a film that is coded with `codec`. Raises UserError."""
-        _check_placeholders(template)
+        check_placeholders(template)
         source = asked.source
         name = PurePath(source)
         values = {
@@ -338,15 +271,7 @@ def _beside(film: Record | PlannedFilm) -> tuple[str | None, str | None]:
 def _check_writable(path: str) -> None:
     """Raise UserError if a folder cannot be written. It may be missing if the batch can make it."""
     parent = next(p for p in Path(path).parents if p.exists())
-    if not parent.is_dir() or not os.access(parent, os.W_OK | os.X_OK):
-        raise UserError(f"{path} cannot be written: {parent} is not a writable folder.")
-
-
-def state_folder(target: Target, state: str | None, work: Path | None = None) -> Path:
-    """The folder of the state files: `state`, or beside the outputs, or in `work`. Raises UserError if it can be in
-    none of them."""
-    if state:
-        return Path(state).absolute()
-    if isinstance(target.root, Path):
-        return target.root / FOLDER
-    return (work or work_folder(target.root)) / FOLDER
+    if not parent.is_dir():
+        raise UserError(f"{path} cannot be written: {parent} is not a folder; choose another one with -o.")
+    if reason := unwritable(parent):
+        raise UserError(f"{path} cannot be written: {parent}: {reason}.")

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from ...pipeline.storage import is_url
-from .state import Batch, PlannedFilm, Record, Records, write_whole
+from .records import Batch, PlannedFilm, Record
+from .state import Records, write_whole
 from .status import clock
 
 STYLE = (

@@ -19,7 +19,8 @@ from typing import Any
 
 from ...errors import UserError
 from ..devices import choose_probed, count_slots, units
-from .state import PlannedFilm, Record, Records, Try
+from .records import PlannedFilm, Record, Try
+from .state import Records
 from .task import Failure, made_by_threads, run_task
 
 MOST = 8

@@ -16,7 +16,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from .state import SILENT, Batch, Record, Records
+from .records import Batch, Record
+from .state import SILENT, Records
 
 EVERY = 30.0
 """Seconds between two plain lines."""

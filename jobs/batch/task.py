@@ -24,7 +24,8 @@ from ...pipeline.storage import is_url, location_of
 from ..film.driver import colorize_film
 from ..film.job import FilmResult, Settings
 from ..film.workdir import work_folder
-from .state import OwnColors, PlannedFilm, Record, Records, Stat, file_stat
+from .records import OwnColors, PlannedFilm, Record, Stat, file_stat
+from .state import Records
 
 EVERY = 1.0
 """Seconds between two updates of the film's record while it is made."""

@@ -15,7 +15,8 @@ from . import options
 
 if TYPE_CHECKING:
     from ..batch.plan import Plan
-    from ..batch.state import PlannedFilm, Records
+    from ..batch.records import PlannedFilm
+    from ..batch.state import Records
 
 NAME = "semcolor-batch"
 
@@ -104,8 +105,9 @@ def batch(
     from pydantic import ValidationError
 
     from ..batch.manifest import Wish, mistakes_in, read_request
-    from ..batch.plan import make_plan, state_folder, target_of
+    from ..batch.plan import make_plan
     from ..batch.state import Records
+    from ..batch.target import state_folder, target_of
 
     defaults = {
         "labels": labels,

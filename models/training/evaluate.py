@@ -4,7 +4,7 @@ Colour is judged at the truth's lightness (Zhang 2016): CIEDE2000 as a ratio to 
 better, 1 = no better than grey) beside colourfulness as a ratio to the truth's.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -153,19 +153,47 @@ def evaluate(
     return Figures(len(ours), mean[0], mean[1], mean[0] / mean[1], mean[2], *accuracy), overlap
 
 
+Seen = Mapping[Photo, ColoredPhoto]
+"""Photos that were coloured already."""
+
+
 def colorized_photos(
-    model: Networks, folder: DataFolder, photos: list[Photo], short: int = SHORT_SIDE, given: bool = False
+    model: Networks,
+    folder: DataFolder,
+    photos: list[Photo],
+    short: int = SHORT_SIDE,
+    *,
+    given: bool = False,
+    seen: Seen | None = None,
 ) -> Iterator[tuple[Photo, ColoredPhoto]]:
-    """Colour each photo; with `given`, by labels corrected by the known ones."""
+    """Colour each photo.
+
+    Args:
+        model: the networks.
+        folder: the data that the photos are from.
+        photos: the photos.
+        short: short side of the networks' pictures.
+        given: colour by labels that are corrected by the known ones.
+        seen: photos that `model` has coloured in the same way. They are not coloured again.
+    """
     for photo in photos:
+        if seen and photo in seen:
+            yield photo, seen[photo]
+            continue
         allowed = (lambda size, photo=photo: folder.allowed(photo, size)) if given else None
         yield photo, colorize_photo(model, tensor_of(photo), short, allowed=allowed)
 
 
-def evaluate_tests(model: Networks, folder: DataFolder, sources: list[str], mean_of: list[str] | None = None) -> dict:
+def evaluate_tests(
+    model: Networks,
+    folder: DataFolder,
+    sources: list[str],
+    mean_of: list[str] | None = None,
+    seen: Seen | None = None,
+) -> dict:
     """Figures of each source, the mean of some or all, and the intersection over union of each judged class.
 
-    Without sources there is no mean.
+    Without sources there is no mean. `seen`: see `colorized_photos`.
     """
     results: dict = {}
     total = {name: np.zeros(2) for name in JUDGED}
@@ -174,11 +202,11 @@ def evaluate_tests(model: Networks, folder: DataFolder, sources: list[str], mean
         drawn: list[tuple[np.ndarray, np.ndarray]] = []
 
         def noted(source: str = source, drawn: list = drawn) -> Iterator[tuple[Photo, ColoredPhoto]]:
-            for photo, seen in colorized_photos(model, folder, folder.photos("test", [source])):
+            for photo, its in colorized_photos(model, folder, folder.photos("test", [source]), seen=seen):
                 if photo.label_path:
-                    size = seen.labels.shape[1], seen.labels.shape[2]
-                    drawn.append((folder.allowed(photo, size), seen.labels.argmax(0).numpy()))
-                yield photo, seen
+                    size = its.labels.shape[1], its.labels.shape[2]
+                    drawn.append((folder.allowed(photo, size), its.labels.argmax(0).numpy()))
+                yield photo, its
 
         figures, overlap = evaluate(noted(), folder)
         results[source] = asdict(figures)

@@ -20,6 +20,7 @@ from .degradations import DAMAGES
 from .evaluate import (
     SHORT_SIDE,
     Networks,
+    Seen,
     colorize_photo,
     colorized_photos,
     evaluate,
@@ -132,12 +133,17 @@ def control(model: Networks, photos: list[Photo], table: Tensor, enough: Tensor,
 
 
 @torch.no_grad()
-def faces(model: Networks, folder: DataFolder, sources: tuple[str, ...] = ("faces", "ccp")) -> dict:
-    """On skin: median hue error in degrees where the truth has colour, and mean chroma divided by the truth's."""
+def faces(
+    model: Networks, folder: DataFolder, sources: tuple[str, ...] = ("faces", "ccp"), known: Seen | None = None
+) -> dict:
+    """On skin: median hue error in degrees where the truth has colour, and mean chroma divided by the truth's.
+
+    `known`: photos that were coloured already.
+    """
     results = {}
     for source in sources:
         errors, ours, theirs = [], [], []
-        for photo, seen in colorized_photos(model, folder, folder.photos("test", [source])):
+        for photo, seen in colorized_photos(model, folder, folder.photos("test", [source]), seen=known):
             skin = torch.from_numpy(skin_pixels(folder, photo, (seen.rgb.shape[1], seen.rgb.shape[2])))
             if skin.sum() < 20:
                 continue
@@ -174,12 +180,15 @@ def robustness(model: Networks, folder: DataFolder, sources: tuple[str, ...] = S
     return results
 
 
-def gain(model: Networks, folder: DataFolder, photos: list[Photo]) -> dict:
-    """Colour ratio with predicted labels and with labels corrected by the known ones, of all photos and by source."""
+def gain(model: Networks, folder: DataFolder, photos: list[Photo], known: Seen | None = None) -> dict:
+    """Colour ratio with predicted labels and with labels corrected by the known ones, of all photos and by source.
+
+    `known`: photos that were coloured already.
+    """
     errors: dict[str, np.ndarray] = {}  # CIEDE2000 summed over photos: predicted labels, corrected labels, grey
     for source in sorted({photo.source for photo in photos}):
         mine = [photo for photo in photos if photo.source == source]
-        read, _ = evaluate(colorized_photos(model, folder, mine), folder)
+        read, _ = evaluate(colorized_photos(model, folder, mine, seen=known), folder)
         given, _ = evaluate(colorized_photos(model, folder, mine, given=True), folder)
         errors[source] = len(mine) * np.array([read.ciede2000, given.ciede2000, read.ciede2000_grey])
     pairs = {source: (total[:2] / total[2]).tolist() for source, total in errors.items()}
@@ -252,33 +261,31 @@ def measure_all(
         each: photos per source for damage and vividness; colour and labels are measured on all test photos.
         other: as for `precision`.
     """
-    results = evaluate_tests(model, folder, folder.sources("test"), mean_of=list(sources))
-    tests = {source: folder.photos("test", [source]) for source in sources}
+    every = {source: folder.photos("test", [source]) for source in folder.sources("test")}
+    tests = {source: every.get(source, []) for source in sources}
+    kept = {source: list(colorized_photos(model, folder, photos[:each])) for source, photos in every.items()}
+    known = {photo: seen for pairs in kept.values() for photo, seen in pairs}
+    results = evaluate_tests(model, folder, list(every), list(sources), known)
     mixed = [photo for group in zip(*tests.values(), strict=False) for photo in group]
     # Labels drawn by people are right. A network's are right about outlines and often wrong about labels.
-    some = [p for s in folder.sources("test") for p in folder.photos("test", [s])[:each]]
     for kind, labelled in {
-        "given": [p for p in some if p.label_path],
-        "given_voc": [p for p in some if p.voc_path and not p.label_path],
+        "given": [p for p in known if p.label_path],
+        "given_voc": [p for p in known if p.voc_path and not p.label_path],
     }.items():
         if labelled:
-            results[kind] = gain(model, folder, labelled)
+            results[kind] = gain(model, folder, labelled, known)
     table, enough = chroma_by_label(folder, folder.photos("train"))
     results["control"] = control(model, mixed, table, enough)
-    results["skin"] = faces(model, folder)
+    results["skin"] = faces(model, folder, known=known)
     results["bars"] = bars(model, mixed[:each])
     results["steadiness"] = steadiness(model, mixed[:each])
     results["bf16"] = precision(model, mixed[: each // 2], other)
     curve = {}
-    kept = {source: list(colorized_photos(model, folder, photos[:each])) for source, photos in tests.items()}
     for vivid in (0.5, 0.75, 1.0, 1.25, 1.5, 2.0):
-        pairs = [evaluate(seen, folder, vivid)[0] for seen in kept.values()]
+        pairs = [evaluate(kept[source], folder, vivid)[0] for source in sources]
         curve[str(vivid)] = [float(np.mean([getattr(p, key) for p in pairs])) for key in ("ratio", "colourfulness")]
     results["vivid"] = curve
-    every = {source: folder.photos("test", [source]) for source in folder.sources("test")}
-    others = {source: photos[:each] for source, photos in every.items() if source not in kept}
-    kept |= {source: list(colorized_photos(model, folder, photos)) for source, photos in others.items()}
     results["frontier"] = {s: frontier(kept[s], folder) for s, photos in every.items() if len(photos) >= FEW}
-    results["extremes"] = extremes(pair for seen in kept.values() for pair in seen)
+    results["extremes"] = extremes(known.items())
     results["robustness"] = robustness(model, folder, sources, each)
     return results

@@ -18,7 +18,7 @@ from ..files import file_sha256
 from ..film import Film
 from ..opening import open_container
 from ..sequences.scans import Scans
-from ..smpte import is_timecode_track, stated_timecode
+from ..smpte import Beginning, beginning, is_timecode_track, stated_timecode
 from ..storage import digest, is_url, size_of
 from ..streams import is_chapter_track
 from ..tags import BOTTOM_FIRST
@@ -38,7 +38,7 @@ UNSTATED = "not stated"
 
 
 def describe(film: Film, file: str | Path, name: str | os.PathLike[str], sha256: str = "") -> Media:
-    """What is in a film's file. All packets are read; only the first frame is decoded.
+    """What is in a film's file. The file is opened once, all packets are read, and only the first frame is decoded.
 
     Args:
         film: the film in the file, from `open_film`.
@@ -51,8 +51,12 @@ def describe(film: Film, file: str | Path, name: str | os.PathLike[str], sha256:
     place = os.fspath(file)
     packets, sizes = Counter[int](), Counter[int]()
     digests: dict[int, Any] = {}
+    begins = Beginning()
     with open_container(file) as container:
         for packet in container.demux():
+            if packet.stream_index == film.stream and begins.frame is None:
+                found = beginning([packet])
+                begins = Beginning(begins.packet or found.packet, found.frame)
             if packet.size:
                 index = packet.stream_index
                 packets[index] += 1
@@ -68,14 +72,13 @@ def describe(film: Film, file: str | Path, name: str | os.PathLike[str], sha256:
             streams.append(_stream(container, stream, packets[index], sizes[index], content.hexdigest()))
         chapters = [_chapter(chapter) for chapter in container.chapters()]
         metadata = dict(sorted(container.metadata.items()))
-    with open_container(file) as container:
-        stated = stated_timecode(container, film.stream)
+        stated = stated_timecode(container, film.stream, begins)
     return Media(
         name=plain_name(name),
         bytes=size_of(place),
         sha256=sha256 or (digest(place) if is_url(place) else file_sha256(Path(place))),
         container=film.container,
-        picture=_picture(film, file),
+        picture=_picture(film, begins.frame),
         streams=streams,
         chapters=chapters,
         timecode=stated.text if stated else "",
@@ -94,7 +97,7 @@ def _sequence(film: Film, scans: Scans, name: str | os.PathLike[str], sha256: st
         picture=_picture(film, None),
         streams=[],
         chapters=[],
-        timecode="",
+        timecode=scans.addresses(film.rate or Fraction(25))[0],
         metadata={},
     )
 
@@ -149,13 +152,9 @@ def _chapter(chapter: Any) -> Chapter:
     return Chapter(start=start, end=end, title=metadata.get("title", ""))
 
 
-def _picture(film: Film, file: str | Path | None) -> Picture:
-    """The pictures of a film. `file`: None for a sequence, which has no colour tags."""
-    tags = (0, 0, -1)
-    if file:
-        with open_container(file) as container:
-            frame: Any = next(iter(container.decode(container.streams[film.stream])))
-            tags = int(frame.color_primaries), int(frame.color_trc), int(frame.colorspace)
+def _picture(film: Film, frame: Any) -> Picture:
+    """The pictures of a film. `frame`: the first one; None for a sequence, which has no colour tags."""
+    tags = (0, 0, -1) if frame is None else (int(frame.color_primaries), int(frame.color_trc), int(frame.colorspace))
     scan: Literal["progressive", "interlaced, top field first", "interlaced, bottom field first"] = "progressive"
     if film.interlaced:
         scan = "interlaced, bottom field first" if film.field_order in BOTTOM_FIRST else "interlaced, top field first"

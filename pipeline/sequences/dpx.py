@@ -94,6 +94,35 @@ def head(path: Path) -> Head:
     )
 
 
+def addresses(path: Path, rate: Fraction) -> tuple[str, str]:
+    """The timecode and the keycode that a header states (SMPTE ST 268, 8.1 and 8.2); "" for one that it does not.
+
+    Args:
+        path: path of the picture.
+        rate: frames per second. Above 30, the bit for drop-frame counting is a digit of the frames.
+
+    Returns:
+        For instance ``10:20:30:05``, and ``02 03 561234 0027+04``: the film's maker, its type, prefix, count, and the
+        offset in perforations. A timecode of zeros counts as not stated.
+    """
+    with open(path, "rb") as file:
+        header = file.read(HEADER)
+    found = _fields(path, header)
+    header = header[: found.offset].ljust(HEADER, bytes([UNDEFINED]))
+    (word,) = struct.unpack_from(found.order + "I", header, 1920)
+    dropping = rate <= 30 and bool(word >> 6 & 1)
+    digits = f"{word & ~0x40 if dropping else word:08x}"
+    hours, minutes, seconds, frames = (digits[at : at + 2] for at in range(0, 8, 2))
+    stated = word and digits.isdecimal() and hours < "24" and minutes < "60" and seconds < "60"
+    timecode = f"{hours}:{minutes}:{seconds}{';' if dropping else ':'}{frames}" if stated else ""
+    maker, kind, offset, prefix, count = (
+        header[a:b].strip(b"\0 ").decode("ascii", "replace")
+        for a, b in ((1664, 1666), (1666, 1668), (1668, 1670), (1670, 1676), (1676, 1680))
+    )
+    keyed = all(part.isascii() and part.isdecimal() for part in (maker, kind, offset, prefix, count))
+    return timecode, f"{maker} {kind} {prefix} {count}+{offset}" if keyed else ""
+
+
 def read(path: Path) -> np.ndarray:
     """The samples of a picture, (H, W) or (H, W, channels), uint8, or uint16 above 8 bits."""
     decoder: Any = av.CodecContext.create("dpx", "r")

@@ -42,6 +42,10 @@ class Scans:
         """Path of a frame's picture. Frames are counted from 0."""
         return Path(self.pattern.folder, self.pattern.of(int(self.numbers[frame])))
 
+    def addresses(self, rate: Fraction) -> tuple[str, str]:
+        """Timecode and keycode of the first picture, as far as its header states them; see `dpx.addresses`."""
+        return dpx.addresses(self.path(0), rate) if self.pattern.kind == "dpx" else ("", "")
+
     def light(self, frame: int) -> np.ndarray:
         """Luma of a frame in its own code values: (H, W) uint8 or uint16; float32 for pictures of floats.
 

@@ -12,8 +12,9 @@ import psutil
 import pytest
 from semcolor.jobs.batch import scheduler
 from semcolor.jobs.batch.estimate import FilmSize, Trial, batch_seconds
+from semcolor.jobs.batch.records import Record, key_of
 from semcolor.jobs.batch.scheduler import share
-from semcolor.jobs.batch.state import FOLDER, Record, Records, key_of
+from semcolor.jobs.batch.state import FOLDER, Records
 from semcolor.jobs.commands import batch, video
 from semcolor.jobs.film.workdir import work_folder
 from support.batches import make_batch_plan
@@ -102,7 +103,7 @@ ARGUMENTS = {
     "open brace": (["a.mkv", "-o", "{stem.mkv"], "{stem"),
     "onto itself": (["a.mkv", "-o", "{parent}/{stem}{suffix}"], "input itself"),
     "somebody's film": (["a.mkv", "-o", "there"], "exists already"),
-    "no folder": (["a.mkv", "-o", "a.mkv/{stem}.mkv"], "not a writable folder"),
+    "no folder": (["a.mkv", "-o", "a.mkv/{stem}.mkv"], "a.mkv is not a folder; choose another one with -o"),
     "bad preset": (["a.mkv", "-o", "out", "--preset", "warp"], "--preset"),
     "no output": (["a.mkv"], "--output"),
     "no cluster": (["a.mkv", "-o", "new/out", "--address", "127.0.0.1:1"], "no Ray cluster answers"),
@@ -182,7 +183,8 @@ def test_ten_thousand_films_are_planned_in_seconds_and_little_memory(tmp_path):
         "import time; import psutil; from pathlib import Path; import ray;"
         "from semcolor.jobs.batch.scheduler import Scheduler;"
         "from semcolor.jobs.batch.state import Records; from semcolor.jobs.batch.manifest import read_request;"
-        "from semcolor.jobs.batch.plan import make_plan, target_of; began = time.monotonic();"
+        "from semcolor.jobs.batch.plan import make_plan; from semcolor.jobs.batch.target import target_of;"
+        "began = time.monotonic();"
         "plan = make_plan(read_request(['all.jsonl'], {}), target_of('out'), Records(Path('out/state')));"
         "print(len(plan.to_do), time.monotonic() - began, psutil.Process().memory_info().rss)"
     )

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 
+from semcolor.jobs.batch.records import Record, Try
 from semcolor.jobs.batch.report import write_summary
-from semcolor.jobs.batch.state import Record, Records, Try
+from semcolor.jobs.batch.state import Records
 from support.batches import make_batch_plan
 from support.files import touch
 

@@ -6,7 +6,8 @@ from contextlib import redirect_stderr
 from pathlib import Path
 
 import pytest
-from semcolor.jobs.batch.state import PlannedFilm, Record, Records, Try
+from semcolor.jobs.batch.records import PlannedFilm, Record, Try
+from semcolor.jobs.batch.state import Records
 from semcolor.jobs.batch.status import Watch, clock, monitor
 from support.batches import make_batch_plan
 from support.files import touch

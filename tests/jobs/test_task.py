@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from semcolor.errors import FilmError, OutputError, SemcolorError
 from semcolor.jobs.batch import task
-from semcolor.jobs.batch.state import PlannedFilm, Record, Records, Try
+from semcolor.jobs.batch.records import PlannedFilm, Record, Try
+from semcolor.jobs.batch.state import Records
 from semcolor.jobs.batch.task import Failure, run_task
 from semcolor.jobs.film.job import FilmResult
 from semcolor.jobs.film.workdir import work_folder

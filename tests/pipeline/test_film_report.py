@@ -23,7 +23,9 @@ from semcolor.pipeline.extras import check_report_name
 from semcolor.pipeline.files import file_sha256
 from semcolor.pipeline.film import open_film
 from semcolor.pipeline.findings import findings
+from semcolor.pipeline.opening import open_container
 from semcolor.pipeline.parts import Part
+from semcolor.pipeline.report import media
 from semcolor.pipeline.report.build import Made, write_report
 from semcolor.pipeline.report.media import describe, turned
 from semcolor.pipeline.report.observe import shown_frames
@@ -205,6 +207,7 @@ def test_a_sequence_of_pictures_has_a_report(kind, how, tmp_path):
     output = tmp_path / f"out_%04d.{kind}"
     make_parts(film, tmp_path / "r.work", output)
     report = finish(film, tmp_path / "r.work", output, tmp_path / "r.html")
+    assert report.source.timecode == report.output.timecode == ("01:02:03:00" if kind == "dpx" else "")
     assert report.source.container == report.output.container == f"sequence of {kind}"
     assert report.output.name == output.name and not report.copies and not report.warnings
     assert (report.luma.frames, report.luma.decoded, report.luma.bits) == (film.frames, film.frames, how["bits"])
@@ -424,3 +427,10 @@ def test_a_browser_shows_the_page(page, tmp_path):
     shown = cv2.imread(str(picture))
     assert shown is not None and shown[2, 2].mean() < 60
     assert len(np.unique(shown.reshape(-1, 3), axis=0)) > 2000  # the pictures of the shots are drawn
+
+
+def test_a_file_is_opened_once_to_be_described(reel, monkeypatch):
+    opened, film = [], open_film(reel)
+    monkeypatch.setattr(media, "open_container", lambda file: opened.append(file) or open_container(file))
+    found = media.describe(film, reel, reel)
+    assert opened == [reel] and found.picture.frames == film.frames and found.picture.pix_fmt == film.pix_fmt

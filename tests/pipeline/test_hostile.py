@@ -262,12 +262,12 @@ def test_absurd_sizes_are_refused(
 
 
 def test_larger_frames_than_the_limit_are_refused(other: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("semcolor.pipeline.film.MOST_PIXELS", 128 * 96 - 1)
+    monkeypatch.setattr("semcolor.pipeline.limits.MOST_PIXELS", 128 * 96 - 1)
     with pytest.raises(InputError, match="frames have 128x96 pixels; frames of at most"):
         open_film(other)
 
 
-@pytest.mark.parametrize(("module", "words"), [("film", "states 4 frames"), ("survey", "cut the film into pieces")])
+@pytest.mark.parametrize(("module", "words"), [("limits", "states 4 frames"), ("survey", "cut the film into pieces")])
 def test_more_frames_than_the_limit_are_refused(
     module: str, words: str, other: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -204,8 +204,9 @@ def test_a_matrix_that_the_output_cannot_have_is_refused(tmp_path: Path) -> None
 
 
 def test_the_summary_of_a_batch_tells_which_films_had_colours(tmp_path: Path) -> None:
+    from semcolor.jobs.batch.records import OwnColors, Record
     from semcolor.jobs.batch.report import write_summary
-    from semcolor.jobs.batch.state import OwnColors, Record, Records
+    from semcolor.jobs.batch.state import Records
     from support.batches import make_batch_plan
     from support.files import touch
 

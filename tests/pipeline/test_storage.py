@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 from semcolor.errors import OutputError
 from semcolor.jobs.batch.manifest import read_request
-from semcolor.jobs.batch.plan import make_plan, target_of
+from semcolor.jobs.batch.plan import make_plan
 from semcolor.jobs.batch.state import Records
+from semcolor.jobs.batch.target import target_of
 from semcolor.jobs.commands import batch, video
 from semcolor.jobs.film.workdir import work_folder
 from semcolor.pipeline import reader

@@ -14,9 +14,14 @@ from semcolor.errors import OutputError, UserError
 from semcolor.jobs.batch.manifest import FILMS
 from semcolor.pipeline.containers import output_format
 from semcolor.pipeline.film import open_film
+from semcolor.pipeline.outputs import check_output, prepared
 from semcolor.pipeline.selection import Selection, parse_selection
+from semcolor.pipeline.sequences import dpx
 from semcolor.pipeline.suffixes import output_suffix
 from support.films import packets
+from support.matrix import colored
+from support.scans import make_scans
+from support.sei import make_timed
 from support.streams import COVER, Recipe, Sound, brew, checked, written
 
 NTSC = Fraction(30000, 1001)
@@ -69,6 +74,54 @@ def test_a_timecode_comes_out(suffix: str, tmp_path: Path) -> None:
             continue
         assert (place, wanted) in [(kind, text.replace(".", ";")) for kind, text in stated(result)]
         assert [wanted in word and "is kept" in word for word in words] == [True]
+
+
+@pytest.mark.parametrize(
+    ("timecode", "rate"), [("10:20:30:05", 25), ("01:02:03;04", NTSC), ("23:59:59:12", 50), ("00:00:00:03", 25)]
+)
+@pytest.mark.parametrize("codec", ["libx264", "libx265"])
+def test_a_timecode_beside_frames_comes_out(codec: str, timecode: str, rate: int | Fraction, tmp_path: Path) -> None:
+    """It is that of the first frame, and within the first second it is the encoder's own count."""
+    film = open_film(make_timed(tmp_path / "in.ts", codec, timecode, Fraction(rate)))
+    wanted = [] if timecode.startswith("00:00:00") else [timecode]
+    for output, place in (("out.mov", "data"), ("out.mkv", "video")):
+        result, words = written(film, tmp_path / output)
+        found = [text.replace(".", ";") for kind, text in stated(result) if kind == place]
+        assert found == wanted and len(words) == len(wanted)
+
+
+def test_timecode_and_keycode_of_scans_come_out(tmp_path: Path) -> None:
+    film = open_film(make_scans(tmp_path / "scans", "dpx", 10))
+    for output, place, keyed in (("out.mov", "data", False), ("out.mkv", "video", True), ("out.nut", "file", True)):
+        read, encoding = prepared(film, tmp_path / output, "libx264")
+        words = check_output(read, tmp_path / output, encoding)
+        with av.open(str(colored(read, tmp_path / f"work-{output}", tmp_path / output, encoding))) as container:
+            tags = {name.lower(): value for name, value in container.metadata.items()}
+        result = tmp_path / f"work-{output}" / f"film{Path(output).suffix}"
+        assert (place, "01:02:03:00") in stated(result)
+        assert tags.get("keycode") == ("02 03 561234 0027+04" if keyed else None)
+        assert [word.partition(": ")[2] for word in words] == [
+            f"the timecode 01:02:03:00 is kept {'in a timecode track' if place == 'data' else 'as metadata'}.",
+            "the keycode 02 03 561234 0027+04 is "
+            + ("kept as metadata." if keyed else "lost: this container states none, but .mkv does."),
+        ]
+
+
+def test_headers_without_addresses_state_none(tmp_path: Path) -> None:
+    folder = make_scans(tmp_path / "scans", "dpx", 10)
+    path = sorted(folder.iterdir())[0]
+    whole = path.read_bytes()
+    for at, value, timecode, keycode in (
+        (1920, bytes(4), "", "02 03 561234 0027+04"),
+        (1920, b"\xff" * 4, "", "02 03 561234 0027+04"),
+        (1920, b"\x25\0\0\0", "", "02 03 561234 0027+04"),
+        (1920, b"\x10\x20\x30\x45", "10:20:30;05", "02 03 561234 0027+04"),
+        (1664, bytes(16), "01:02:03:00", ""),
+        (1664, b"\xff" * 16, "01:02:03:00", ""),
+    ):
+        little = whole[:4] == b"XPDS" and at == 1920
+        path.write_bytes(whole[:at] + (value[::-1] if little else value) + whole[at + len(value) :])
+        assert dpx.addresses(path, Fraction(24)) == (timecode, keycode)
 
 
 def test_a_timecode_that_a_container_cannot_state(tmp_path: Path) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from semcolor.jobs.batch.manifest import read_request
-from semcolor.jobs.batch.plan import Plan, make_plan, target_of
+from semcolor.jobs.batch.plan import Plan, make_plan
 from semcolor.jobs.batch.state import FOLDER, Records
+from semcolor.jobs.batch.target import target_of
 
 
 def make_batch_plan(folder: Path, *arguments: str | Path, output: str | None = None, **defaults: object) -> Plan:

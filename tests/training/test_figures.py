@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from semcolor.models import WEIGHTS
 from semcolor.models import checkpoint as weights
 from semcolor.models.labels import INDEX, NAMES
+from semcolor.models.training import evaluate as evaluation
 from semcolor.models.training import figures
 from semcolor.models.training.chroma_prior import BINS, chroma_by_label
 from semcolor.models.training.compiled import Compiled
@@ -186,7 +187,16 @@ def test_all_figures_are_there_and_damage_costs_little_where_labels_follow_luma(
     monkeypatch.setattr(figures, "chroma_by_label", lambda *_: (TRUE[:, None].expand(-1, BINS, -1), TRUE.any(1)))
     monkeypatch.setattr(figures, "FEW", 2)
     monkeypatch.setattr(figures, "DAMAGES", {"nothing": lambda gray, rng, strength: gray})
+    colored, color = [], evaluation.colorize_photo
+
+    def counted(model, rgb, *more, damage=None, allowed=None, **named):
+        colored.append((round(rgb.sum().item(), 3), damage is None and allowed is None))
+        return color(model, rgb, *more, damage=damage, allowed=allowed, **named)
+
+    monkeypatch.setattr(evaluation, "colorize_photo", counted)
     found = figures.measure_all(Hills(TRUE), folder, ("hills",), 2)  # type: ignore[arg-type]
+    plain = [photo for photo, as_it_is in colored if as_it_is]
+    assert len(plain) == len(set(plain)) == 3, "each photo is coloured once as it is"
     expected = {"hills", "mean", "iou", "given", "control", "skin", "bars", "steadiness", "bf16", "vivid", "robustness"}
     assert set(found) == expected | {"frontier", "extremes", "classes"}
     assert found["robustness"]["clean"] == found["robustness"]["nothing"] == found["robustness"]["all"]
