@@ -37,7 +37,7 @@ def told(path: Path) -> dict[str, Any]:
     return {name: value for name, value in report.items() if name != "timings"}
 
 
-def test_a_resumed_run_looks_for_nothing_again(source, ray_running, tmp_path, monkeypatch):
+def test_a_resumed_run_looks_for_nothing_again(source, tmp_path, monkeypatch):
     output, report, looked = tmp_path / "out.mkv", tmp_path / "report.json", []
     find = driver.kept_spans
 
@@ -57,15 +57,15 @@ def test_a_resumed_run_looks_for_nothing_again(source, ray_running, tmp_path, mo
     monkeypatch.setattr(driver, "kept_spans", stop)
     remember(work, negative=True)  # as if the networks had understood the inverse better
     assert run(arguments) == 0
-    by_ray = told(report)
-    assert [w["message"].partition(":")[0] for w in by_ray["warnings"]] == ["reel.mkv looks like a negative"]
-    assert [s["keeps_colour"] for s in by_ray["shots"]] == [False, True]
+    by_run = told(report)
+    assert [w["message"].partition(":")[0] for w in by_run["warnings"]] == ["reel.mkv looks like a negative"]
+    assert [s["keeps_colour"] for s in by_run["shots"]] == [False, True]
 
     monkeypatch.setattr(inprocess, "looks_negative", lambda pictures, paint: True)
     again, alone = tmp_path / "again" / "out.mkv", tmp_path / "alone.json"
     again.parent.mkdir()
     colorize(open_film(source), again, Look(size=64, keep_colour="auto"), report=alone)
-    assert again.read_bytes() == output.read_bytes() and told(alone) == by_ray
+    assert again.read_bytes() == output.read_bytes() and told(alone) == by_run
     assert sorted(p.name for p in (*tmp_path.iterdir(), *again.parent.iterdir())) == [
         "again",
         "alone.json",
