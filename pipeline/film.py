@@ -27,7 +27,7 @@ from .sequences.curves import DISPLAY, FILM_BITS
 from .sequences.names import Transfer, is_sequence
 from .sequences.scans import Scans, film_fields
 from .storage import is_url, open_file, size_of
-from .survey import candidates, choose, survey
+from .survey import candidates, choose, marked_elsewhere, survey
 from .tags import BOTTOM_FIRST, KEPT_MATRICES, bottom_first, display_matrix, luma_format, matrix_tag
 from .timecode import Moment, parse_moment, parse_rate, timecode
 
@@ -305,7 +305,7 @@ def _look(path: str, container: Any, fps: Fraction | None, track: int | None) ->
         order = BOTTOM_FIRST[0]
 
     table = frame_table(path, stream, found, fps)
-    pts, wrong = table.pts, table.findings
+    pts, wrong = table.pts, (*table.findings, *marked_elsewhere(container, stream.index, found))
     if not table.counted and frame.pts is not None and frame.pts > pts[0]:
         lost = int(np.searchsorted(pts, frame.pts))
         pts, wrong = pts[lost:], (*wrong, *left_out(lost))

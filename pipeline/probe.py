@@ -11,6 +11,7 @@ import av
 import numpy as np
 
 from ..errors import InputError
+from .damage import Watch
 from .findings import Finding
 from .opening import RAW, open_container
 from .survey import MOST_FRAMES, TOO_LONG, Survey
@@ -194,23 +195,28 @@ def _limit(path: str, frames: int) -> None:
         raise InputError(f"{path}: {TOO_LONG}")
 
 
-def in_place(container: Any, stream: Any) -> Iterator[Any]:
+def in_place(container: Any, stream: Any, watch: Watch | None = None) -> Iterator[Any]:
     """Yield decoded frames, and None in the place of each packet that fails, from the first frame on.
 
-    Frames are decoded by one thread or by slices, because several threads tell of a failure later.
+    Frames are decoded by one thread or by slices, because several threads tell of a failure later. `watch`: looks for
+    damage.
     """
     stream.codec_context.thread_type = "SLICE"
     begun = False
-    for frame in decoded(container, stream):
+    for frame in decoded(container, stream, watch=watch):
         begun = begun or frame is not None
         if begun:
             yield frame
 
 
-def decoded(container: Any, stream: Any, start: bool = True) -> Iterator[Any]:
+def decoded(container: Any, stream: Any, start: bool = True, watch: Watch | None = None) -> Iterator[Any]:
     """Yield decoded frames, and None for each packet that fails. Ends where the container cannot be read further.
 
-    `start`: the container is at the film's start. Then the first frame is one that needs no other.
+    Args:
+        container: the film, opened by PyAV.
+        stream: the stream that holds its pictures.
+        start: the container is at the film's start. Then the first frame is one that needs no other.
+        watch: looks for damage, and decodes again what fails.
     """
     packets, waiting = container.demux(stream), None
     while True:
@@ -220,11 +226,15 @@ def decoded(container: Any, stream: Any, start: bool = True) -> Iterator[Any]:
             return
         if waiting is None:
             waiting = start and not packet.is_keyframe and stream.codec_context.name in GUESSING
+        if watch:
+            watch.look(packet)
         try:
             frames = packet.decode()
         except av.error.FFmpegError:
-            yield None
-            continue
+            frames = watch.again(packet) if watch else []
+            if not frames:
+                yield None
+                continue
         for frame in frames:
             waiting = waiting and not frame.key_frame
             if not waiting:

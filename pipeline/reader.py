@@ -23,6 +23,7 @@ from ..flow import horizon
 from ..models import network_size
 from .chunk import CHUNK_SIZES, Resume
 from .cuts import BEHIND, CutFinder
+from .damage import Watch
 from .defaults import CHUNK, SIZE
 from .filling import Filling, Picture
 from .film import Film
@@ -160,11 +161,14 @@ class FilmReader:
             stream: Any = next(s for s in container.streams.video if s.index == film.stream)
             if not film.counted:
                 stream.codec_context.thread_type = "AUTO"
-            number, before = 0, None
+            watch, number, before = Watch(stream), 0, None
             if origin is not None:
                 container.seek(int(film.pts[origin]), stream=stream)
                 number = -1
-            frames = in_place(container, stream) if film.counted else decoded(container, stream, origin is None)
+            if film.counted:
+                frames = in_place(container, stream, watch)
+            else:
+                frames = decoded(container, stream, origin is None, watch)
             for frame, pts in stamped(frames):
                 if frame is None and not film.counted:
                     continue  # the next time stamp shows what is lost
@@ -178,7 +182,7 @@ class FilmReader:
                 if frame is None:
                     yield from self._lost(before, range(max(number, first), number + 1))
                 elif place >= first:
-                    yield self._picture(frame, place)
+                    yield self._picture(frame, place, watch.damaged(frame))
                 number, before = place + 1, frame or before
             yield from self._lost(before, range(max(number, first), film.frames))
 
@@ -222,8 +226,8 @@ class FilmReader:
             if before is None:
                 raise FilmError(f"{self.film.path}: {self.film.when(number)} could not be decoded.")
             self._refuse(number, LOST)
-            picture = self._picture(before, number)
-            picture.lost, picture.damaged = True, False
+            picture = self._picture(before, number, damaged=False)
+            picture.lost = True
             yield picture
 
     def _refuse(self, number: int, what: str) -> None:
@@ -242,10 +246,10 @@ class FilmReader:
         """The thumb of a frame of a sequence."""
         return self._scan(scans, number).thumb
 
-    def _picture(self, frame: Any, number: int) -> Picture:
-        if frame.is_corrupt:
+    def _picture(self, frame: Any, number: int, damaged: bool) -> Picture:
+        if damaged:
             self._refuse(number, CONCEALED)
-        flags = bool(frame.interlaced_frame), bool(frame.is_corrupt)
+        flags = bool(frame.interlaced_frame), damaged
         frame = planar(frame, self.film)
         luma, chroma = luma_of(frame, self.film), chroma_of(frame, self.film.bits)
         thumb = self._thumb(luma)

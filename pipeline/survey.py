@@ -3,6 +3,8 @@ whole."""
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +13,7 @@ from av.stream import Disposition
 
 from ..errors import InputError
 from .cutoff import cut_off
+from .findings import Finding
 from .opening import open_container
 
 PICTURES = Disposition.attached_pic | Disposition.timed_thumbnails
@@ -51,6 +54,8 @@ class Survey:
     """Whether the file is damaged at the level of its container: it ends early, or cannot be read to its end."""
     promised: int
     """Number of frames that the container states for its first video track; 0: it states none."""
+    marked: dict[int, int] = field(default_factory=dict)
+    """Number of packets that the container marks as damaged, by the index of the stream."""
 
 
 def survey(path: str) -> Survey:
@@ -63,6 +68,7 @@ def survey(path: str) -> Survey:
     tracks: dict[int, Track] = {}
     end = 0.0  # in seconds, the latest end of a packet in any stream
     cut = False
+    marked = Counter[int]()
     with open_container(path) as container:
         names = container.format.name
         stated = {s.index: s.frames if names.startswith("mov") else 0 for s in container.streams.video}
@@ -76,6 +82,7 @@ def survey(path: str) -> Survey:
                     continue
                 if packet.pts is not None and packet.time_base:
                     end = max(end, float((packet.pts + (packet.duration or 0)) * packet.time_base))
+                marked[packet.stream_index] += packet.is_corrupt
                 if packet.stream_index not in tracks:
                     continue
                 packets[packet.stream_index] += 1
@@ -89,7 +96,26 @@ def survey(path: str) -> Survey:
         except (av.error.InvalidDataError, av.error.EOFError):
             cut = True
     cut = cut or end - min(start, 0) < length - 0.5 or cut_off(path, names)
-    return Survey(tracks, cut or any(packets[n] < stated[n] for n in stated), next(iter(stated.values()), 0))
+    cut = cut or any(packets[n] < stated[n] for n in stated)
+    return Survey(tracks, cut, next(iter(stated.values()), 0), {n: count for n, count in marked.items() if count})
+
+
+def marked_elsewhere(container: Any, film: int, found: Survey) -> Iterator[Finding]:
+    """What is wrong with the streams besides the film's pictures: packets that the container marks as damaged.
+
+    Args:
+        container: the open film (`av.container.InputContainer`).
+        film: index of the stream that is the film.
+        found: its survey.
+    """
+    numbers = Counter[str]()
+    for stream in container.streams:
+        name = f"{stream.type}:{numbers[stream.type]}"
+        numbers[stream.type] += 1
+        if stream.index != film and (count := found.marked.get(stream.index)):
+            few = count == 1
+            what = f"has {count} damaged packet{'s' * (not few)} of {name}"
+            yield Finding(None, f"{what}; {'it is' if few else 'they are'} copied as {'it is' if few else 'they are'}")
 
 
 def candidates(path: str, container: Any, track: int | None) -> list[Any]:
