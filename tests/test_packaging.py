@@ -69,6 +69,8 @@ def test_wheel_holds_all_code_and_the_weights(wheel):
             assert f"{package.replace('.', '/')}/{path.name}" in wheel
     assert "semcolor/models/weights/semcolor.safetensors" in wheel
     assert "semcolor/models/weights/README.md" in wheel
+    for path in (ROOT / "jobs/desk/page").iterdir():
+        assert f"semcolor/jobs/desk/page/{path.name}" in wheel
     assert "semcolor/py.typed" in wheel and "semcolor/pipeline/report/page.html" in wheel
     assert any(name.endswith(".dist-info/licenses/LICENSE") for name in wheel)
 
@@ -78,5 +80,7 @@ def test_wheel_holds_nothing_else(wheel):
     assert not strangers
     assert not any(part in n for n in wheel for part in ("tests/", ".venv"))
     package = {n for n in wheel if n.startswith("semcolor/")}
-    assert {Path(n).suffix for n in package} <= {".html", ".py", ".md", ".safetensors", ".typed"}
+    page = {".css", ".js", ".svg"}
+    assert {Path(n).suffix for n in package} <= {".html", ".py", ".md", ".safetensors", ".typed"} | page
+    assert all(n.startswith("semcolor/jobs/desk/page/") for n in package if Path(n).suffix in page)
     assert {n for n in package if n.endswith(".safetensors")} == {"semcolor/models/weights/semcolor.safetensors"}

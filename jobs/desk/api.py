@@ -48,9 +48,9 @@ def app(films: Films) -> Starlette:
         Route("/api/film", desk.film),
         Route("/api/shots", desk.shots),
         Route("/api/shots/{shot:int}.jpg", desk.thumb),
-        Route("/api/frames/{frame:int}/{kind:str}.png", desk.picture),
         Route("/api/frames/{frame:int}/probe", desk.probe),
         Route("/api/frames/{frame:int}/followed", desk.followed),
+        Route("/api/frames/{frame:int}/{kind:str}", desk.picture),
         Route("/api/region", desk.region, methods=["POST"]),
         Route("/api/picker/{luma:int}.png", desk.disc),
         Route("/api/given", desk.given, methods=["POST"]),
@@ -144,11 +144,13 @@ class _Desk:
         if kind not in ("colour", "grey", "labels"):
             return Response(status_code=404)
         view, have = request.query_params.get("view", "main")[:40], request.headers.get("if-none-match", "").strip('"')
-        found: Picture = await _result(self.work.session.picture(self._frame(request), kind, view, have))
+        small = request.query_params.get("small") == "1"
+        found: Picture = await _result(self.work.session.picture(self._frame(request), kind, view, have, small))
         headers = {"etag": f'"{found.tag}"', "x-settled": str(int(found.settled))}
         if not found.data:
             return Response(status_code=304, headers=headers)
-        return Response(found.data, media_type="image/png", headers=headers)
+        media = "image/jpeg" if small and kind != "labels" else "image/png"
+        return Response(found.data, media_type=media, headers=headers)
 
     async def probe(self, request: Request) -> Response:
         try:
@@ -173,7 +175,8 @@ class _Desk:
         luma = request.path_params["luma"]
         if luma > 255:
             return Response(status_code=404)
-        return Response(await _result(self.work.session.disc(luma)), media_type="image/png")
+        data, reach = await _result(self.work.session.disc(luma))
+        return Response(data, media_type="image/png", headers={"x-reach": f"{reach:.2f}"})
 
     async def given(self, request: Request) -> Response:
         body = await _body(request)
@@ -285,7 +288,8 @@ def _change(store: Any, body: dict[str, Any]) -> str | None:
         case "add":
             return store.add(name, _field(body, "item", dict), title or "added")
         case "update":
-            store.update(name, _field(body, "id", str), _field(body, "fields", dict), title or "changed")
+            merge = body.get("merge") is True
+            store.update(name, _field(body, "id", str), _field(body, "fields", dict), title or "changed", merge)
         case "remove":
             store.remove(name, _field(body, "id", str), title or "removed")
         case "move":

@@ -62,7 +62,7 @@ class Picture:
     """A picture for the page."""
 
     data: bytes
-    """A PNG; b"" if the page has it already."""
+    """A PNG, or a JPEG if it is small; b"" if the page has it already."""
     tag: str
     """Changes with the picture."""
     settled: bool
@@ -167,7 +167,7 @@ class Session:
         """Show frames under this sheet from now on."""
         return self.ask(lambda: self.studio.use(sheet))
 
-    def picture(self, frame: int, kind: Kind, view: str, have: str = "") -> Future:
+    def picture(self, frame: int, kind: Kind, view: str, have: str = "", small: bool = False) -> Future:
         """A frame's picture, as a `Picture`.
 
         Args:
@@ -175,11 +175,13 @@ class Session:
             kind: ``colour``, ``grey`` or ``labels``: the numbers of labels (red), and how sure they are (green).
             view: see `ask`.
             have: tag of the picture that the page has.
+            small: whether a small JPEG will do, for scrubbing and playing.
         """
 
         def work() -> Picture:
-            self.frame = frame
-            return self._picture(frame, kind, have)
+            if not view.startswith("pinned"):
+                self.frame = frame
+            return self._picture(frame, kind, have, small)
 
         return self.ask(work, (view, kind))
 
@@ -241,9 +243,14 @@ class Session:
         return [np.round((c + 0.5) * scale, 1).tolist() for c in smooth if len(c) > 2]
 
     def disc(self, luma: int) -> Future:
-        """The picture of a picker at a luma, as PNG."""
+        """The picture of a picker at a luma, as PNG, and the a and b at its borders."""
         fmt = PlaneFormat.of(self.film)
-        return self.ask(lambda: png(picker.disc(luma, fmt)))
+
+        def work() -> tuple[bytes, float]:
+            shown, reach = picker.disc(luma, fmt)
+            return png(shown), reach
+
+        return self.ask(work)
 
     def given(self, color: str, lumas: list[int]) -> Future:
         """The colours that pixels of some lumas get where a colour is asked, and its a and b."""
@@ -273,24 +280,24 @@ class Session:
                 made.state = "stopped"
                 made.frames.put(None)
 
-    def _picture(self, frame: int, kind: Kind, have: str) -> Picture:
+    def _picture(self, frame: int, kind: Kind, have: str, small: bool) -> Picture:
         if kind == "grey":
             tag, settled = f"grey {frame}", True
         else:
             view = self.studio.view(frame)
             tag, settled = f"{kind} {view.key}", view.settled
-        tag = sha256(tag.encode()).hexdigest()[:24]
+        tag = sha256(f"{tag} {small}".encode()).hexdigest()[:24]
         if tag == have:
             return Picture(b"", tag, settled)
         if tag not in self._pictures:
             if kind == "grey":
                 shown = self.studio.gray(frame)
             elif kind == "colour":
-                shown = self.studio.color(view)
+                shown = self.studio.color(view, HEIGHT if small else None)
             else:
                 index, sure = self.studio.labels(view)
                 shown = np.dstack([index, sure, np.zeros_like(index)])
-            self._pictures[tag] = data = png(shown)
+            self._pictures[tag] = data = jpeg(shown) if small and kind != "labels" else png(shown)
             self._size += len(data)
             while self._size > CACHED:
                 self._size -= len(self._pictures.popitem(last=False)[1])
@@ -409,4 +416,19 @@ def png(picture: np.ndarray) -> bytes:
     if picture.ndim == 3:
         picture = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR if picture.shape[2] == 3 else cv2.COLOR_RGBA2BGRA)
     _, data = cv2.imencode(".png", picture, [cv2.IMWRITE_PNG_COMPRESSION, 1])
+    return data.tobytes()
+
+
+def jpeg(picture: np.ndarray) -> bytes:
+    """A picture as JPEG of at most `HEIGHT` rows.
+
+    Args:
+        picture: (H, W) uint8, or (H, W, 3) uint8 R'G'B'.
+    """
+    if picture.shape[0] > HEIGHT:
+        size = 2 * round(HEIGHT * picture.shape[1] / picture.shape[0] / 2), HEIGHT
+        picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+    if picture.ndim == 3:
+        picture = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
+    _, data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 90])
     return data.tobytes()

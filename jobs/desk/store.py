@@ -27,6 +27,9 @@ LISTS = ("edits", "references")
 MOST = 500
 """Most versions that the history keeps."""
 
+SOON = 3.0
+"""Seconds within which bits of one change come after one another."""
+
 Content = dict[str, Any]
 """A sheet as JSON."""
 
@@ -106,12 +109,16 @@ class Store:
             **lists,
         }
 
-    def change(self, title: str, change: Callable[[Content, dict[str, list[str]]], Content | None]) -> None:
+    def change(
+        self, title: str, change: Callable[[Content, dict[str, list[str]]], Content | None], merge: str = ""
+    ) -> None:
         """Change the sheet and save it.
 
         Args:
             title: what was done, for the history.
             change: changes the sheet and the ids of its lists in place; returns the item that is new or changed.
+            merge: names what is changed bit by bit, as by dragging; such changes shortly one after another are one
+                version.
 
         Raises:
             UserError: if the result is no sheet or does not fit the film, or cannot be saved; nothing has changed then.
@@ -126,7 +133,10 @@ class Store:
         if item is not None:
             self._check(sheet, item)
         self._save(content)
-        self._add(title, content, ids)
+        last = self._versions[self._at]
+        if merge and last.get("merge") == merge and time.time() - last["when"] < SOON:
+            self._at -= 1
+        self._add(title, content, ids, merge)
         self._keep()
 
     def add(self, name: str, item: Content, title: str) -> str:
@@ -141,8 +151,8 @@ class Store:
         self.change(title, change)
         return new
 
-    def update(self, name: str, id_: str, fields: Content, title: str) -> None:
-        """Change fields of an item; None takes a field away."""
+    def update(self, name: str, id_: str, fields: Content, title: str, merge: bool = False) -> None:
+        """Change fields of an item; None takes a field away. `merge`: see `change`."""
 
         def change(content: Content, ids: dict[str, list[str]]) -> Content:
             item = content[name][self._index(ids, name, id_)]
@@ -151,7 +161,7 @@ class Store:
                 del item[field]
             return item
 
-        self.change(title, change)
+        self.change(title, change, f"{id_} {sorted(fields)}" if merge else "")
 
     def remove(self, name: str, id_: str, title: str) -> None:
         """Remove an item of a list."""
@@ -241,9 +251,10 @@ class Store:
         self._next += 1
         return f"i{self._next}"
 
-    def _add(self, title: str, content: Content, ids: dict[str, list[str]]) -> None:
+    def _add(self, title: str, content: Content, ids: dict[str, list[str]], merge: str = "") -> None:
         del self._versions[self._at + 1 :]
-        self._versions.append({"title": title, "when": time.time(), "sheet": content, "ids": ids})
+        version = {"title": title, "when": time.time(), "sheet": content, "ids": ids, "merge": merge}
+        self._versions.append(version)
         del self._versions[:-MOST]
         self._at = len(self._versions) - 1
         self.version += 1

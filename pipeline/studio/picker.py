@@ -15,8 +15,8 @@ import numpy as np
 from ..compose import PlaneFormat, chroma_at_luma, fit_gamut, picture, reachable
 from ..edits.apply import chroma_of
 
-REACH = 110.0
-"""Greatest a and b, positive and negative, that the picker shows."""
+REACH, LEAST_REACH = 130.0, 8.0
+"""Greatest a and b, positive and negative, that any colour has; the least that a picker shows."""
 
 SIDE = 220
 """Width and height of the picker's picture, in pixels."""
@@ -26,7 +26,7 @@ OUTSIDE = 2 / 255
 
 
 @lru_cache(maxsize=64)
-def disc(luma: int, fmt: PlaneFormat) -> np.ndarray:
+def disc(luma: int, fmt: PlaneFormat) -> tuple[np.ndarray, float]:
     """The picture of a picker at a luma.
 
     Args:
@@ -35,15 +35,24 @@ def disc(luma: int, fmt: PlaneFormat) -> np.ndarray:
 
     Returns:
         (SIDE, SIDE, 4) uint8 R'G'B' and opacity: a grows to the right and b upwards; transparent outside of the gamut.
+        And the a and b at the picture's borders: as far as the gamut reaches at this luma.
     """
-    axis = np.linspace(-REACH, REACH, SIDE, dtype=np.float32)
+    ab, _, inside = _gamut(luma, fmt, REACH)
+    reach = float(np.abs(ab[:, inside]).max(initial=LEAST_REACH)) * 1.04
+    _, rgb, inside = _gamut(luma, fmt, reach)
+    return np.dstack([rgb, np.where(inside, 255, 0).astype(np.uint8)]), reach
+
+
+def _gamut(luma: int, fmt: PlaneFormat, reach: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """a and b (2, SIDE, SIDE) up to `reach`, their colours at a luma (SIDE, SIDE, 3), and which are in the gamut."""
+    axis = np.linspace(-reach, reach, SIDE, dtype=np.float32)
     ab = np.stack(np.meshgrid(axis, axis[::-1]))
     plane = np.full((SIDE, SIDE), luma / 255, np.float32)
     chroma = chroma_at_luma(ab, plane, fmt.matrix, steps=4)
-    inside = np.abs(fit_gamut(chroma.copy(), plane, fmt.matrix) - chroma).max(0) < OUTSIDE
+    fitted = fit_gamut(chroma.copy(), plane, fmt.matrix)
+    inside = np.abs(fitted - chroma).max(0) < OUTSIDE
     shown = PlaneFormat(fmt.matrix, 8, True)
-    rgb = picture(np.full((SIDE, SIDE), luma, np.uint8), shown.chroma(fit_gamut(chroma, plane, fmt.matrix)), shown)
-    return np.dstack([rgb, np.where(inside, 255, 0).astype(np.uint8)])
+    return ab, picture(np.full((SIDE, SIDE), luma, np.uint8), shown.chroma(fitted), shown), inside
 
 
 def given(color: str, lumas: list[int], fmt: PlaneFormat) -> list[str]:

@@ -1,0 +1,115 @@
+// Moving through the film: single steps, playing, and previews with sound.
+
+import { post } from "./api.js";
+import { $, toast } from "./dom.js";
+import { fetchPicture, have } from "./frames.js";
+import { frameAt, set, shotOf, state, timeOf } from "./state.js";
+
+let clock = 0, asked = false, wanted = null;
+
+export function go(frame) {
+  const to = Math.min(state.film.frames - 1, Math.max(0, Math.round(frame)));
+  if (to === state.frame) return;
+  stopVideo();
+  set({ frame: to, drawing: null, draft: state.draft?.frame === to ? state.draft : null });
+}
+
+// To the first frame of the shot before or after. Within a shot, back leads to its start first.
+export function step(way) {
+  const shot = shotOf(state.frame);
+  if (way > 0) go(shot.stop);
+  else if (state.frame > shot.first) go(shot.first);
+  else go(shotOf(shot.first - 1).first);
+}
+
+// Plays with a speed: 1 is the film's own, 0 stands still. Frames that cannot be painted in time are left out.
+export function play(speed) {
+  if (!$("#video").hidden) {
+    if (speed) $("#video").play(); else $("#video").pause();
+    return set({ playing: 0 });
+  }
+  const begin = state.playing;
+  set({ playing: speed, drawing: null });
+  $("#tip").hidden = true;
+  if (speed && !begin) {
+    clock = performance.now();
+    requestAnimationFrame(tick);
+  }
+}
+
+export function toggle() {
+  const video = $("#video");
+  if (!video.hidden) return video.paused ? video.play() : video.pause();
+  play(state.playing ? 0 : 1);
+}
+
+let place = 0;
+
+function tick(now) {
+  if (!state.playing) return;
+  if (Math.round(place) !== state.frame && Math.abs(place - state.frame) > 1) place = state.frame;
+  place += (now - clock) / 1000 * state.film.rate * state.playing;
+  clock = now;
+  const to = Math.floor(Math.min(state.film.frames - 1, Math.max(0, place)));
+  const kind = state.mode === "grey" ? "grey" : "colour";
+  if (to !== state.frame && !asked) {
+    asked = true;
+    fetchPicture(kind, to, "main", true).then(() => {
+      asked = false;
+      if (state.playing && have(kind, to)) set({ frame: to, draft: null });
+    });
+  }
+  if (place >= state.film.frames - 1 || place <= 0) return set({ playing: 0 });
+  requestAnimationFrame(tick);
+}
+
+// Has the shot on view made into a small film with sound. `tellPreview` plays it once it is there.
+export async function preview() {
+  if (state.server?.preview?.state === "running") return post("/api/previews", { stop: true });
+  const { first, stop } = shotOf(state.frame), most = Math.ceil(20 * state.film.rate);
+  const from = stop - first > most ? Math.max(first, Math.min(state.frame, stop - most)) : first;
+  try {
+    const { number } = await post("/api/previews", { from, to: Math.min(stop, from + most) - 1 });
+    wanted = { number, from };
+  } catch (error) {
+    toast(error.message);
+  }
+}
+
+export function tellPreview() {
+  const made = state.server?.preview, button = $("#preview"), text = $("#preview-text");
+  const running = made?.state === "running";
+  const label = running ? "Stop preview" : "Preview shot with sound";
+  if (button.textContent !== label) button.textContent = label;
+  text.textContent = running ? `preview: ${made.done} of ${made.stop - made.first} frames` : made?.state === "failed" ? `The preview failed: ${made.error}` : "";
+  if (wanted && made?.number === wanted.number && made.state === "done") {
+    startVideo(wanted);
+    wanted = null;
+  }
+}
+
+function startVideo({ number, from }) {
+  const video = $("#video");
+  video.hidden = false;
+  video.dataset.from = from;
+  video.src = `/api/previews/${number}.mp4`;
+  video.play().catch(() => {}); // a browser may want a key first; then Space plays
+}
+
+export function stopVideo() {
+  const video = $("#video");
+  if (video.hidden) return;
+  video.pause();
+  video.hidden = true;
+  video.removeAttribute("src");
+  video.load();
+}
+
+export function watchVideo() {
+  const video = $("#video");
+  video.addEventListener("timeupdate", () => {
+    if (!video.hidden && video.readyState > 1) set({ frame: frameAt(timeOf(Number(video.dataset.from)) + video.currentTime) });
+  });
+  video.addEventListener("ended", stopVideo);
+  video.addEventListener("error", () => { if (video.hasAttribute("src")) toast("This browser cannot play the preview (H.264)."); });
+}

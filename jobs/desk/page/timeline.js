@@ -1,0 +1,149 @@
+// The strip of shots, and the timeline of the shot on view with its edits.
+
+import { $, fill, h } from "./dom.js";
+import { go } from "./playing.js";
+import { at, onChange, reach, set, shotOf, state, timecode, timeOf } from "./state.js";
+
+const ROW = 7, TOP = 16;
+let strip = "", current = -2, timelineKey = "";
+
+function rows() {
+  const { first, stop } = shotOf(state.frame);
+  return state.sheet.edits.map((edit) => ({ edit, span: reach(edit) })).filter(({ span }) => span[0] < stop && span[1] > first);
+}
+
+export function tellTimeline() {
+  if (!state.film) return;
+  const shot = shotOf(state.frame), shown = rows(), box = $("#timeline"), canvas = $("canvas", box);
+  const height = TOP + 8 + ROW * Math.min(8, shown.length);
+  const key = JSON.stringify([shot, state.frame, state.sheet.version, state.selected, state.server?.settled, state.server?.following, box.clientWidth, document.documentElement.dataset.theme]);
+  if (key === timelineKey) return;
+  timelineKey = key;
+  box.style.height = `${height}px`;
+  const ratio = devicePixelRatio, width = box.clientWidth;
+  Object.assign(canvas, { width: width * ratio, height: height * ratio });
+  const context = canvas.getContext("2d"), style = getComputedStyle(document.documentElement), ink = (name) => style.getPropertyValue(name);
+  context.scale(ratio, ratio);
+  const x = (frame) => (frame - shot.first) / Math.max(1, shot.stop - shot.first) * width;
+  context.fillStyle = ink("--field");
+  context.fillRect(0, 2, width, 12);
+  const settled = state.server?.settled;
+  if (settled && settled[2] === shot.stop) {
+    context.fillStyle = ink("--settled");
+    context.fillRect(x(settled[0]), 2, x(settled[1]) - x(settled[0]), 12);
+  }
+  const every = tickStep((shot.stop - shot.first) / Math.max(1, width / 70));
+  context.fillStyle = context.strokeStyle = ink("--quiet");
+  context.font = "10px system-ui, sans-serif";
+  for (let frame = Math.ceil(shot.first / every) * every; frame < shot.stop; frame += every) {
+    context.fillRect(x(frame), 2, 1, 12);
+    context.fillText(String(frame), x(frame) + 3, 12);
+  }
+  shown.slice(0, 8).forEach(({ edit, span }, n) => {
+    const y = TOP + 3 + n * ROW, from = Math.max(span[0], shot.first), to = Math.min(span[1], shot.stop), known = knownOf(edit);
+    context.globalAlpha = edit.off ? 0.3 : 1;
+    context.fillStyle = edit.action.colour ?? ink("--accent");
+    context.fillRect(x(from), y, x(to) - x(from), ROW - 2);
+    if (known) { // where the region has not been followed yet
+      context.fillStyle = ink("--back");
+      context.globalAlpha = 0.7;
+      if (known[0] > from) context.fillRect(x(from), y, x(known[0]) - x(from), ROW - 2);
+      if (known[1] < to) context.fillRect(x(known[1]), y, x(to) - x(known[1]), ROW - 2);
+      context.globalAlpha = 1;
+    }
+    const frame = at(edit);
+    if (frame !== null && frame >= shot.first && frame < shot.stop) {
+      context.fillStyle = ink("--text");
+      context.fillRect(x(frame) - 1, y - 1, 3, ROW);
+    }
+    for (const [a, b] of unsureOf(edit)) {
+      context.fillStyle = ink("--warning");
+      context.fillRect(x(a), y + ROW - 3, Math.max(2, x(b) - x(a)), 2);
+    }
+    context.globalAlpha = 1;
+    if (edit.id === state.selected) {
+      context.strokeStyle = ink("--text");
+      context.strokeRect(x(from) + 0.5, y - 0.5, Math.max(1, x(to) - x(from) - 1), ROW - 1);
+    }
+  });
+  context.fillStyle = ink("--text");
+  context.fillRect(x(state.frame) - 1, 0, Math.max(2, x(state.frame + 1) - x(state.frame)), height);
+  box.setAttribute("aria-valuemin", shot.first);
+  box.setAttribute("aria-valuemax", shot.stop - 1);
+  box.setAttribute("aria-valuenow", state.frame);
+  box.setAttribute("aria-valuetext", `frame ${state.frame}, ${timecode(timeOf(state.frame))}`);
+}
+
+const ofPlace = (edit) => (state.server?.following ?? []).find(({ place }) => {
+  const asked = JSON.parse(place);
+  return asked.frame === (edit.frame ?? null) && Object.entries(asked.region).every(([name, value]) => value === null || JSON.stringify(edit.region[name]) === JSON.stringify(value));
+});
+
+const knownOf = (edit) => edit.region.label ? null : ofPlace(edit)?.ends ?? null;
+const unsureOf = (edit) => ofPlace(edit)?.unsure ?? [];
+
+function tickStep(least) {
+  for (let step = 1; ; step *= 10) for (const part of [1, 2, 5]) if (step * part >= least) return step * part;
+}
+
+export function tellStrip() {
+  if (!state.film) return;
+  const dots = state.shots.map((shot) => state.sheet.edits.filter((edit) => { const [a, b] = reach(edit); return !edit.off && a < shot.stop && b > shot.first; }).length);
+  const key = JSON.stringify([state.shots.length, dots]), box = $("#strip");
+  if (key !== strip) {
+    strip = key;
+    current = -2;
+    fill(box, state.shots.map((shot, n) => card(shot, n, dots[n])));
+  }
+  const { number } = shotOf(state.frame);
+  if (number !== current) {
+    current = number;
+    for (const [n, element] of [...box.children].entries()) {
+      element.setAttribute("aria-selected", n === number);
+      element.tabIndex = n === Math.max(0, number) ? 0 : -1;
+    }
+    box.children[number]?.scrollIntoView({ block: "nearest", inline: "nearest" });
+  }
+  const scan = $("#scan"), done = state.scanned >= state.film.frames;
+  const text = done ? "" : `Looking for shots: ${Math.round(100 * state.scanned / state.film.frames)} % of the film`;
+  if (scan.textContent !== text) scan.textContent = text;
+}
+
+function card(shot, n, edits) {
+  const length = timeOf(shot.stop - 1) - timeOf(shot.first) + 1 / state.film.rate;
+  const read = shot.labels.map(([name, share]) => `${name} ${Math.round(100 * share)} %`).join(", ");
+  const warnings = shot.warnings.join("; ");
+  return h("button", {
+    class: "shot", role: "option", title: `${read}${warnings ? `\n⚠ ${warnings}` : ""}`, onclick: () => go(shot.first),
+    "aria-label": `Shot ${n}, ${length.toFixed(1)} seconds, ${read}${warnings ? `, warning: ${warnings}` : ""}${edits ? `, ${edits} edits` : ""}`,
+    onkeydown: (event) => {
+      const to = { ArrowRight: n + 1, ArrowLeft: n - 1, Home: 0, End: state.shots.length - 1 }[event.key];
+      if (to === undefined || !state.shots[to]) return;
+      event.preventDefault();
+      event.stopPropagation();
+      go(state.shots[to].first);
+      $("#strip").children[to].focus();
+    },
+  },
+  h("img", { src: `/api/shots/${n}.jpg`, alt: "", loading: "lazy", height: "72" }),
+  h("span", { class: "words" }, h("b", {}, n), ` ${length.toFixed(1)} s`,
+    warnings ? h("span", { class: "warning", "aria-hidden": "true" }, " ⚠") : null, edits ? h("span", { class: "dot", "aria-hidden": "true" }, ` ●${edits > 1 ? edits : ""}`) : null),
+  h("span", { class: "words quiet" }, shot.labels.slice(0, 3).map(([name]) => name).join(", ")));
+}
+
+export function watchTimeline() {
+  const box = $("#timeline");
+  const seek = (event) => {
+    const { first, stop } = shotOf(state.frame), bounds = box.getBoundingClientRect();
+    go(Math.min(stop - 1, Math.max(first, first + Math.floor((event.clientX - bounds.left) / bounds.width * (stop - first)))));
+  };
+  box.addEventListener("pointerdown", (event) => {
+    box.setPointerCapture(event.pointerId);
+    const y = event.clientY - box.getBoundingClientRect().top, row = rows()[Math.floor((y - TOP) / ROW)];
+    if (y > TOP && row) set({ selected: row.edit.id, draft: null, tab: "correct" });
+    seek(event);
+  });
+  box.addEventListener("pointermove", (event) => event.buttons && seek(event));
+  addEventListener("resize", () => set({}));
+  onChange(() => {});
+}

@@ -1,0 +1,194 @@
+// What the pointer does on the picture: pointing, drawing regions, moving the picture and the swipe's line.
+
+import { get, post } from "./api.js";
+import { $, radios, say, toast } from "./dom.js";
+import { colourAt, hex, labelAt } from "./frames.js";
+import { setColour } from "./picker.js";
+import { camera, inside, pan, toSource, zoom } from "./stage.js";
+import { set, state } from "./state.js";
+
+export const TOOLS = [
+  { id: "point", icon: "M12 3v18M3 12h18M12 8a4 4 0 1 0 0 8 4 4 0 0 0 0-8", text: "Point", title: "Point (V): the area that is read as one label", key: "v" },
+  { id: "brush", icon: "M20 4 10.500 13.500M10 13c-3 0-5 2-4 7 4 0 6.500-2 6.500-4.500L10 13", text: "Brush", title: "Brush (B); [ and ] change its width", key: "b" },
+  { id: "polygon", icon: "M12 4l8.500 6.200-3.200 9.800H6.700L3.500 10.200z", text: "Polygon", title: "Polygon (P): click the corners, double-click or Enter closes it", key: "p" },
+  { id: "box", icon: "M4 6.500h16v11H4z", text: "Box", title: "Box (R): drag from corner to corner", key: "r" },
+  { id: "label", icon: "M4 4h8l8 8-8 8-8-8zM8 8h.01", text: "Label", title: "Label (T): all that is read as the label under the pointer", key: "t" },
+  { id: "dropper", icon: "M14 6l4 4M4 20l1-4 9-9 3 3-9 9zM15.500 5.500l2-2 3 3-2 2", text: "Dropper", title: "Eyedropper (I): take a colour from the picture", key: "i" },
+];
+
+let down = null; // {id, x, y, what}
+const touches = new Map();
+let held = false; // the space bar
+
+export const tellTools = radios($("#tools"), TOOLS, () => state.tool, (tool) => set({ tool, drawing: null }));
+
+export function holdSpace(on) {
+  held = on;
+  $("#stage").classList.toggle("moving", on);
+}
+
+const local = (event) => {
+  const box = $("#stage").getBoundingClientRect();
+  return [event.clientX - box.left, event.clientY - box.top];
+};
+
+const clamped = ([x, y]) => [Math.min(Math.max(x, 0), state.film.width - 0.01), Math.min(Math.max(y, 0), state.film.height - 0.01)];
+const rounded = (point) => point.map((value) => Math.round(value * 10) / 10);
+
+export function watch() {
+  const stage = $("#stage");
+  stage.addEventListener("pointerdown", press);
+  stage.addEventListener("pointermove", move);
+  stage.addEventListener("pointerup", release);
+  stage.addEventListener("pointercancel", release);
+  stage.addEventListener("pointerleave", () => { $("#tip").hidden = true; });
+  stage.addEventListener("dblclick", () => finishPolygon());
+  stage.addEventListener("contextmenu", (event) => event.preventDefault());
+  stage.addEventListener("wheel", (event) => {
+    event.preventDefault();
+    zoom(Math.exp(-event.deltaY * 0.0015), ...local(event));
+  }, { passive: false });
+}
+
+function press(event) {
+  if (!state.film) return;
+  $("#stage").focus({ preventScroll: true });
+  $("#stage").setPointerCapture(event.pointerId);
+  const [x, y] = local(event);
+  touches.set(event.pointerId, [x, y]);
+  if (touches.size === 2) { down = { what: "pinch" }; set({ drawing: null }); return; }
+  const edge = camera.x + state.wipe * state.film.shown * camera.scale;
+  if (event.button === 1 || held) down = { x, y, what: "pan" };
+  else if (state.mode === "swipe" && Math.abs(x - edge) < 14) down = { what: "wipe" };
+  else if (event.button === 0) begin(toSource(x, y), event);
+}
+
+function begin(at, event) {
+  const point = rounded(clamped(at));
+  if (!inside(...at) && state.tool !== "brush" && state.tool !== "box") return;
+  set({ cursor: null });
+  if (state.tool === "brush") {
+    const more = event.shiftKey && state.draft?.region.strokes && state.draft.frame === state.frame;
+    const strokes = more ? [...state.draft.region.strokes, [point]] : [[point]];
+    down = { what: "brush" };
+    set({ drawing: { strokes, width: more ? state.draft.region.width : state.brush } });
+  } else if (state.tool === "box") {
+    down = { what: "box", from: point };
+    set({ drawing: { box: [...point, ...point] } });
+  } else act(point);
+}
+
+// Does with one point what the tool does.
+export function act(point) {
+  if (state.tool === "polygon") {
+    const polygon = [...(state.drawing?.polygon ?? []), point];
+    set({ drawing: { polygon } });
+  } else if (state.tool === "point") drafted({ point });
+  else if (state.tool === "label") {
+    const label = labelAt(state.frame, point[0] / state.film.width, point[1] / state.film.height);
+    if (label) drafted({ label: label.name });
+    else toast("The labels of this frame are not there yet; try again in a moment.");
+  } else if (state.tool === "dropper") {
+    const rgb = colourAt(state.mode === "grey" || state.mode === "labels" ? "colour" : "colour", state.frame, point[0] / state.film.width, point[1] / state.film.height);
+    if (rgb) { setColour(hex(rgb)); say(`Colour ${hex(rgb)}`); }
+  }
+}
+
+function move(event) {
+  const [x, y] = local(event);
+  const before = touches.get(event.pointerId);
+  if (before) touches.set(event.pointerId, [x, y]);
+  if (down?.what === "pinch" && touches.size === 2) pinch(event.pointerId, before, [x, y]);
+  else if (down?.what === "pan") { pan(x - down.x, y - down.y); Object.assign(down, { x, y }); }
+  else if (down?.what === "wipe") set({ wipe: Math.min(1, Math.max(0, (x - camera.x) / (state.film.shown * camera.scale))) });
+  else if (down?.what === "brush") {
+    const strokes = state.drawing.strokes.slice(), last = strokes.at(-1).slice();
+    for (const one of event.getCoalescedEvents?.() ?? [event]) {
+      const point = rounded(clamped(toSource(...local(one)))), before = last.at(-1);
+      if (Math.hypot(point[0] - before[0], point[1] - before[1]) * camera.scale > 2) last.push(point);
+    }
+    strokes[strokes.length - 1] = last;
+    set({ drawing: { ...state.drawing, strokes } });
+  } else if (down?.what === "box") {
+    const to = rounded(clamped(toSource(x, y)));
+    set({ drawing: { box: [...down.from, ...to] } });
+  } else tip(x, y);
+}
+
+function pinch(id, before, now) {
+  const other = [...touches.entries()].find(([key]) => key !== id)[1];
+  const far = (a, b) => Math.hypot(a[0] - b[0], a[1] - b[1]);
+  zoom(far(now, other) / Math.max(1, far(before, other)), (now[0] + other[0]) / 2, (now[1] + other[1]) / 2);
+  pan((now[0] - before[0]) / 2, (now[1] - before[1]) / 2);
+}
+
+function release(event) {
+  touches.delete(event.pointerId);
+  const what = down?.what;
+  down = null;
+  if (what === "brush") { const { drawing } = state; set({ drawing: null }); drafted(drawing); }
+  if (what === "box") {
+    const [x0, y0, x1, y1] = state.drawing.box;
+    set({ drawing: null });
+    if (Math.abs(x1 - x0) * camera.scale > 4 && Math.abs(y1 - y0) * camera.scale > 4) {
+      drafted({ box: [Math.min(x0, x1), Math.min(y0, y1), Math.max(x0, x1), Math.max(y0, y1)] });
+    }
+  }
+}
+
+export function finishPolygon() {
+  const points = state.drawing?.polygon;
+  if (!points) return false;
+  set({ drawing: null });
+  const distinct = points.filter((point, n) => !n || Math.hypot(point[0] - points[n - 1][0], point[1] - points[n - 1][1]) > 0.5);
+  if (distinct.length >= 3) drafted({ polygon: distinct });
+  else toast("A polygon needs at least three corners.");
+  return true;
+}
+
+// A region was drawn: asks the server for its outline and what it can carry.
+export async function drafted(region) {
+  const { frame } = state;
+  set({ draft: { frame, region, about: null }, selected: null, tab: "correct" });
+  try {
+    const about = await post("/api/region", { frame, region });
+    if (state.draft?.region !== region) return;
+    set({ draft: { frame, region, about } });
+    const [[name, share] = ["nothing", 0]] = about.labels;
+    say(`Region of ${Math.round(100 * about.share)} percent of the picture, ${Math.round(100 * share)} percent of it read as ${name}. Choose a label or a colour.`);
+  } catch (error) {
+    if (state.draft?.region === region) set({ draft: null });
+    toast(error.message);
+  }
+}
+
+let asked = 0;
+
+function tip(x, y) {
+  const box = $("#tip"), [sx, sy] = toSource(x, y);
+  if (!inside(sx, sy) || state.playing) { box.hidden = true; return; }
+  const [u, v] = [sx / state.film.width, sy / state.film.height];
+  const label = labelAt(state.frame, u, v), colour = colourAt("colour", state.frame, u, v), grey = colourAt("grey", state.frame, u, v);
+  const parts = [];
+  if (label) parts.push(`${label.name} ${Math.round(100 * label.sure)} %`);
+  if (grey) parts.push(`luma ${Math.round(grey[0] / 2.55)} %`);
+  if (colour) parts.push(hex(colour));
+  box.hidden = !parts.length;
+  box.textContent = parts.join(" · ");
+  box.style.borderLeftColor = colour ? hex(colour) : "transparent";
+  const stage = $("#stage");
+  box.style.left = `${Math.min(x + 16, stage.clientWidth - box.offsetWidth - 4)}px`;
+  box.style.top = `${Math.min(y + 18, stage.clientHeight - 30)}px`;
+  clearTimeout(asked);
+  asked = setTimeout(() => more(sx, sy, parts), 350);
+}
+
+// After a moment of rest, the labels that are next likely are told, too.
+async function more(x, y, parts) {
+  const { frame } = state, box = $("#tip");
+  const text = box.textContent;
+  const found = await get(`/api/frames/${frame}/probe?x=${x.toFixed(1)}&y=${y.toFixed(1)}`).catch(() => null);
+  if (!found || box.hidden || box.textContent !== text || state.frame !== frame) return;
+  const others = found.labels.map(([name, chance]) => `${name} ${Math.round(100 * chance)} %`).join(", ");
+  box.textContent = [others, ...parts.slice(1)].join(" · ");
+}

@@ -1,0 +1,97 @@
+// Sees to it that the pictures on view are there and final. What is drawn is in stage.js.
+
+import { $ } from "./dom.js";
+import { fetchPicture, final, have } from "./frames.js";
+import { set, state } from "./state.js";
+
+let showing = "";
+let moved = 0;
+let later = 0;
+let running = false;
+
+// The pictures that the present mode needs: [kind, frame, view].
+export function needed() {
+  const here = state.frame, kinds = [];
+  const left = state.mode === "swipe" ? state.other : null;
+  const base = { grey: "grey", labels: "grey", swipe: "colour", beside: "colour", colour: "colour" }[state.mode];
+  kinds.push([state.peek ? "grey" : base, here, "main"]);
+  if (state.mode === "labels" || left === "labels") kinds.push(["labels", here, "main"]);
+  if (left === "grey" || left === "labels") kinds.push(["grey", here, "main"]);
+  if ((left === "pinned" || state.mode === "beside") && state.pinned !== null) kinds.push(["colour", state.pinned, "pinned"]);
+  return kinds;
+}
+
+// Kinds that are wanted for pointing at a place, once the picture itself is there.
+function wanted() {
+  return [["labels", state.frame, "main"], ["grey", state.frame, "main"], ["colour", state.frame, "main"]];
+}
+
+async function work(kinds, small) {
+  for (const [kind, frame, view] of kinds) {
+    if (final(kind, frame, small)) continue;
+    if (await fetchPicture(kind, frame, view, small)) set({});
+  }
+}
+
+// Gets what is missing. While the frame changes fast, small pictures do; when it rests, the very pixels come.
+export async function refresh() {
+  if (!state.film) return;
+  const key = `${state.frame} ${state.sheet.version} ${needed()}`;
+  if (key !== showing) {
+    const fast = performance.now() - moved < 180 || state.playing !== 0;
+    const frame = showing.split(" ")[0];
+    showing = key;
+    if (Number(frame) !== state.frame) moved = performance.now();
+    clearTimeout(later);
+    later = setTimeout(rest, fast ? 200 : 0);
+    if (fast) await work(needed().filter(([kind]) => kind !== "labels" || state.mode !== "colour"), true);
+  }
+}
+
+async function rest() {
+  if (state.playing) return;
+  if (running) { // the newest state is looked at once the present round is over
+    clearTimeout(later);
+    later = setTimeout(rest, 40);
+    return;
+  }
+  running = true;
+  try {
+    await work(needed(), false);
+    if (settledAll()) await work(wanted(), false);
+  } finally {
+    running = false;
+  }
+}
+
+export function settledAll() {
+  return needed().every(([kind, frame]) => final(kind, frame));
+}
+
+// Called when the server has settled something.
+export function beat() {
+  if (!state.playing && !(settledAll() && wanted().every(([kind, frame]) => final(kind, frame)))) {
+    clearTimeout(later);
+    later = setTimeout(rest, 30);
+  }
+}
+
+// Tells how final the picture is.
+export function tellState() {
+  if (!state.film) return;
+  const main = needed()[0], entry = have(main[0], main[1]);
+  $("#busy").hidden = Boolean(entry);
+  const { settled, following = [] } = state.server ?? {};
+  const unknown = following.filter((f) => f.first <= state.frame && state.frame < f.stop && (state.frame < f.ends[0] || state.frame >= f.ends[1]));
+  let text = "";
+  if (!entry) text = "painting…";
+  else if (!settledAll()) {
+    text = unknown.length ? "following the region to this frame…" : "first sight; the shot is being steadied…";
+    if (settled && settled[2] > settled[0] && !unknown.length) {
+      text = `first sight; the shot is being steadied: ${Math.round(100 * (settled[1] - settled[0]) / Math.max(1, settled[2] - settled[0]))} %`;
+    }
+  } else text = state.mode === "labels" ? "final labels" : main[0] === "grey" ? "the film's own pixels" : "final pixels";
+  const box = $("#state");
+  if (box.textContent !== text) box.textContent = text;
+  Object.assign(box.dataset, { final: settledAll(), frame: state.frame });
+}

@@ -1,0 +1,352 @@
+"""The desk as people use it: a real browser opens the page of a real film, looks, corrects, undoes and renders."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+from semcolor.pipeline.edits.sheet import read_sheet
+from semcolor.pipeline.film import open_film
+from semcolor.pipeline.inprocess import still
+from semcolor.pipeline.look import Look
+from support.films import make_film, pictures_of, shots
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+pytest.importorskip("starlette", reason="the desk's packages are not installed")
+playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium here")]
+
+SIZE = 96
+PATIENCE = 120_000
+"""Milliseconds for what takes a second on a quiet machine."""
+
+PIXELS = """async ([kind, frame]) => {
+  const frames = await import('/page/frames.js');
+  const entry = frames.have(kind, frame), shown = frames.pixels(entry.bitmap);
+  return [shown.width, shown.height, Array.from(shown.data)];
+}"""
+"""The pixels that the page holds of a frame."""
+
+CONTRAST = """() => {
+  const rgb = (text) => text.match(/[\\d.]+/g).map(Number);
+  const light = ([r, g, b]) => [r, g, b].map((v) => (v /= 255) <= .04045 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4)
+    .reduce((sum, v, n) => sum + v * [.2126, .7152, .0722][n], 0);
+  const behind = (e) => {
+    for (; e; e = e.parentElement) {
+      const colour = rgb(getComputedStyle(e).backgroundColor);
+      if ((colour[3] ?? 1) > .9) return colour;
+    }
+    return [255, 255, 255];
+  };
+  const weak = [];
+  for (const e of document.querySelectorAll('button, h1, h2, p, label, span, small, b, li, select, input, dt, dd')) {
+    if (!e.checkVisibility() || e.disabled || e.closest('.unseen, #stage')) continue;
+    if (![...e.childNodes].some((n) => n.nodeType === 3 && n.textContent.trim()) && !e.value) continue;
+    const [a, b] = [light(rgb(getComputedStyle(e).color)), light(behind(e))].sort((x, y) => y - x);
+    const ratio = (a + .05) / (b + .05);
+    if (ratio < 4.5) weak.push(`${e.textContent.slice(0, 30)}: ${ratio.toFixed(2)}`);
+  }
+  return weak;
+}"""
+"""Texts whose contrast with what is behind them is below 4.5 (WCAG 2.2, AA)."""
+
+NAMELESS = """() => [...document.querySelectorAll('button, input, select, textarea, canvas[tabindex], [role=slider]')]
+  .filter((e) => e.checkVisibility())
+  .filter((e) => !(e.getAttribute('aria-label') || e.textContent.trim() || e.labels?.length || e.title))
+  .map((e) => e.outerHTML.slice(0, 100))"""
+"""Controls that a screen reader cannot name."""
+
+
+class Desk:
+    """A running `semcolor-desk`."""
+
+    def __init__(self, folder: Path, *arguments: str) -> None:
+        command = [sys.executable, "-m", "semcolor", "desk", *arguments, "--no-browser"]
+        environment = {**os.environ, "XDG_CACHE_HOME": str(folder / "cache")}
+        self.process = subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True, env=environment)
+        assert self.process.stdout
+        found = next(filter(None, (re.search(r"http://\S+", line) for line in self.process.stdout)), None)
+        assert found, "the desk did not open"
+        self.address = found[0]
+
+    def end(self, how: signal.Signals = signal.SIGINT) -> int:
+        self.process.send_signal(how)
+        code = self.process.wait(60)
+        assert self.process.stdout
+        self.process.stdout.close()
+        return code
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    """A folder with the film `reel.mp4`: shots of 16, 20 and 12 frames, 160x120, with sound."""
+    folder = tmp_path_factory.mktemp("desk")
+    make_film(folder / "reel.mp4", shots((16, 20, 12), (120, 160)), audio="aac")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory) -> Path:
+    """Where the screenshots go: $SEMCOLOR_SCREENSHOTS, or a temporary folder."""
+    given = os.environ.get("SEMCOLOR_SCREENSHOTS")
+    place = Path(given) if given else tmp_path_factory.mktemp("screenshots")
+    place.mkdir(parents=True, exist_ok=True)
+    return place
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with playwright.sync_playwright() as library:
+        browser = library.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def desk(folder: Path) -> Iterator[Desk]:
+    """The desk with the film, without a sheet."""
+    for left in [*folder.glob("reel.semcolor*"), *folder.glob("reel.color*"), *folder.glob("cache/*/*/history*")]:
+        shutil.rmtree(left) if left.is_dir() else left.unlink()
+    desk = Desk(folder, "reel.mp4", "--size", str(SIZE))
+    yield desk
+    if desk.process.poll() is None:
+        desk.end()
+
+
+@pytest.fixture
+def page(desk: Desk, browser):
+    context = browser.new_context(viewport={"width": 1280, "height": 800}, color_scheme="dark")
+    page = context.new_page()
+    page.set_default_timeout(PATIENCE)
+    wrong: list[str] = []
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
+    page.goto(desk.address)
+    _settled(page)
+    yield page
+    assert not [text for text in wrong if "net::ERR" not in text]
+    context.close()
+
+
+def _settled(page) -> None:
+    page.wait_for_selector("#state[data-final=true]")
+
+
+def _pixels(page, frame: int, kind: str = "colour") -> np.ndarray:
+    """(H, W, 3) uint8: the picture that the page holds."""
+    page.wait_for_selector(f"#state[data-final=true][data-frame='{frame}']")
+    width, height, data = page.evaluate(PIXELS, [kind, frame])
+    return np.array(data, np.uint8).reshape(height, width, 4)[..., :3]
+
+
+def _still(folder: Path, frame: int, edits: bool = True) -> np.ndarray:
+    sheet = folder / "reel.semcolor.json"
+    look = Look(size=SIZE, sheet=read_sheet(sheet) if edits and sheet.exists() else None)
+    return still(open_film(folder / "reel.mp4"), frame, folder / "still.png", look, overwrite=True)
+
+
+def _draw(page, *points: tuple[float, float]) -> None:
+    """Draw a line with the mouse; points are shares of the picture."""
+    stage, (width, height) = page.locator("#stage").bounding_box(), (160, 120)
+    scale = min(stage["width"] / width, stage["height"] / height)
+    left, top = stage["x"] + (stage["width"] - scale * width) / 2, stage["y"] + (stage["height"] - scale * height) / 2
+    places = [(left + x * scale * width, top + y * scale * height) for x, y in points]
+    page.mouse.move(*places[0])
+    page.mouse.down()
+    for place in places[1:]:
+        page.mouse.move(*place, steps=5)
+    page.mouse.up()
+
+
+def _paint(page, colour: str) -> None:
+    """Give the drawn region a colour."""
+    page.click("#way-colour")
+    page.fill("#hex", colour)
+    with page.expect_response("**/api/sheet"):
+        page.press("#hex", "Enter")
+
+
+def _saved(page, edits: int) -> None:
+    page.wait_for_selector(f"#tab-edits:has-text('({edits})')" if edits else "#tab-edits:text-is('Edits')")
+
+
+@pytest.mark.ray
+def test_the_whole_way_from_a_film_to_a_corrected_one(desk, page, folder, pictures):
+    # See: the very pixels of a still, and the label under the pointer.
+    before = _pixels(page, 0)
+    assert np.array_equal(before, _still(folder, 0))
+    page.wait_for_selector(".shot >> nth=2")
+    assert page.locator(".shot").count() == 3
+    _draw(page, (0.2, 0.2), (0.5, 0.5))  # with the tool that points: only where it went down
+    page.wait_for_selector("#tip:has-text('%')")
+    page.keyboard.press("Escape")
+    page.keyboard.press("f")
+    page.wait_for_timeout(300)
+    page.screenshot(path=pictures / "labels.png")
+    page.keyboard.press("c")
+    # Correct: paint with the brush. It changes there, and nowhere else.
+    page.keyboard.press("b")
+    _draw(page, (0.35, 0.75), (0.6, 0.75))
+    page.wait_for_selector("button:has-text('Drop')")
+    _paint(page, "#b03a2e")
+    _saved(page, 1)
+    after = _pixels(page, 0)
+    change = np.abs(after.astype(int) - before).max(2)
+    assert change[85:95, 60:90].mean() > 8, "it changed where it was painted"
+    assert change[:60].max() == 0 and change[:, :30].max() == 0 and change[:, 130:].max() == 0, "and not elsewhere"
+    page.screenshot(path=pictures / "corrected.png")
+    # The shot follows, and every frame is that of a still.
+    for _ in range(5):
+        page.keyboard.press("ArrowRight")
+    shown = _pixels(page, 5)
+    assert np.array_equal(shown, _still(folder, 5)) and not np.array_equal(shown, _still(folder, 5, edits=False))
+    # Undo and redo.
+    page.keyboard.press("Control+z")
+    _saved(page, 0)
+    assert np.array_equal(_pixels(page, 5), _still(folder, 5, edits=False))
+    page.keyboard.press("Control+Shift+z")
+    _saved(page, 1)
+    assert np.array_equal(_pixels(page, 5), shown)
+    # Loaded again, it is where it was.
+    page.reload()
+    _settled(page)
+    _saved(page, 1)
+    assert page.input_value("#frame") == "5" and np.array_equal(_pixels(page, 5), shown)
+    # Rendered, the film has the colours that the page showed.
+    page.click("#render")
+    page.wait_for_selector("#render-text:has-text('is finished')")
+    rendered = pictures_of(folder / "reel.color.mp4")
+    assert len(rendered) == 48
+    small = [
+        cv2.resize(picture, (40, 30), interpolation=cv2.INTER_AREA).astype(int) for picture in (rendered[5], shown)
+    ]
+    assert np.abs(small[0] - small[1]).mean() < 2, "x264 and 4:2:0 lie between"
+    with av.open(str(folder / "reel.color.mp4")) as made:
+        assert made.streams.audio
+    page.screenshot(path=pictures / "rendered.png")
+    assert desk.end() == 0, "Ctrl-C is the way to close it"
+    page.wait_for_selector("#banner:has-text('Nothing is lost')")
+
+
+def test_a_killed_desk_loses_nothing(desk, page, folder, browser):
+    page.keyboard.press("r")
+    _draw(page, (0.3, 0.6), (0.7, 0.9))
+    page.wait_for_selector("button:has-text('Drop')")
+    page.fill("#search", "sky")
+    page.press("#search", "Enter")
+    _saved(page, 1)
+    _paint(page, "#22447a")
+    desk.end(signal.SIGKILL)
+    kept = read_sheet(folder / "reel.semcolor.json").edits
+    assert [edit.action.colour for edit in kept] == ["#22447a"]
+    again = Desk(folder, "reel.mp4", "--size", str(SIZE))
+    try:
+        other = browser.new_page()
+        other.goto(again.address)
+        _settled(other)
+        _saved(other, 1)
+        other.click("#undo")
+        other.click("#tab-edits")
+        other.wait_for_selector("b:has-text('read as sky')")
+        other.close()
+    finally:
+        again.end()
+
+
+def test_the_keyboard_alone_will_do(desk, page, folder):
+    page.keyboard.press("ArrowRight")
+    for _ in range(3):
+        page.keyboard.press("Alt+ArrowDown")
+    page.keyboard.press("Enter")  # points at the cross
+    page.wait_for_selector("button:has-text('Drop')")
+    page.keyboard.press("/")
+    page.wait_for_selector("#search:focus")
+    page.keyboard.type("gras")
+    page.keyboard.press("Enter")
+    _saved(page, 1)
+    (edit,) = read_sheet(folder / "reel.semcolor.json").edits
+    assert edit.action.label == "grass" and edit.frame == 1 and edit.region.point
+    assert np.array_equal(_pixels(page, 1), _still(folder, 1))
+    page.keyboard.press("Escape")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement !== document.body")
+    page.keyboard.press("?")
+    page.wait_for_selector("dialog[open] dt:has-text('Esc')")
+    page.keyboard.press("Escape")
+    page.wait_for_selector("dialog:not([open])", state="attached")
+
+
+@pytest.mark.parametrize("scheme", ["dark", "light"])
+@pytest.mark.parametrize("size", [(1280, 800), (820, 1180)], ids=["desk", "tablet"])
+def test_everything_can_be_read_and_named(desk, browser, pictures, scheme, size):
+    context = browser.new_context(viewport={"width": size[0], "height": size[1]}, color_scheme=scheme)
+    page = context.new_page()
+    page.set_default_timeout(PATIENCE)
+    page.goto(desk.address)
+    _settled(page)
+    page.keyboard.press("p")
+    for place in ((0.3, 0.3), (0.6, 0.35), (0.5, 0.7)):
+        _draw(page, place)
+    page.keyboard.press("Enter")
+    page.wait_for_selector("button:has-text('Drop')")
+    for panel in ("#way-label", "#way-colour", "#tab-edits", "#tab-film", "#help"):
+        page.click(panel)
+        page.wait_for_timeout(250)
+        assert page.evaluate(CONTRAST) == [] and page.evaluate(NAMELESS) == [], panel
+        if panel == "#way-colour":
+            page.screenshot(path=pictures / f"{scheme}-{size[0]}.png")
+    page.keyboard.press("Escape")
+    for name in ("#stage", "#strip", "#side", "#render"):
+        box = page.locator(name).bounding_box()
+        assert box["x"] >= 0 and box["x"] + box["width"] <= size[0] + 1 and box["y"] + box["height"] <= size[1] + 1
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    context.close()
+
+
+def test_a_preview_plays_with_the_film_s_sound(desk, page, folder):
+    page.click("#preview")
+    page.wait_for_selector("#video:not([hidden])")
+    for _ in range(100):
+        if page.evaluate(
+            "document.querySelector('#video').currentTime > 0.1 || document.querySelector('#video').hidden"
+        ):
+            break
+        page.wait_for_timeout(50)
+    data = page.request.get(desk.address.partition("?")[0] + "api/previews/1.mp4").body()
+    with av.open(io.BytesIO(data)) as made:
+        assert len(list(made.decode(made.streams.video[0]))) == 16
+    with av.open(io.BytesIO(data)) as made:
+        sound = [frame.to_ndarray() for frame in made.decode(made.streams.audio[0])]
+    heard = np.concatenate(sound, 1)
+    assert abs(heard.shape[1] / 48000 - 16 / 25) < 0.05 and np.abs(heard).max() > 0.2, "the tone of 440 Hz"
+
+
+def test_quick_edits_do_not_queue_up(desk, page, folder):
+    page.keyboard.press("b")
+    _draw(page, (0.35, 0.75), (0.6, 0.75))
+    page.wait_for_selector("button:has-text('Drop')")
+    _paint(page, "#b03a2e")
+    began = time.monotonic()
+    for n in range(20):
+        page.evaluate(
+            "async ([n]) => { const { apply } = await import('/page/correct.js'); await apply({ colour: '#' + n }); }",
+            [f"{8 * n:02x}4422"],
+        )
+    assert np.array_equal(_pixels(page, 0), _still(folder, 0))
+    assert read_sheet(folder / "reel.semcolor.json").edits[0].action.colour == "#984422"
+    assert time.monotonic() - began < 60
+    page.keyboard.press("Control+z")
+    page.wait_for_timeout(500)
+    assert read_sheet(folder / "reel.semcolor.json").edits[0].action.colour == "#b03a2e", "dragging is one step"
