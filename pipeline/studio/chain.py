@@ -82,6 +82,11 @@ class Chain:
         """Number of the step that holds a frame."""
         return (frame - self.begin) // STEP
 
+    def has(self, frame: int) -> bool:
+        """Whether the steady colours of a frame are made."""
+        step = self.step_of(frame)
+        return 0 <= step < self.steps and self._key(step) in self._shelf
+
     def steady(self, frame: int) -> tuple[str, Colors] | None:
         """The steady colours of a frame with a key that names them; None if they are not made yet."""
         step = self.step_of(frame)

@@ -21,6 +21,9 @@ from .shelf import Shelf
 NEAR = 48
 """Frames from the last one that was read up to which reading goes on instead of seeking."""
 
+ALONE = ("dnxhd", "dvvideo", "ffv1", "jpeg2000", "mjpeg", "prores", "rawvideo", "v210")
+"""Codecs that code each frame alone, so that any frame is read without those before it."""
+
 
 class Shots:
     """What is known of a film's shots. Any thread may use it."""
@@ -83,11 +86,21 @@ class Source:
         self.film, self._size, self._shelf = film, size, shelf
         self._reading: Iterator[tuple[Picture, bool]] | None = None
         self._next = 0
+        self._inter = not film.scans and film.codec not in ALONE
 
-    def thumb(self, frame: int) -> np.ndarray:
-        """(h, w) uint8, full range 0..255: luma at network size."""
+    def thumb(self, frame: int, since: int | None = None) -> np.ndarray:
+        """The luma of a frame at network size.
+
+        Args:
+            frame: number of the frame.
+            since: number of a frame before it from which on all will soon be wanted. If that costs little, they are
+                read now.
+
+        Returns:
+            (h, w) uint8, full range 0..255.
+        """
         kept = self._shelf.get(f"thumb {frame}")
-        return kept[0] if kept else self._read(frame)[1]
+        return kept[0] if kept else self._read(frame, since)[1]
 
     def luma(self, frame: int) -> np.ndarray:
         """(H, W) uint8, or uint16 above 8 bits: the film's own samples."""
@@ -98,10 +111,12 @@ class Source:
         """Close the film's file."""
         self._reading = None
 
-    def _read(self, frame: int) -> tuple[np.ndarray, np.ndarray]:
+    def _read(self, frame: int, since: int | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Luma and thumb of a frame, from the file."""
         if self._reading is None or not self._next <= frame <= self._next + NEAR:
-            self._reading = FilmReader(self.film, size=self._size, start=Resume(frame=frame)).pictures()
+            # A seek leads to a key frame, and all frames from there on have to be decoded in any case.
+            begin = frame if since is None or f"thumb {since}" in self._shelf or not self._inter else since
+            self._reading = FilmReader(self.film, size=self._size, start=Resume(frame=begin)).pictures()
         for picture, _ in self._reading:
             luma = picture.luma.copy()  # a view of the decoder's buffer
             self._shelf.put(f"thumb {picture.number}", picture.thumb)

@@ -187,7 +187,7 @@ class Studio:
             return False
         chain = self._chain(frame)
         first, stop = self.shots.around(frame)
-        done = chain.advance(stop - 1 if chain.steady(frame) else frame)
+        done = chain.advance(stop - 1 if chain.has(frame) else frame)
         if done is None and chain.begin > first:  # what is before the frame comes last
             return self._whole(first, stop).advance(stop - 1)
         return done
@@ -239,10 +239,15 @@ class Studio:
         """A frame's colours as the networks paint it."""
         kept = self._shelf.get(key)
         if kept is None:
-            edits, thumb = self.edits, self.source.thumb(frame)
+            edits, thumb = self.edits, self.source.thumb(frame, self._since(frame))
             kept = self._painter.paint(thumb[None], lambda _, labels: edits.amend(frame, labels))
             self._shelf.put(key, *kept)
         return Colors(*kept)
+
+    def _since(self, frame: int) -> int:
+        """The first frame that will be needed to settle a frame."""
+        shot = self.shots.of(frame)
+        return max(shot[0] if shot else 0, frame - WARM - BLOCK)
 
     def _chain(self, frame: int) -> Chain:
         """The chain whose colours of a frame are best: from the shot's start if that is near or done, else from as far
@@ -251,7 +256,7 @@ class Studio:
         near = max(first, frame - WARM - (frame - WARM - first) % BLOCK)
         mine = [chain for chain in self._chains if chain.stop == stop and first <= chain.begin <= near]
         for chain in sorted(mine, key=lambda chain: chain.begin):
-            if chain.steady(frame) or chain.begin == near:
+            if chain.has(frame) or chain.begin == near:
                 return chain
         close = [c for c in mine if (m := c.missing(frame)) is not None and c.begin + m * 2 * BLOCK >= frame - WARM]
         if close:

@@ -177,7 +177,7 @@ function others(mine) {
   return h("div", { class: "row" },
     h("button", { title: "Make it grey", onclick: () => apply("neutral") }, "Neutral"),
     h("button", { title: "As the network paints it, whatever earlier edits, the palette and photos say", onclick: () => apply("keep") }, "Keep as painted"),
-    h("label", { class: "grow" }, "strength ",
+    h("label", { class: "whole" }, "strength ",
       h("input", {
         id: "strength", type: "range", min: "0.05", max: "1", step: "0.05", value: strength, "aria-valuetext": `${Math.round(100 * strength)} %`,
         onchange: (event) => { const value = Number(event.target.value); set({ strength: value }); field("strength", value < 1 ? value : null, "strength"); },

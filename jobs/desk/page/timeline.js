@@ -67,7 +67,10 @@ export function tellTimeline() {
     }
   });
   context.fillStyle = ink("--text");
-  context.fillRect(x(state.frame) - 1, 0, Math.max(2, x(state.frame + 1) - x(state.frame)), height);
+  context.globalAlpha = 0.25;
+  context.fillRect(x(state.frame), 0, x(state.frame + 1) - x(state.frame), height);
+  context.globalAlpha = 1;
+  context.fillRect((x(state.frame) + x(state.frame + 1)) / 2 - 1, 0, 2, height);
   box.setAttribute("aria-valuemin", shot.first);
   box.setAttribute("aria-valuemax", shot.stop - 1);
   box.setAttribute("aria-valuenow", state.frame);
