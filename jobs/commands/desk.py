@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -13,13 +13,16 @@ from ...errors import InputError, UserError
 from ...pipeline.defaults import SIZE, STEADY, VIVID
 from . import options
 
-if TYPE_CHECKING:
-    from ..desk.work import Task
-
 NAME = "semcolor-desk"
 
 NEEDED = "starlette", "uvicorn"
 """The packages of the extra `[desk]`."""
+
+USUAL = {"size": SIZE, "steady": STEADY, "vivid": VIVID, "device": "auto"}
+"""Defaults of the options that go on to `semcolor-video`."""
+
+PASSED = ("size", "steady", "vivid", "fps", "track", "transfer", "codec", "pix_fmt", "crf", "preset")
+"""Settings of a film in a batch with which the desk opens and renders it."""
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
@@ -72,46 +75,34 @@ def desk(
 
         if not is_weights(weights):
             raise UserError(f"--weights {weights} is not a file of semcolor's networks.")
-    given = {
-        "--size": (size, SIZE),
-        "--steady": (steady, STEADY),
-        "--vivid": (vivid, VIVID),
-        "--weights": (weights, None),
-    }
-    given |= {
-        "--fps": (fps, None),
-        "--track": (track, None),
-        "--transfer": (transfer, None),
-        "--device": (device, "auto"),
-    }
-    passed = tuple(part for name, (value, usual) in given.items() if value != usual for part in (name, str(value)))
+    given = {"size": size, "steady": steady, "vivid": vivid, "fps": fps, "track": track, "transfer": transfer}
+    given |= {"weights": weights and weights.absolute(), "device": device}
     from ...pipeline.film import open_film
     from ...pipeline.look import Look
     from ..desk.work import Task
     from .places import is_photo, places
 
-    look = Look(size=size, steady=steady, vivid=vivid, weights=weights and weights.absolute())
-
-    def task(place: str, target: str | None, sheet: Path | None) -> Task:
+    def task(place: str, target: str | None, wish: dict[str, Any]) -> Task:
         film_at, output_at = places(place, target, still=False)
         if isinstance(film_at, str) or isinstance(output_at, str):
             raise InputError(f"{place}: the desk opens films on this machine; copy it here first.")
         if is_photo(film_at):
             raise InputError(f"{place} is a photo; the desk opens films. semcolor-video paints photos.")
-        film = open_film(film_at, fps=fps, track=track, transfer=transfer)
+        chosen = given | {name: value for name, value in wish.items() if name in PASSED and value is not None}
+        film = open_film(film_at, **{name: chosen[name] for name in ("fps", "track", "transfer")})
+        look = Look(**{name: chosen[name] for name in ("size", "steady", "vivid", "weights")})
         named = Path(film.scans.pattern.folder) if film.scans else film_at
         stem = named.name if film.scans else named.stem
-        beside = sheet.absolute() if sheet else named.with_name(f"{stem}.semcolor.json")
-        return Task(film, look, beside, output_at, passed, device, str(film_at))
+        sheet = edits.absolute() if edits else named.with_name(f"{stem}.semcolor.json")
+        changed = {name: value for name, value in chosen.items() if value is not None and value != USUAL.get(name)}
+        passed = [part for name, value in changed.items() for part in (f"--{name.replace('_', '-')}", str(value))]
+        return Task(film, look, sheet, output_at, tuple(passed), device, str(film_at))
 
     from ..desk.films import Films
     from ..desk.server import serve
 
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "semcolor" / "desk"
-    if batch:
-        films = Films(cache, batch=batch, opener=lambda place, target: task(place, target, None))
-    else:
-        films = Films(cache, task(str(source), output, edits))
+    films = Films(cache, batch=batch, opener=task) if batch else Films(cache, task(str(source), output, {}))
     try:
         serve(films, port, lambda address: _ready(address, no_browser))
     finally:

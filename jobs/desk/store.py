@@ -155,7 +155,8 @@ class Store:
         """Change fields of an item; None takes a field away. `merge`: see `change`."""
 
         def change(content: Content, ids: dict[str, list[str]]) -> Content:
-            item = content[name][self._index(ids, name, id_)]
+            index = self._index(ids, name, id_)
+            item = content[name][index]
             item.update(fields)
             for field in [field for field, value in item.items() if value is None]:
                 del item[field]
