@@ -41,6 +41,7 @@ from .containers import (
 )
 from .encode import Encoding
 from .film import Film
+from .matroska import add_chapters
 from .nesting import needs_nesting, open_muxer
 from .opening import open_container
 from .parts import Part
@@ -142,6 +143,7 @@ def join_parts(
         StampError: if the container cannot store the time stamps of the film or of a copied stream.
     """
     plan = plan_streams(film, container) if copy_streams else NO_STREAMS
+    chapters: list[Any] = []
     with contextlib.ExitStack() as stack:
         # A sequence of pictures has no container, and nothing besides pictures; nor has a part.
         source = stack.enter_context(open_container(files[0] if film.scans else film.path))
@@ -176,9 +178,11 @@ def join_parts(
             out.metadata.update({k: v for k, v in source.metadata.items() if k.lower() not in CONTAINER_TAGS})
             _state_timecode(out.metadata, container in IN_A_TRACK, plan.timecode if container in IN_THE_FILE else None)
         if plan.chapters:
-            if nested:  # FFmpeg's muxer of segments hands on no chapters
+            chapters = source.chapters()
+            if nested and container != "matroska":  # FFmpeg's muxer of segments hands on no chapters
                 raise AssembleError("chapters cannot be written beside this sound")
-            out.set_chapters(source.chapters())
+            if not nested:
+                out.set_chapters(chapters)
         if plan.keycode:
             out.metadata["keycode"] = plan.keycode
         out.metadata.update(metadata or {})
@@ -203,6 +207,9 @@ def join_parts(
                     f"and time stamps before 0 s cannot be stored"
                 )
             out.mux_one(packet)
+    if chapters and nested:
+        with target.open("r+b") if isinstance(target, Path) else contextlib.nullcontext(target) as file:
+            add_chapters(file, chapters)
     return Written(stored(pts, film.time_base, unit), unit, copied, plan.timecode, place)
 
 

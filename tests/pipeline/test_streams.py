@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import io
+import json
 import re
+import shutil
+import subprocess
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -10,10 +14,11 @@ from typing import Any
 
 import av
 import pytest
-from semcolor.errors import OutputError, UserError
+from semcolor.errors import AssembleError, OutputError, UserError
 from semcolor.jobs.batch.manifest import FILMS
 from semcolor.pipeline.containers import output_format
 from semcolor.pipeline.film import open_film
+from semcolor.pipeline.matroska import add_chapters
 from semcolor.pipeline.outputs import check_output, prepared
 from semcolor.pipeline.selection import Selection, parse_selection
 from semcolor.pipeline.sequences import dpx
@@ -150,6 +155,35 @@ def test_sound_that_matroska_holds_only_as_wav_does(codec: str, tmp_path: Path) 
             assert container.metadata.get("encoder", "Lavf") == "Lavf"
 
 
+def test_chapters_beside_such_sound_are_kept(tmp_path: Path) -> None:
+    recipe = Recipe(codec="wmv2", sounds=[Sound("wmav2")], chapters=True, frames=100)
+    source = brew(tmp_path / "in.wmv", recipe, "asf")
+    result, _ = written(open_film(source), tmp_path / "out.mkv")
+    with av.open(str(source)) as given, av.open(str(result)) as made:
+        chapters = [
+            [(c["start"] * c["time_base"], c["end"] * c["time_base"], c["metadata"]) for c in each.chapters()]
+            for each in (given, made)
+        ]
+        assert chapters[0] == chapters[1] and len(chapters[1]) == 2
+        made.seek(3_000_000)
+        assert next(made.decode(video=0)).pts > 0  # the index still leads to its frames
+    assert [content for content, _ in packets(result, "audio")] == [c for c, _ in packets(source, "audio")]
+    again, _ = written(open_film(result), tmp_path / "again.mkv", "libx265")
+    with av.open(str(again)) as made:
+        assert [c["metadata"] for c in made.chapters()] == [{"title": "0"}, {"title": "1"}]
+    if shutil.which("ffprobe"):
+        asked = ["ffprobe", "-v", "error", "-show_chapters", "-of", "json", str(result)]
+        told = subprocess.run(asked, check=True, capture_output=True)
+        assert [c["tags"]["title"] for c in json.loads(told.stdout)["chapters"]] == ["0", "1"] and not told.stderr
+
+
+@pytest.mark.parametrize("content", [b"", b"not Matroska at all", bytes(64)])
+def test_what_is_no_matroska_gets_no_chapters(content: bytes) -> None:
+    chapter = {"id": 0, "start": 0, "end": 1, "time_base": Fraction(1), "metadata": {}}
+    with pytest.raises(AssembleError, match="chapters cannot be written"):
+        add_chapters(io.BytesIO(content), [chapter])
+
+
 def test_only_chapters(tmp_path: Path) -> None:
     film = open_film(brew(tmp_path / "in.mp4", Recipe(sounds=[Sound()], chapters=True)))
     only = replace(film, selection=Selection(only=("chapters",)))
@@ -194,12 +228,6 @@ REFUSED = {
     "codec for ASF": (Recipe(codec="wmv2", sounds=[Sound("wmav2")]), "wmv", "out.wmv", "libx264"),
     "WMA": (Recipe(codec="wmv2", sounds=[Sound("wmav2")]), "wmv", "out.mp4", "libx264"),
     "attachment": (Recipe(note=True, cover=True), "mkv", "out.mp4", "libx264"),
-    "WMA and chapters": (
-        Recipe(codec="wmv2", sounds=[Sound("wmav2")], chapters=True),
-        "asf",
-        "out.mkv",
-        "libx264",
-    ),
     "cover": (Recipe(cover=True), "mkv", "out.mov", "libx264"),
     "timecode": (Recipe(timecode="10:20:30:05"), "mov", "out.m4v", "libx264"),
     "two sounds": (Recipe(sounds=[Sound("pcm_s16le"), Sound("mp2")]), "mkv", "out.ts", "libx264"),
