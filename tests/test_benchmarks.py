@@ -88,6 +88,14 @@ def test_regions(measure: Measure) -> None:
         assert row["J"] > 0.8 and row["F"] > 0.8 and row["ms a frame"] > 0
 
 
+def test_verification(measure: Measure) -> None:
+    tables = measure("verification", "--seconds", "1", "--width", "96", "--height", "64", "--size", "64")
+    without, with_report = tables["Share of the processors' time"]
+    assert without["digests of luma"] == without["decoding the parts and comparing luma"] == "0.00 %"
+    assert without["frames"] == with_report["frames"] == 25
+    assert 0 < float(with_report["decoding the parts and comparing luma"].split()[0]) < 90
+
+
 def test_warp(measure: Measure) -> None:
     tables = measure("warp", "--repeats", "2", "--frames", "6", "--clips", "coffee")
     assert all(0 < row["cv2.remap"] < 10_000 for row in tables["Milliseconds to warp a picture"])
