@@ -263,11 +263,16 @@ class FilmReader:
         thumb = cv2.resize(luma, (w, h), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
         if self.film.coding != DISPLAY:
             return viewed(thumb, self.film.coding, self.film.bits, 8)
-        step = 1 << (self.film.bits - 8)
-        low, high = (0, (256 * step) - 1) if self.film.full_range else (16 * step, 235 * step)
-        if (low, high) == (0, 255):
-            return thumb
-        return np.clip((thumb.astype(np.float32) - low) * (255 / (high - low)) + 0.5, 0, 255).astype(np.uint8)
+        if self.film.bits == 8:
+            return thumb if self.film.full_range else cv2.LUT(thumb, _stretched(np.arange(256), 8, False))
+        return _stretched(thumb, self.film.bits, self.film.full_range)
+
+
+def _stretched(luma: np.ndarray, bits: int, full_range: bool) -> np.ndarray:
+    """Samples of Y of any shape → uint8, 0 for black and 255 for white."""
+    step = 1 << (bits - 8)
+    low, high = (0, (256 * step) - 1) if full_range else (16 * step, 235 * step)
+    return np.clip((luma.astype(np.float32) - low) * (255 / (high - low)) + 0.5, 0, 255).astype(np.uint8)
 
 
 class _Misplaced(Exception):
