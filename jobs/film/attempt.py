@@ -99,8 +99,8 @@ class Attempt:
         return {name: sum(s[name] for s in self._samples) / len(self._samples) for name in names}
 
     def go(self, progress: Progress) -> None:
-        """Run until every frame is in a committed part. The actors are ended in any case. Raises RayError for a lost
-        worker."""
+        """Run until every frame is in a committed part, or another crew takes over. The actors are ended in any case.
+        Raises RayError for a lost worker."""
         try:
             self._crew.get(self._start_all())
             self._feed(progress)
@@ -116,7 +116,8 @@ class Attempt:
         no_cores = {"num_cpus": 0.0}
         start, job, look = self._crew.start, self._job, self._job.look
         needs, size = artist_resources(job.device, look.motion_weights is not None), thumb_size(job.film, look.size)
-        for _ in range(job.workers):
+        artists = min(job.workers, self._crew.most_artists or job.workers)
+        for _ in range(artists):
             artist = start(actors.Artist, job.device, job.precision, look, size, job.edits, needs=needs)
             self._loading[artist.open.remote()] = artist
         reading = job.film, job.settings.chunk, look.size, self._gaps, job.kept
@@ -126,7 +127,7 @@ class Attempt:
         self._steadier = start(actors.Steadier, look.steady, self._gaps, job.edits, needs=no_cores)
         with writer_turn(job.work):  # waits until no lost Writer of an earlier attempt is at work
             sweep(job.work, self._parts)
-        for _ in range(writers(job.workers, job.device)):
+        for _ in range(writers(artists, job.device)):
             self._writers.append(_Worker(start(actors.Writer, job, needs=no_cores, here=True)))
         opened = [writer.actor.open.remote(self._parts) for writer in self._writers]
         return [self._reader.open.remote(), self._steadier.open.remote(), *opened]
@@ -160,6 +161,8 @@ class Attempt:
                     self._events("part committed", start=start, frames=frames, bytes=size)
                 progress(self.done, shots)
                 self._warn()
+                if self._crew.relieved() and receipt.part:
+                    return
 
     def _warn(self, wait: bool = False) -> None:
         """Warn the user if the film looks like a negative, as soon as an artist has found out."""

@@ -22,9 +22,17 @@ TICK = 1.0
 """Seconds between two looks whether the crew has ended, for a thread that waits for another."""
 
 
+MOST_ARTISTS = 4
+"""Greatest number of artists in threads. All stages of a film are in one process, and only one of its threads runs
+Python at a time; with more artists, processes are faster."""
+
+
 class Crew(Protocol):
     """The actors of one attempt. Methods of an actor are called as Ray has it:
     ``actor.method.options(num_returns=2).remote(argument)``."""
+
+    most_artists: int | None
+    """Greatest number of artists; None: as many as wanted."""
 
     def start(self, kind: type, *arguments: object, needs: dict[str, float], here: bool = False) -> Any:
         """Start an actor.
@@ -57,6 +65,10 @@ class Crew(Protocol):
         """End all actors, also in the middle of a call."""
         ...
 
+    def relieved(self) -> bool:
+        """Whether another crew is to take over where the next part of the film ends. Asked after each chunk."""
+        ...
+
     @staticmethod
     def cause(error: Exception) -> BaseException | None:
         """What our code raised in an actor, or what ended the actor; None if the error is of another kind."""
@@ -65,6 +77,8 @@ class Crew(Protocol):
 
 class RayCrew:
     """Each actor is an actor of the running Ray."""
+
+    most_artists = None
 
     def __init__(self) -> None:
         self._actors: list[Any] = []
@@ -105,6 +119,9 @@ class RayCrew:
         for actor in self._actors:
             ray.kill(actor)
 
+    def relieved(self) -> bool:
+        return False
+
     @staticmethod
     def cause(error: Exception) -> BaseException | None:
         from ray.exceptions import RayError, RayTaskError
@@ -122,7 +139,11 @@ class ThreadCrew:
     compute. OpenCV itself gets one thread, as many threads call it at a time.
     """
 
-    def __init__(self) -> None:
+    most_artists = MOST_ARTISTS
+
+    def __init__(self, relieved: Callable[[], bool] = lambda: False) -> None:
+        """relieved: see `Crew.relieved`."""
+        self.relieved = relieved
         self._actors: list[_Thread] = []
         self._hold = one_thread()
         self._hold.__enter__()

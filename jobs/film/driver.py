@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -25,7 +26,7 @@ from ...pipeline.edits.apply import ResolvedEdits
 from ...pipeline.edits.sheet import identity as sheet_identity
 from ...pipeline.encode import Encoding
 from ...pipeline.extras import Extra, Kind
-from ...pipeline.files import file_sha256
+from ...pipeline.files import file_sha256, is_utf8
 from ...pipeline.film import Film
 from ...pipeline.findings import Finding, findings, sentences
 from ...pipeline.keeping import kept_spans
@@ -36,10 +37,11 @@ from ...pipeline.storage import Location
 from ...pipeline.summary import LEGEND, summarize
 from ..cluster import connected, cores
 from ..devices import choose_workers, in_process
-from .crew import Crew, RayCrew, ThreadCrew
+from .crew import MOST_ARTISTS, Crew, RayCrew, ThreadCrew
 from .events import EventLog, logging_the_end
 from .job import FilmResult, Job, Progress, Settings
 from .recovery import Outcome, ask_precision, finish_parts
+from .relay import Relay
 from .reporting import report_on
 from .sizing import Sizes, writers
 from .workdir import (
@@ -54,6 +56,9 @@ from .workdir import (
     sealed,
     work_folder,
 )
+
+LONG = 1000
+"""Number of frames from which on a film on many cores is worth the start of Ray."""
 
 
 def colorize_film(
@@ -154,12 +159,18 @@ def _way(
     film: Film, settings: Settings, sizes: Sizes, work: Path
 ) -> Iterator[tuple[Callable[[], Crew], str, int, str]]:
     """Where a film is made: (maker of crews, device, number of artists, precision). Ray runs meanwhile if needed."""
-    if in_process(settings.device, settings.workers, settings.address, settings.look.motion_weights is not None):
-        yield ThreadCrew, "cpu", min(settings.workers or cores(), sizes.chunks(film)), pick_precision("cpu")
-        return
     artists = settings.workers or cores()
     store = sizes.store_bytes(artists, writers(artists, "cpu" if settings.device == "cpu" else "cuda"))
-    with connected(settings.address, max(cores(), settings.workers or 0), store, work / "spill"):
+    ray = connected(settings.address, max(cores(), settings.workers or 0), store, work / "spill")
+    if in_process(settings.device, settings.workers, settings.address, settings.look.motion_weights is not None):
+        artists, precision = min(artists, sizes.chunks(film)), pick_precision("cpu")
+        if artists > MOST_ARTISTS and film.frames >= LONG and is_utf8(os.getcwd()):
+            with Relay(ray) as relay:
+                yield relay.crew, "cpu", artists, precision
+        else:
+            yield ThreadCrew, "cpu", min(artists, MOST_ARTISTS), precision
+        return
+    with ray:
         device, workers = choose_workers(settings.device, settings.workers, local=not settings.address)
         # An embedded Ray has this machine only, so the driver can answer without a worker.
         yield RayCrew, device, workers, ask_precision(device) if settings.address else pick_precision(device)

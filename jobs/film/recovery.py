@@ -108,7 +108,9 @@ def finish_parts(
         else:
             outcome.stages, outcome.queues = run.stages, run.queues
             outcome.parts = standing(job.work, outcome.parts)
-            break
+            if _frames(outcome.parts) == job.film.frames or not its_crew.relieved():
+                break
+            events("handed over", frame=_frames(outcome.parts), workers=job.workers)
     outcome.negative = remembered(job.work).get("negative", False)
     return outcome
 

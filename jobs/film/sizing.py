@@ -13,6 +13,9 @@ AHEAD = 4
 """Least number of chunks in flight besides one per artist: one is being read, one waits for the next chunk of its
 shot, one is being steadied, one is being written."""
 
+LARGE = 100 << 20
+"""Bytes of a chunk from which on one less is in flight, so that a film of 3840x2160 stays below 2.5 GB."""
+
 ARTISTS_A_WRITER = {"cpu": 4, "cuda": 2}
 """Device → number of artists that together are about as fast as one Writer on one core."""
 
@@ -64,7 +67,7 @@ class Sizes:
         """
         half_a_part = -(-PART_FRAMES // (2 * self.frames))
         further = (writers - 1) * min(half_a_part, FURTHER_BYTES // self.bytes)
-        return artists + max(artists, AHEAD + further)
+        return artists + max(artists, AHEAD - (self.bytes >= LARGE) + further)
 
     def store_bytes(self, artists: int, writers: int) -> int:
         """Shared memory for a full window of chunks, doubled as a reserve."""

@@ -7,13 +7,16 @@ import threading
 import time
 import weakref
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import cv2
 import pytest
-from semcolor.errors import FilmError
+from semcolor.errors import FilmError, SemcolorError
 from semcolor.jobs.commands import video
+from semcolor.jobs.film import crew as crew_module
+from semcolor.jobs.film import driver
 from semcolor.jobs.film.crew import Stopped, ThreadCrew
 from semcolor.jobs.film.workdir import work_folder
 from semcolor.pipeline.reader import FilmReader
@@ -161,6 +164,46 @@ def test_want_of_memory_halves_the_artists(two_shots, tmp_path, events, monkeypa
     assert _run(two_shots, tmp_path / "out.mkv") == 0
     assert [event for event in events.names() if event in ("lost", "restarted")] == ["lost", "restarted"]
     assert "memory ran out" in next(line["what"] for line in events.lines if line["event"] == "lost")
+
+
+@pytest.mark.slow
+def test_ray_takes_over_at_the_end_of_a_part(parts_film, tmp_path, ray_running, events, monkeypatch):
+    """As on a machine of many cores: here two, of which threads may use one."""
+    whole, output = tmp_path / "whole.mkv", tmp_path / "out.mkv"
+    assert _run(parts_film, whole, "--workers", "1") == 0
+    assert "handed over" not in events.names()
+    events.lines.clear()
+    monkeypatch.setattr(driver, "cores", lambda: 2)
+    monkeypatch.setattr(driver, "LONG", 400)
+    for place in (driver, crew_module):
+        monkeypatch.setattr(place, "MOST_ARTISTS", 1)
+    monkeypatch.setattr(ThreadCrew, "most_artists", 1)
+    assert _run(parts_film, output) == 0
+    told = [(line["event"], line.get("frame", line.get("start"))) for line in events.lines]
+    assert [each for each in told if each[0] != "artist ready"] == [
+        ("started", 0),
+        ("part committed", 0),
+        ("handed over", 250),
+        ("part committed", 250),
+        ("finished", None),
+    ]
+    assert output.read_bytes() == whole.read_bytes() and set(tmp_path.iterdir()) == {whole, output}
+
+
+@pytest.mark.slow
+def test_where_ray_does_not_start_threads_make_the_whole_film(two_shots, tmp_path, events, monkeypatch, caplog):
+    @contextmanager
+    def refuse(*_: object) -> Iterator[None]:
+        raise SemcolorError("Ray does not start on this machine: no.")
+        yield
+
+    monkeypatch.setattr(driver, "cores", lambda: 2)
+    monkeypatch.setattr(driver, "LONG", 10)
+    monkeypatch.setattr(driver, "MOST_ARTISTS", 1)
+    monkeypatch.setattr(driver, "connected", refuse)
+    assert _run(two_shots, tmp_path / "out.mkv", "--chunk", "16") == 0
+    assert "Ray does not start on this machine: no: the film is made without Ray" in caplog.text
+    assert "handed over" not in events.names() and events.names()[-1] == "finished"
 
 
 @pytest.mark.slow
