@@ -14,7 +14,8 @@ AHEAD = 4
 shot, one is being steadied, one is being written."""
 
 LARGE = 100 << 20
-"""Bytes of a chunk from which on one less is in flight, so that a film of 3840x2160 stays below 2.5 GB."""
+"""Bytes of a chunk from which on no chunks are added for the artists. Painting such a chunk (3840x2160) takes a tenth of
+the time of encoding it, and a film of that size shall stay below 2.5 GB."""
 
 ARTISTS_A_WRITER = {"cpu": 4, "cuda": 2}
 """Device → number of artists that together are about as fast as one Writer on one core."""
@@ -67,7 +68,9 @@ class Sizes:
         """
         half_a_part = -(-PART_FRAMES // (2 * self.frames))
         further = (writers - 1) * min(half_a_part, FURTHER_BYTES // self.bytes)
-        return artists + max(artists, AHEAD - (self.bytes >= LARGE) + further)
+        if self.bytes >= LARGE:
+            return AHEAD + further
+        return artists + max(artists, AHEAD + further)
 
     def store_bytes(self, artists: int, writers: int) -> int:
         """Shared memory for a full window of chunks, doubled as a reserve."""
