@@ -14,8 +14,8 @@ AHEAD = 4
 shot, one is being steadied, one is being written."""
 
 LARGE = 100 << 20
-"""Bytes of a chunk from which on no chunks are added for the artists. Painting such a chunk (3840x2160) takes a tenth of
-the time of encoding it, and a film of that size shall stay below 2.5 GB."""
+"""Bytes of a chunk from which on no chunks are added for the artists. Painting such a chunk (3840x2160) takes a tenth
+of the time of encoding it, and a film of that size shall stay below 2.5 GB."""
 
 ARTISTS_A_WRITER = {"cpu": 4, "cuda": 2}
 """Device → number of artists that together are about as fast as one Writer on one core."""

@@ -22,6 +22,7 @@ import numpy as np
 import psutil
 from common import Results, Row, options, package_clip, run
 from footage import decoded
+from semcolor.pipeline.defaults import PRESET
 from semcolor.pipeline.encode import THREADS, choose_encoding
 from semcolor.pipeline.film import open_film
 
@@ -41,24 +42,28 @@ def measure(given: argparse.Namespace, results: Results) -> None:
             seconds, _ = colorize(make_film(Path(folder) / "short.mp4", (640, 480), given.short))
             rows.append({"film": f"640x480, {given.short} frames", "seconds": seconds})
         results.add("Short films", rows)
-        counts = {(640, 480): given.frames, (1920, 1080): given.frames_hd}
-        rows = [judge(Path(folder), size, count, start) for size, count in counts.items() if count > START]
+        counts = {(640, 480): given.frames, (1920, 1080): given.frames_hd, (3840, 2160): given.frames_uhd}
+        rows = []
+        for size, count in counts.items():
+            if count > START:
+                source = make_film(Path(folder) / f"{size[1]}.mp4", size, count)
+                rows += [judge(source, size, count, start, preset) for preset in given.presets]
         results.add("Throughput", rows)
 
 
-def judge(folder: Path, size: tuple[int, int], frames: int, start: float) -> Row:
-    """The figures of one film."""
-    source = make_film(folder / f"{size[1]}.mp4", size, frames)
-    plain = frames / reencode(source)
-    seconds, memory = colorize(source)
+def judge(source: Path, size: tuple[int, int], frames: int, start: float, preset: str) -> Row:
+    """The figures of one film with one preset of x264."""
+    plain = frames / reencode(source, preset)
+    seconds, memory = colorize(source, "--preset", preset)
     return {
         "film": f"{size[0]}x{size[1]}",
+        "preset": preset,
         "frames": frames,
         "seconds": seconds,
         "frames/s": frames / seconds,
         "frames/s once it runs": (frames - START) / (seconds - start) if seconds > start else None,
         "plain frames/s": plain,
-        "plain by ours": plain * seconds / frames,
+        "share of plain": frames / seconds / plain,
         "memory, MB": memory / 1e6,
     }
 
@@ -79,9 +84,9 @@ def make_film(path: Path, size: tuple[int, int], frames: int) -> Path:
     return path
 
 
-def reencode(source: Path) -> float:
+def reencode(source: Path, preset: str) -> float:
     """Seconds that decoding and encoding take, with the encoder's settings that the command uses."""
-    encoding = choose_encoding(open_film(source))
+    encoding = choose_encoding(open_film(source), preset=preset)
     started = time.perf_counter()
     with av.open(str(source)) as container, av.open(str(source.with_suffix(".plain.mp4")), "w") as out:
         stream: Any = out.add_stream(encoding.codec, rate=encoding.rate, options=dict(encoding.options))
@@ -95,10 +100,10 @@ def reencode(source: Path) -> float:
     return time.perf_counter() - started
 
 
-def colorize(source: Path) -> tuple[float, int]:
+def colorize(source: Path, *options: str) -> tuple[float, int]:
     """(seconds, greatest memory in bytes) of the command."""
     started, most = time.perf_counter(), 0
-    process = subprocess.Popen([*COMMAND, str(source), "-o", str(source.with_suffix(".color.mp4"))])
+    process = subprocess.Popen([*COMMAND, str(source), "-o", str(source.with_suffix(".color.mp4")), *options])
     while True:
         try:
             code = process.wait(PAUSE)
@@ -131,5 +136,7 @@ if __name__ == "__main__":
     parser = options(__doc__)
     parser.add_argument("--frames", type=int, default=600, help="frames of the film of 640x480; 0: none")
     parser.add_argument("--frames-hd", type=int, default=150, help="frames of the film of 1920x1080; 0: none")
+    parser.add_argument("--frames-uhd", type=int, default=0, help="frames of the film of 3840x2160; 0: none")
+    parser.add_argument("--presets", nargs="+", default=[PRESET, "medium"], help="presets of x264")
     parser.add_argument("--short", type=int, default=100, help="frames of the short film; 0: none")
     run(parser, measure)
