@@ -135,20 +135,20 @@ def workers(folder: Path, counts: list[int], wait: float, chunks: int) -> list[R
 
         painter._networks = lambda *_: Waiting(wait)  # type: ignore[assignment]
 
-    os.environ |= {"RAY_AUTH_MODE": "disabled", "RAY_USAGE_STATS_ENABLED": "0"}
-    import ray
-
     replace_networks()  # one worker is a thread of this process
-    hook = {"worker_process_setup_hook": replace_networks}
-    quiet: dict[str, Any] = {"include_dashboard": False, "log_to_driver": False, "logging_level": logging.ERROR}
-    ray.init(address="local", num_cpus=max(counts), object_store_memory=1 << 30, runtime_env=hook, **quiet)
+    if max(counts) > 1:
+        os.environ |= {"RAY_AUTH_MODE": "disabled", "RAY_USAGE_STATS_ENABLED": "0"}
+        import ray
+
+        hook = {"worker_process_setup_hook": replace_networks}
+        quiet: dict[str, Any] = {"include_dashboard": False, "log_to_driver": False, "logging_level": logging.ERROR}
+        ray.init(address="local", num_cpus=max(counts), object_store_memory=1 << 30, runtime_env=hook, **quiet)
     rows, alone = [], 0.0
     for count in counts:
         source = make_film(folder / "workers.mp4", SMALL, 16 * chunks * count)
         speed = _speed(source, folder / "workers.out.mp4", count)
         alone = alone or speed / count
         rows.append({"workers": count, "frames/s": speed, "share of linear": speed / count / alone})
-    ray.shutdown()
     return rows
 
 
