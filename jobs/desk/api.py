@@ -77,7 +77,7 @@ async def _told(_: Request, error: Exception) -> Response:
 
 
 async def _gone(*_: Any) -> Response:
-    return JSONResponse({"error": "a later request took its place"}, 409)
+    return Response(status_code=204)  # a later request has taken its place
 
 
 async def _body(request: Request) -> dict[str, Any]:

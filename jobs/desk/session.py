@@ -215,7 +215,7 @@ class Session:
                 "labels": [[NAMES[n], round(float(read[n] / read.sum()), 3)] for n in order],
             }
 
-        return self.ask(work, "region")
+        return self.ask(work)
 
     def followed(self, frame: int) -> Future:
         """The outlines of the followed regions in a frame: place of the region, outline, whether it is known."""

@@ -43,7 +43,7 @@ export async function fetchPicture(kind, frame, view = "main", small = false) {
   const old = kept.get(key), headers = old && old.small === small ? { "If-None-Match": `"${old.tag}"` } : {};
   try {
     const answer = await fetch(`/api/frames/${frame}/${kind}?view=${view}${small ? "&small=1" : ""}`, { headers, signal: control.signal });
-    if (answer.status === 409) return false;
+    if (answer.status === 204) return false; // a later request took its place
     const settled = answer.headers.get("x-settled") === "1";
     if (answer.status === 304) {
       put(key, { ...old, settled, sheet });

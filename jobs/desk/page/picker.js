@@ -112,6 +112,9 @@ export async function tellColour() {
   const context = place.getContext("2d");
   context.clearRect(0, 0, SIDE, SIDE);
   context.drawImage(disc.canvas, 0, 0);
+  context.fillStyle = "rgba(0,0,0,.55)"; // neutral
+  context.fillRect(SIDE / 2 - 5, SIDE / 2 - 0.5, 10, 1);
+  context.fillRect(SIDE / 2 - 0.5, SIDE / 2 - 5, 1, 10);
   const [x, y] = [(ab[0] / reach + 1) * SIDE / 2, (1 - ab[1] / reach) * SIDE / 2];
   for (const [width, ink] of [[4, "#000"], [2, "#fff"]]) {
     context.lineWidth = width;

@@ -1,6 +1,6 @@
 // Draws the picture, what lies over it, and moves it under the pointer.
 
-import { $ } from "./dom.js";
+import { $, fill, h } from "./dom.js";
 import { have } from "./frames.js";
 import { selected, set, state } from "./state.js";
 
@@ -68,8 +68,33 @@ function sized(canvas) {
   return context;
 }
 
+// The labels that the frame on view shows, the largest first: [name, share of the picture, colour].
+function present() {
+  const entry = have("labels", state.frame);
+  if (!entry) return [];
+  if (!entry.shares) {
+    const { data, width, height } = entry.data, counts = new Array(state.film.labels.length).fill(0);
+    for (let at = 0; at < data.length; at += 4) counts[data[at]]++;
+    entry.shares = counts.map((count, n) => [state.film.labels[n].name, count / (width * height), state.film.labels[n].colour])
+      .filter(([, share]) => share >= 0.005).sort((a, b) => b[1] - a[1]).slice(0, 12);
+  }
+  return entry.shares;
+}
+
+function legend() {
+  const box = $("#legend"), shown = !state.peek && (state.mode === "labels" || (state.mode === "swipe" && state.other === "labels"));
+  const found = shown ? present() : [], key = JSON.stringify(found);
+  box.hidden = !found.length;
+  if (box.dataset.key === key) return;
+  box.dataset.key = key;
+  fill(box, found.map(([name, share, colour]) => h("li", {},
+    h("span", { class: "swatch", style: { background: colour }, "aria-hidden": "true" }), `${name} ${Math.round(100 * share)} %`)),
+  h("li", { class: "hatched" }, h("span", { class: "swatch", "aria-hidden": "true" }), "hatched: unsure"));
+}
+
 export function draw() {
   if (!state.film) return;
+  legend();
   if (camera.fitted) place();
   const context = sized(picture());
   const { width, height } = { width: state.film.shown * camera.scale, height: state.film.height * camera.scale };

@@ -15,7 +15,7 @@ function rows() {
 export function tellTimeline() {
   if (!state.film) return;
   const shot = shotOf(state.frame), shown = rows(), box = $("#timeline"), canvas = $("canvas", box);
-  const height = TOP + 8 + ROW * Math.min(8, shown.length);
+  const height = TOP + 8 + ROW * Math.min(8, Math.max(1, shown.length));
   const key = JSON.stringify([shot, state.frame, state.sheet.version, state.selected, state.server?.settled, state.server?.following, box.clientWidth, document.documentElement.dataset.theme]);
   if (key === timelineKey) return;
   timelineKey = key;
@@ -108,7 +108,9 @@ export function tellStrip() {
     box.children[number]?.scrollIntoView({ block: "nearest", inline: "nearest" });
   }
   const scan = $("#scan"), done = state.scanned >= state.film.frames;
-  const text = done ? "" : `Looking for shots: ${Math.round(100 * state.scanned / state.film.frames)} % of the film`;
+  const looking = done ? "" : `Looking for shots: ${Math.round(100 * state.scanned / state.film.frames)} % of the film`;
+  const warned = state.shots[number]?.warnings.length ? `⚠ shot ${number}: ${state.shots[number].warnings.join("; ")}` : "";
+  const text = [warned, looking].filter(Boolean).join(" · ");
   if (scan.textContent !== text) scan.textContent = text;
 }
 
