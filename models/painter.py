@@ -73,8 +73,8 @@ class Painter:
         Returns:
             a and b of CIE Lab (N, 2, h/2, w/2) float16, and label probabilities × 255 (N, 62, h/4, w/4) uint8.
         """
-        group, count = self._networks.group, len(thumbs)
-        ab, labels = [], []
+        group, (count, h, w) = self._networks.group, thumbs.shape
+        ab, labels = np.empty((count, 2, h // 2, w // 2), np.float16), np.empty((count, 62, h // 4, w // 4), np.uint8)
         for first in range(0, count, group):
             part = thumbs[first : first + group]
             if len(part) < group:
@@ -84,9 +84,10 @@ class Painter:
                 return amend(first + n, read) if amend and first + n < count else read
 
             chroma, chance = self._networks.paint(part, change if amend else None)
-            ab.append((self.vivid * chroma).clip(-127, 127).astype(np.float16))
-            labels.append(chance)
-        return np.concatenate(ab)[:count], np.concatenate(labels)[:count]
+            there = slice(first, min(first + group, count))
+            ab[there] = (self.vivid * chroma).clip(-127, 127)[: count - first]
+            labels[there] = chance[: count - first]
+        return ab, labels
 
 
 def _networks(device: str, weights: Path, precision: str, size: tuple[int, int] | None) -> Backend:

@@ -57,7 +57,9 @@ _WHITE = np.array(cielab.WHITE)
 
 _GRAY = np.linspace(0, 1, 4096)
 _LINEAR = linear_of(_GRAY)
-_F_OF_GRAY = np.where(_LINEAR > cielab.F_THRESHOLD, np.cbrt(_LINEAR), _LINEAR * cielab.F_SLOPE + cielab.F_OFFSET)
+_F_OF_GRAY = np.where(
+    _LINEAR > cielab.F_THRESHOLD, np.cbrt(_LINEAR), _LINEAR * cielab.F_SLOPE + cielab.F_OFFSET
+).astype(np.float32)
 """f(Y/Yn) of CIE Lab for 4096 greys R' = G' = B' from 0 to 1."""
 
 
@@ -147,11 +149,20 @@ class Layered:
 def _rgb_from_lab_at(f_y: np.ndarray, ab: np.ndarray) -> np.ndarray:
     """f(Y/Yn) (h, w) and a, b (2, h, w) of CIE Lab → sRGB R'G'B' (3, h, w), not clipped (CIE 15; IEC 61966-2-1)."""
     f = np.stack([f_y + ab[0] / 500, f_y, f_y - ab[1] / 200])
-    line = (f - cielab.F_OFFSET) * cielab.F_INVERSE_SLOPE
-    xyz = np.where(f > cielab.F_INVERSE_THRESHOLD, f**3, line) * _WHITE[:, None, None].astype(f.dtype)
+    xyz, dark = f**3, f <= cielab.F_INVERSE_THRESHOLD
+    f -= cielab.F_OFFSET
+    f *= cielab.F_INVERSE_SLOPE
+    np.copyto(xyz, f, where=dark)
+    xyz *= _WHITE[:, None, None].astype(f.dtype)
     linear = np.tensordot(_RGB_FROM_XYZ.astype(f.dtype), xyz, 1)
-    bent = 1.055 * np.maximum(linear, 1e-8) ** np.float32(1 / 2.4) - 0.055
-    return np.where(linear > cielab.LINEAR_THRESHOLD, bent, linear * 12.92)
+    dark = linear <= cielab.LINEAR_THRESHOLD
+    bent = np.maximum(linear, 1e-8, out=f)
+    bent **= np.float32(1 / 2.4)
+    bent *= 1.055
+    bent -= 0.055
+    linear *= 12.92
+    np.copyto(bent, linear, where=dark)
+    return bent
 
 
 def chroma_at_luma(ab: np.ndarray, luma: np.ndarray, matrix: str, steps: int = 1) -> np.ndarray:
@@ -173,7 +184,7 @@ def chroma_at_luma(ab: np.ndarray, luma: np.ndarray, matrix: str, steps: int = 1
     ab = ab.astype(np.float32)
     gray = luma
     for _ in range(1 + steps):
-        f_y = _F_OF_GRAY[np.clip(gray * 4095, 0, 4095).astype(np.int32)].astype(np.float32)
+        f_y = np.take(_F_OF_GRAY, np.clip(gray * 4095, 0, 4095).astype(np.int32))
         rgb = _rgb_from_lab_at(f_y, ab)
         own = np.tensordot(weights(matrix), rgb, 1)
         gray = gray + luma - own

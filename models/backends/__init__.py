@@ -25,6 +25,7 @@ class Backend(Protocol):
             amend: as for `Painter.paint`.
 
         Returns:
-            a and b of CIE Lab (group, 2, h/2, w/2) float32, and label probabilities × 255 (group, 62, h/4, w/4) uint8.
+            a and b of CIE Lab (group, 2, h/2, w/2) float32, and label probabilities × 255 (group, 62, h/4, w/4) uint8;
+            both until the next call.
         """
         ...

@@ -92,7 +92,7 @@ class Networks:
         return self._coloring.get_output_tensor(0).data
 
     def paint(self, thumbs: np.ndarray, amend: Amend | None) -> tuple[np.ndarray, np.ndarray]:
-        """Chroma and labels of one thumb; see `Backend`."""
+        """Chroma and labels of one thumb, until the next call; see `Backend`."""
         self.read(thumbs)
         read = self._reading.get_output_tensor(0)
         labels = self._reading.get_output_tensor(1).data
@@ -100,7 +100,7 @@ class Networks:
         if amend and (given := amend(0, own)) is not own:
             read = openvino().Tensor(np.ascontiguousarray(given[None], np.float32))
             labels = np.rint(read.data * 255).astype(np.uint8)
-        return self.color(read), labels.copy()
+        return self.color(read), labels
 
 
 def _graph(data: bytes, ranges: dict[str, tuple[int, int]], name: str) -> bytes:
