@@ -76,6 +76,9 @@ class Painter:
         group, (count, h, w) = self._networks.group, thumbs.shape
         ab, labels = np.empty((count, 2, h // 2, w // 2), np.float16), np.empty((count, 62, h // 4, w // 4), np.uint8)
         for first in range(0, count, group):
+            if first and group == 1 and not amend and np.array_equal(thumbs[first], thumbs[first - 1]):
+                ab[first], labels[first] = ab[first - 1], labels[first - 1]  # a frame that is shown twice
+                continue
             part = thumbs[first : first + group]
             if len(part) < group:
                 part = np.concatenate([part, np.repeat(part[-1:], group - len(part), 0)])

@@ -13,6 +13,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from semcolor.models import WEIGHTS, WeightsError
 from semcolor.models import checkpoint as weights
+from semcolor.models import painter as painter_module
 from semcolor.models.backends import openvino_cpu as cpu
 from semcolor.models.backends import torch_gpu as gpu
 from semcolor.models.colorizer import Colorizer
@@ -157,6 +158,32 @@ def test_a_cpu_needs_no_torch(tmp_path):
 
 
 @pytest.mark.slow
+def test_a_frame_that_is_shown_twice_is_painted_once(monkeypatch):
+    painter, thumbs = Painter("cpu"), np.stack([_photo()[0]] * 3 + [255 - _photo()[0]] * 2)
+    alone = [painter.paint(thumb[None]) for thumb in thumbs]
+    calls, paint = [], painter._networks.paint
+    monkeypatch.setattr(painter._networks, "paint", lambda *given: calls.append(1) or paint(*given))
+    ab, labels = painter.paint(thumbs)
+    assert len(calls) == 2
+    assert np.array_equal(ab, np.concatenate([a for a, _ in alone]))
+    assert np.array_equal(labels, np.concatenate([b for _, b in alone]))
+    painter.paint(thumbs, lambda n, read: read)
+    assert len(calls) == 7, "an edit may change each frame"
+
+
+def test_networks_are_left_to_the_next_painter_of_the_process(monkeypatch):
+    monkeypatch.setattr(painter_module, "_idle", [])
+    first, other = Painter("cpu", precision="float32"), Painter("cpu", precision="float32")
+    networks, before = first._networks, first.paint(_photo())
+    first.close()
+    assert other._networks is not networks, "two painters at a time have networks of their own"
+    assert Painter("cpu", precision="float32", vivid=2.0)._networks is networks
+    other.close()
+    again = Painter("cpu", precision="float32")
+    assert again._networks is other._networks
+    assert all(np.array_equal(one, two) for one, two in zip(before, again.paint(_photo()), strict=True))
+
+
 def test_weights_without_graphs_get_them_when_loaded(tmp_path):
     tensors = {n: t for n, t in load_file(WEIGHTS).items() if not n.startswith("openvino.")}
     save_file(tensors, tmp_path / "plain.safetensors")
