@@ -21,7 +21,7 @@ lint: .venv/ready
 	$(RUN) -m pyright
 	.venv/bin/lint-imports
 
-# Every figure that the docs quote: about a quarter of an hour. The JSON files are in build/bench.
+# Every figure that the docs quote: about half an hour. The JSON files are in build/bench.
 .PHONY: bench
 bench: .venv/ready
 	$(RUN) tests/benchmarks/fidelity.py --json build/bench/fidelity.json --write docs/fidelity.md

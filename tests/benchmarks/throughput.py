@@ -30,6 +30,9 @@ COMMAND = (sys.executable, "-m", "semcolor.jobs.commands.video", "--overwrite", 
 START = 16
 """Frames of the film that shows how long the start takes."""
 
+LONG = 90 * 60 * 24
+"""Frames of a film of 90 minutes."""
+
 PAUSE = 0.5
 """Seconds between two looks at the memory."""
 
@@ -55,15 +58,17 @@ def judge(source: Path, size: tuple[int, int], frames: int, start: float, preset
     """The figures of one film with one preset of x264."""
     plain = frames / reencode(source, preset)
     seconds, memory = colorize(source, "--preset", preset)
+    speed = (frames - START) / (seconds - start) if seconds > start else None
     return {
         "film": f"{size[0]}x{size[1]}",
         "preset": preset,
         "frames": frames,
         "seconds": seconds,
         "frames/s": frames / seconds,
-        "frames/s once it runs": (frames - START) / (seconds - start) if seconds > start else None,
+        "frames/s once it runs": speed,
         "plain frames/s": plain,
         "share of plain": frames / seconds / plain,
+        "hours for 90 minutes": LONG / speed / 3600 if speed else None,
         "memory, MB": memory / 1e6,
     }
 
