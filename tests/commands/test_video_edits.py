@@ -40,7 +40,7 @@ def film(film_folder) -> Path:
     return make_film(film_folder / "control.mkv", np.concatenate([shot("coffee", 20, (96, 144)), moving]))
 
 
-def test_edits_give_the_same_bytes_however_it_is_cut(film, tmp_path, ray_running):
+def test_edits_give_the_same_bytes_however_it_is_cut(film, tmp_path):
     """In chunks of 16 and of 32, and in one process without Ray; with label maps and summary in passing."""
     sheet = write(tmp_path / "edits.json", SHEET)
     results = []
@@ -125,7 +125,7 @@ def test_mistakes_end_in_one_sentence_and_code_2(case, tmp_path, film, capsys):
     assert {p: p.stat().st_mtime_ns for p in tmp_path.iterdir()} == before, "something was written"
 
 
-def test_an_edit_that_does_not_fit_the_film_leaves_nothing(tmp_path, film, ray_running, capsys):
+def test_an_edit_that_does_not_fit_the_film_leaves_nothing(tmp_path, film, capsys):
     edit = {"frame": 30, "range": "5-40", "region": {"point": [5, 5]}, "action": "keep"}
     sheet = write(tmp_path / "e.json", {"edits": [edit]})
     assert run([str(film), "-o", str(tmp_path / "o.mkv"), "--edits", str(sheet), *FAST]) == 2

@@ -18,7 +18,7 @@ from support.films import luma_planes
 FAST = ["--size", "64", "--workers", "1", "--quiet"]
 
 
-def test_the_page_tells_what_the_run_did(short_film, ray_running, tmp_path):
+def test_the_page_tells_what_the_run_did(short_film, tmp_path):
     output, labels, page = tmp_path / "out.mkv", tmp_path / "labels.mp4", tmp_path / "report.html"
     sheet = tmp_path / "edits.json"
     edit = {"frame": 1, "region": {"box": [10, 10, 60, 60]}, "action": {"colour": "#88aacc"}}

@@ -44,7 +44,7 @@ def _is_the_sentence(line: str, path: Path) -> bool:
 
 
 @pytest.mark.parametrize("part", [["--still", "3"], ["--range", "2-8"], []], ids=["still", "range", "whole film"])
-def test_a_film_ends_in_one_sentence(part, film, others, tmp_path, capsys, ray_running):
+def test_a_film_ends_in_one_sentence(part, film, others, tmp_path, capsys):
     output = tmp_path / ("out.png" if "--still" in part else "out.mkv")
     options = ["--size", "64", "--device", "cpu", "--quiet", "-o", str(output), "--weights", str(others)]
     assert video.run([str(film), *options, *part]) == 2

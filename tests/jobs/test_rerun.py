@@ -35,7 +35,7 @@ def _runs(events: Events) -> list[dict]:
     return runs
 
 
-def test_only_what_edits_touch_is_painted_again(film_folder, tmp_path, ray_running, events, monkeypatch, capsys):
+def test_only_what_edits_touch_is_painted_again(film_folder, tmp_path, events, monkeypatch, capsys):
     source = make_film(film_folder / "rerun.mkv", shots((60, 70, 50)))
     fast = ["--size", "64", "--workers", "1", "--keep"]
 
@@ -73,7 +73,7 @@ def test_only_what_edits_touch_is_painted_again(film_folder, tmp_path, ray_runni
     ]
 
 
-def test_a_part_that_ends_inside_a_shot_comes_out_as_before(film_folder, tmp_path, ray_running, events):
+def test_a_part_that_ends_inside_a_shot_comes_out_as_before(film_folder, tmp_path, events):
     """What follows it in the shot has a say in its colours, and is looked at again."""
     source = make_film(film_folder / "one_shot.mkv", shots((310,), (48, 64)), options={"g": "50"})
     sheet = tmp_path / "edits.json"

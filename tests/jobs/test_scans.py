@@ -73,7 +73,7 @@ def test_a_batch_of_sequences_is_made_once(reels, ray_running, tmp_path, capsys)
 
 
 @pytest.mark.slow
-def test_a_killed_sequence_continues_with_the_same_bytes(ray_running, tmp_path):
+def test_a_killed_sequence_continues_with_the_same_bytes(tmp_path):
     """The command is killed after its first part. Its second run makes only what is missing, in other chunks."""
     pictures = shots((50, 50), (48, 64)).astype(np.float32).mean(-1) / 255
     source = make_scans(tmp_path / "in", "dpx", 10, pictures=pictures)
