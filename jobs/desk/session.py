@@ -24,10 +24,8 @@ import cv2
 import numpy as np
 
 from ...errors import told
-from ...models import pick_device
 from ...models.format import WEIGHTS
 from ...models.labels import NAMES
-from ...models.painter import Painter
 from ...pipeline.compose import PlaneFormat
 from ...pipeline.edits.apply import chroma_of
 from ...pipeline.edits.sheet import Region, Sheet
@@ -36,7 +34,7 @@ from ...pipeline.look import Look
 from ...pipeline.studio import picker
 from ...pipeline.studio.preview import HEIGHT, write_preview
 from ...pipeline.studio.scan import Scan
-from ...pipeline.studio.studio import Studio
+from ...pipeline.studio.studio import LatePainter, Studio
 
 Kind = Literal["colour", "grey", "labels"]
 
@@ -45,6 +43,9 @@ CACHED = 300 << 20
 
 BUSY = 0.25
 """Seconds after a request in which the scout leaves the cores to the painter."""
+
+PAUSE = 0.12
+"""Seconds that the painter waits after a request for the next one, before it goes on with what nobody waits for."""
 
 RECENT = 5.0
 """Seconds after a request in which regions are followed for it, even while a film is rendered."""
@@ -102,14 +103,18 @@ class Session:
         cache.mkdir(parents=True, exist_ok=True)
         weights = sha256((look.weights or WEIGHTS).read_bytes()).hexdigest()
         key = f"{film.fingerprint()} {look.size} {look.vivid} {weights}"
-        scanner = Painter(pick_device(device), weights=look.weights, vivid=look.vivid)
+        scout = LatePainter(film, look, device)
         place = cache / f"scan-{sha256(key.encode()).hexdigest()[:24]}.json"
-        self.scan = Scan(film, look.size, scanner.paint, place, key)
-        self.studio = Studio(film, look, folder / "kept", device=device, shots=self.scan.shots)
+        self.scan = Scan(film, look.size, scout.paint, place, key)
+        self.studio = Studio(film, look, folder / "kept", device=device, shots=self.scan.shots, scout=scout)
         self.frame = 0
         """Number of the frame on view."""
         self.beat = 0
         """Grows when something was settled."""
+        self.ready = False
+        """Whether the frame on view is settled."""
+        self.settled = 0, 0, 0
+        """How far its shot is settled; see `Studio.progress`."""
         self.resting = False
         """Whether the cores belong to somebody else: then nothing is done ahead of requests."""
         self.previews: dict[int, Preview] = {}
@@ -314,17 +319,23 @@ class Session:
                 job = self._jobs.popitem(last=False)[1] if self._jobs else None
             if job:
                 self._answer(*job)
-                rest = 0.0
+                self._note()
+                rest = PAUSE
                 continue
             if self.studio.stale:
                 self.studio.refresh()
                 self.beat += 1
             try:
                 rest = self._ahead()
+                self._note()
             except Exception as error:  # a damaged film: whoever asks for the frame is told
                 if not told(error):
                     raise
                 rest = 1.0
+
+    def _note(self) -> None:
+        """Note for other threads how far the work is."""
+        self.ready, self.settled = self.studio.ready(self.frame), self.studio.progress(self.frame)
 
     def _answer(self, work: Callable[[], Any], future: Future) -> None:
         if not future.set_running_or_notify_cancel():
@@ -390,8 +401,7 @@ class Session:
                     with self._wake:
                         self._wake.notify_all()
                     continue
-                busy = self.studio.progress(self.frame)
-                if busy[1] < busy[2]:
+                if self.settled[1] < self.settled[2]:
                     time.sleep(0.01)  # first the shot on view
                 if self.resting or not self.scan.step():
                     time.sleep(0.2)

@@ -57,6 +57,7 @@ class Work:
             raise
         self.rendering = Rendering(task.output, self._rendered)
         self.session.use(self.store.sheet).result()
+        self.session.picture(0, "colour", "first")  # while the browser opens
 
     def close(self) -> None:
         """Stop rendering, end the threads, and let others open the sheet."""
@@ -145,7 +146,8 @@ class Work:
         return {
             "sheet": self.store.version,
             "beat": session.beat,
-            "settled": studio.progress(session.frame),
+            "ready": session.ready,
+            "settled": session.settled,
             "shots": len(session.scan.found),
             "scanned": session.scan.shots.scanned,
             "following": following,

@@ -70,6 +70,8 @@ class Chain:
         self._keys: list[str] = []
         self._jobs: dict[str, Painted] = {}
         self._at: tuple[str, Steadier] | None = None
+        self._looked: tuple[str, Colors | None] = "", None
+        self._measured: tuple[int, list[Motion]] = (-1, [])
 
     def use(self, edits: LiveEdits) -> None:
         """From now on, colours are made with these edits."""
@@ -90,20 +92,25 @@ class Chain:
     def steady(self, frame: int) -> tuple[str, Colors] | None:
         """The steady colours of a frame with a key that names them; None if they are not made yet."""
         step = self.step_of(frame)
-        if not 0 <= step < self.steps:
-            return None
-        kept = self._shelf.get(self._key(step))
-        if kept is None:
-            return None
+        colors = self._colors(self._key(step)) if 0 <= step < self.steps else None
         at = frame - self._span(step)[0]
-        return f"{self._key(step)} {at}", unpacked(kept)[at : at + 1]
+        return (f"{self._key(step)} {at}", colors[at : at + 1]) if colors else None
 
     def painted(self, frame: int) -> Colors | None:
         """The colours of a frame as the networks painted them, if its step was painted."""
         step = self.step_of(frame)
-        kept = self._shelf.get(self._raw(step)) if 0 <= step < self.steps else None
+        colors = self._colors(self._raw(step)) if 0 <= step < self.steps else None
         at = frame - self._span(step)[0]
-        return unpacked(kept)[at : at + 1] if kept else None
+        return colors[at : at + 1] if colors else None
+
+    def _colors(self, key: str) -> Colors | None:
+        """Colours on the shelf. Those that were looked at last are kept unpacked."""
+        if self._looked[0] != key:
+            kept = self._shelf.get(key)
+            if kept is None:
+                return None
+            self._looked = key, unpacked(kept)
+        return self._looked[1]
 
     def missing(self, until: int) -> int | None:
         """Number of the first step up to that of a frame that is not steadied; None if there is none."""
@@ -130,6 +137,10 @@ class Chain:
             job = self._jobs.get(self._raw(ahead))
             if job is None and self._edits.labels_settled(*self._span(ahead)):
                 first, stop = self._span(ahead)
+                unread = next((frame for frame in range(first, stop) if not self._source.has(frame)), None)
+                if unread is not None:
+                    self._source.thumb(unread)
+                    return True
                 thumbs = np.stack([self._source.thumb(frame) for frame in range(first, stop)])
                 self._jobs[self._raw(ahead)] = self._submit(first, thumbs, self._edits)
                 did = True
@@ -144,7 +155,7 @@ class Chain:
             return did
         for near in (step, step + 1):
             if near < self.steps and self._flow(near) not in self._shelf:
-                self._survey(near)
+                self._survey(near)  # a quarter of a step, so that a request does not wait for long
                 return True
         self._blend(step)
         return True
@@ -180,11 +191,19 @@ class Chain:
         self._at = self._key(step), steadier
 
     def _survey(self, step: int) -> None:
+        """Measure the motion of some more frames of a step; all of it is kept once the last is measured."""
         first, stop = self._span(step)
-        thumbs = np.stack([self._source.thumb(frame) for frame in range(first, stop)])
-        motion = survey(Thumbs(thumbs, self._source.thumb(first - 1) if step else None))
-        flows = motion.backward, motion.forward, motion.backward_visible, motion.forward_visible
-        self._shelf.put(self._flow(step), *flows)
+        if self._measured[0] != step:
+            self._measured = step, []
+        done = self._measured[1]
+        at = first + sum(map(len, done))
+        end = min(at + STEP // 4, stop)
+        thumbs = np.stack([self._source.thumb(frame) for frame in range(at, end)])
+        done.append(survey(Thumbs(thumbs, self._source.thumb(at - 1) if at > self.begin else None)))
+        if end == stop:
+            names = ("backward", "forward", "backward_visible", "forward_visible")
+            self._shelf.put(self._flow(step), *(np.concatenate([getattr(m, name) for m in done]) for name in names))
+            self._measured = -1, []
 
     def _motion(self, step: int) -> Motion | None:
         kept = self._shelf.get(self._flow(step))

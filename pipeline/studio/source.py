@@ -102,6 +102,10 @@ class Source:
         kept = self._shelf.get(f"thumb {frame}")
         return kept[0] if kept else self._read(frame, since)[1]
 
+    def has(self, frame: int) -> bool:
+        """Whether the thumb of a frame is there already."""
+        return f"thumb {frame}" in self._shelf
+
     def luma(self, frame: int) -> np.ndarray:
         """(H, W) uint8, or uint16 above 8 bits: the film's own samples."""
         kept = self._shelf.get(f"luma {frame}")

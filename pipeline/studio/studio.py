@@ -20,6 +20,7 @@ import numpy as np
 from ...errors import UserError
 from ...flow import BLOCK
 from ...models import pick_device
+from ...models.backends import Amend
 from ...models.labels import INDEX
 from ...models.painter import Painter
 from ..compose import Layered, PlaneFormat, chroma_planes, picture
@@ -30,6 +31,7 @@ from ..frames import Colors
 from ..inprocess import WARM
 from ..look import Look
 from ..overlay import likeliest
+from ..reader import thumb_size
 from .chain import Chain
 from .live import NO_EDITS, Editing, LiveEdits, Locator, Region
 from .shelf import Shelf
@@ -52,6 +54,34 @@ class View:
     """(62, h/4, w/4) uint8: label probabilities × 255."""
 
 
+class LatePainter:
+    """Networks that are loaded when they are first used, so that nobody waits for what is not needed yet. One thread
+    uses it."""
+
+    def __init__(self, film: Film, look: Look, device: str) -> None:
+        """
+        Args:
+            film: the film that will be painted.
+            look: the options that decide the colours.
+            device: ``auto``, ``cpu`` or ``cuda``.
+        """
+        self._film, self._look, self._device = film, look, device
+        self._painter: Painter | None = None
+
+    def paint(self, thumbs: np.ndarray, amend: Amend | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """As `Painter.paint`."""
+        if self._painter is None:
+            look, size = self._look, thumb_size(self._film, self._look.size)
+            self._painter = Painter(pick_device(self._device), weights=look.weights, vivid=look.vivid, size=size)
+        return self._painter.paint(thumbs, amend)
+
+    def close(self) -> None:
+        """Leave the networks to others."""
+        if self._painter:
+            self._painter.close()
+            self._painter = None
+
+
 class Studio:
     """A film that is open. `close` it, or use it in a `with` block."""
 
@@ -63,6 +93,7 @@ class Studio:
         *,
         device: str = "auto",
         shots: Shots | None = None,
+        scout: LatePainter | None = None,
         memory: int = 400 << 20,
         disk: int = 4 << 30,
     ) -> None:
@@ -73,6 +104,7 @@ class Studio:
             folder: an empty folder for what is kept while the film is open.
             device: ``auto``, ``cpu`` or ``cuda``.
             shots: what is known of the shots.
+            scout: networks for the thread that calls `follow`.
             memory: most bytes of arrays that are kept in memory.
             disk: most bytes of arrays that are kept in `folder`.
         """
@@ -80,11 +112,9 @@ class Studio:
         self._shelf = Shelf(folder, memory, disk)
         self.shots = shots or Shots(film, look.size)
         self.source, self._far_source = (Source(film, look.size, self._shelf) for _ in range(2))
-        device = pick_device(device)
-        # Networks run in one thread each: one for the frame on view, one for the frames around it, one for references.
-        self._painter, self._artist, self._other = (
-            Painter(device, weights=look.weights, vivid=look.vivid) for _ in range(3)
-        )
+        # Networks run in one thread each: for the frame on view, for the frames around it, and for `follow`.
+        self._painter, self._artist = (LatePainter(film, look, device) for _ in range(2))
+        self._other = scout or LatePainter(film, look, device)
         self._pool = ThreadPoolExecutor(1, "artist")
         self._editing = Editing(Locator(film, look.size, self._painter.paint, self.shots, self.source))
         self._far = Editing(Locator(film, look.size, self._other.paint, self.shots, self._far_source))
@@ -105,6 +135,8 @@ class Studio:
     def close(self) -> None:
         """Close the film's file and end the threads."""
         self._pool.shutdown(wait=True, cancel_futures=True)
+        for painter in (self._painter, self._artist, self._other):
+            painter.close()
         self.source.close()
         self._far_source.close()
 
@@ -138,6 +170,10 @@ class Studio:
             colors = (chain and chain.painted(frame)) or self._alone(frame, key)
         (ab,) = self.edits.finish(frame, colors.ab, colors.labels)
         return View(frame, f"{key} {self.edits.key(frame)} {settled}", settled, ab, colors.labels[0])
+
+    def ready(self, frame: int) -> bool:
+        """Whether a frame is settled."""
+        return any(chain.has(frame) for chain in self._chains) and self.edits.settled(frame)
 
     def color(self, view: View, height: int | None = None) -> np.ndarray:
         """The picture of a frame in colour, as `inprocess.still` returns it: (H, W, 3) uint8 R'G'B'.

@@ -72,7 +72,7 @@ export async function applyAgain() {
 function chosen(colour) {
   if (!state.draft && !selected()) return;
   clearTimeout(waiting);
-  waiting = setTimeout(() => apply({ colour }), 160);
+  waiting = setTimeout(() => apply({ colour }), 60);
   tellColour();
 }
 

@@ -36,6 +36,7 @@ export function forget() {
 // Gets a picture. Resolves to true if there is a new one. A later request of the same view drops this one.
 export async function fetchPicture(kind, frame, view = "main", small = false) {
   if (final(kind, frame, small)) return false;
+  small &&= kind !== "labels"; // labels are small in any case
   const key = `${kind} ${frame}`, slot = `${view} ${kind}`;
   running.get(slot)?.abort();
   const control = new AbortController(), sheet = state.sheet.version;

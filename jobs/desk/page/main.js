@@ -122,7 +122,7 @@ async function start() {
   const number = films.open;
   follow((server, before) => {
     if (server.film !== number) location.reload();
-    if (!before || server.beat !== before.beat) beat();
+    if (!before || server.beat !== before.beat || server.ready !== before.ready) beat();
   });
   new ResizeObserver(() => set({})).observe($("#stage"));
   onChange(() => history.replaceState(null, "", state.frame ? `#${state.frame}` : "/"));

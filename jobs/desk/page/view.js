@@ -8,6 +8,7 @@ let showing = "";
 let moved = 0;
 let later = 0;
 let running = false;
+let quick = 0; // rounds of small pictures that are under way
 
 // The pictures that the present mode needs: [kind, frame, view].
 export function needed() {
@@ -38,19 +39,31 @@ export async function refresh() {
   if (!state.film) return;
   const key = `${state.frame} ${state.sheet.version} ${needed()}`;
   if (key !== showing) {
-    const fast = performance.now() - moved < 180 || state.playing !== 0;
-    const frame = showing.split(" ")[0];
+    // While frames change fast, and where nothing is there to be seen, a small picture comes first.
+    const [frame, sheet] = showing.split(" ");
+    const changed = Number(sheet) !== state.sheet.version && Number(frame) === state.frame;
+    const nothing = needed().some(([kind, frame]) => !have(kind, frame));
+    const fast = performance.now() - moved < 180 || state.playing !== 0 || changed || nothing;
     showing = key;
     if (Number(frame) !== state.frame) moved = performance.now();
     clearTimeout(later);
-    later = setTimeout(rest, fast ? 200 : 0);
-    if (fast) await work(needed().filter(([kind]) => kind !== "labels" || state.mode !== "colour"), true);
+    if (fast && large()) {
+      quick++;
+      await work(needed(), true);
+      quick--;
+    }
+    if (key === showing) later = setTimeout(rest, performance.now() - moved < 180 ? 200 : 0);
   }
+}
+
+// Whether small pictures are made much faster than the film's own.
+function large() {
+  return state.film.height > 600 || state.playing !== 0;
 }
 
 async function rest() {
   if (state.playing) return;
-  if (running) { // the newest state is looked at once the present round is over
+  if (running || quick) { // the newest state is looked at once the present round is over
     clearTimeout(later);
     later = setTimeout(rest, 40);
     return;
@@ -70,7 +83,7 @@ export function settledAll() {
 
 // Called when the server has settled something.
 export function beat() {
-  if (!state.playing && !(settledAll() && wanted().every(([kind, frame]) => final(kind, frame)))) {
+  if (!state.playing && state.server?.ready && !(settledAll() && wanted().every(([kind, frame]) => final(kind, frame)))) {
     clearTimeout(later);
     later = setTimeout(rest, 30);
   }
