@@ -138,9 +138,10 @@ function ways() {
 function labels(mine, told) {
   const read = new Map((told?.labels ?? []).map(([name, share]) => [name, share]));
   const present = mine?.action?.label;
-  const found = state.film.labels
+  const find = () => state.film.labels
     .filter(({ name }) => name.includes(search.toLowerCase()))
     .sort((a, b) => (read.get(b.name) ?? 0) - (read.get(a.name) ?? 0) || Number(b.name in state.usual) - Number(a.name in state.usual) || a.name.localeCompare(b.name));
+  const found = find();
   const item = ({ name, colour }) => h("button", {
     class: "label", role: "option", "aria-selected": name === present, onclick: () => apply({ label: name }),
   },
@@ -151,7 +152,13 @@ function labels(mine, told) {
     h("input", {
       id: "search", type: "search", placeholder: "Search labels", "aria-label": "Search labels", value: search,
       oninput: (event) => { search = event.target.value; drawn = ""; set({}); },
-      onkeydown: (event) => { if (event.key === "Enter" && found.length) { event.preventDefault(); event.stopPropagation(); apply({ label: found[0].name }); } },
+      onkeydown: (event) => { if (event.key !== "Enter") return;
+        event.preventDefault();
+        event.stopPropagation();
+        search = event.target.value; // the list may not be drawn yet
+        const [first] = find();
+        if (first) apply({ label: first.name });
+      },
     }),
     list,
     h("p", { class: "quiet" }, "The square shows the colour that a label usually gets in this film."));
