@@ -138,7 +138,10 @@ def video(
     keep_colour: options.KeepColour = "never",
     device: options.Device = "auto",
     workers: Annotated[
-        int | None, typer.Option(min=1, help="Networks at the same time.  [default: one per GPU, or one per CPU core]")
+        int | None,
+        typer.Option(
+            min=1, help="Networks at the same time; 2 and more run on Ray.  [default: one per GPU, or one per CPU core]"
+        ),
     ] = None,
     chunk: Annotated[int, typer.Option(callback=_chunk_size, help="Frames per chunk: 16, 24, 32, 48 or 96.")] = CHUNK,
     address: options.Address = None,

@@ -109,8 +109,9 @@ class Artist(_Timed):
         from ...pipeline.stages import Painting
 
         look = self._look
-        how = {"weights": look.weights, "vivid": look.vivid, "precision": self._precision, "size": self._size}
-        self._painter = painter = Painter(self._device, **how)
+        self._painter = painter = Painter(
+            self._device, weights=look.weights, vivid=look.vivid, precision=self._precision, size=self._size
+        )
         self._held.callback(painter.close)
         self._stage = Painting(painter.paint, self._edits)
 

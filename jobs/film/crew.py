@@ -78,7 +78,7 @@ class Crew(Protocol):
 class RayCrew:
     """Each actor is an actor of the running Ray."""
 
-    most_artists = None
+    most_artists: int | None = None
 
     def __init__(self) -> None:
         self._actors: list[Any] = []
@@ -139,7 +139,7 @@ class ThreadCrew:
     compute. OpenCV itself gets one thread, as many threads call it at a time.
     """
 
-    most_artists = MOST_ARTISTS
+    most_artists: int | None = MOST_ARTISTS
 
     def __init__(self, relieved: Callable[[], bool] = lambda: False) -> None:
         """relieved: see `Crew.relieved`."""
