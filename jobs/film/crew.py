@@ -69,8 +69,7 @@ class Crew(Protocol):
         """Whether another crew is to take over where the next part of the film ends. Asked after each chunk."""
         ...
 
-    @staticmethod
-    def cause(error: Exception) -> BaseException | None:
+    def cause(self, error: Exception) -> BaseException | None:
         """What our code raised in an actor, or what ended the actor; None if the error is of another kind."""
         ...
 
@@ -144,6 +143,7 @@ class ThreadCrew:
     def __init__(self, relieved: Callable[[], bool] = lambda: False) -> None:
         """relieved: see `Crew.relieved`."""
         self.relieved = relieved
+        self._raised: Exception | None = None  # what an actor raised
         self._actors: list[_Thread] = []
         self._hold = one_thread()
         self._hold.__enter__()
@@ -153,7 +153,11 @@ class ThreadCrew:
         return self._actors[-1]
 
     def get(self, ref: Any) -> Any:
-        return [each.result() for each in ref] if isinstance(ref, list) else ref.result()
+        try:
+            return [each.result() for each in ref] if isinstance(ref, list) else ref.result()
+        except Exception as error:
+            self._raised = error
+            raise
 
     def wait(self, refs: Sequence[Any], timeout: float | None = None) -> Sequence[Any]:
         return list(futures.wait(refs, timeout, FIRST_COMPLETED).done)
@@ -171,9 +175,8 @@ class ThreadCrew:
             actor.thread.join()
         self._hold.__exit__(None, None, None)
 
-    @staticmethod
-    def cause(error: Exception) -> BaseException | None:
-        return error
+    def cause(self, error: Exception) -> BaseException | None:
+        return error if error is self._raised else None
 
 
 class Stopped(BaseException):

@@ -74,8 +74,9 @@ def test_an_actor_answers_in_order_and_waits_for_what_others_make(crew):
 def test_an_error_reaches_everyone_who_waits_for_its_result(crew):
     one, two = crew.start(Worker, [], needs=NONE), crew.start(Worker, [], needs=NONE)
     bad = one.fail.remote()
-    with pytest.raises(FilmError, match="the film is bad"):
+    with pytest.raises(FilmError, match="the film is bad") as caught:
         crew.get(two.note.remote(bad))
+    assert crew.cause(caught.value) is caught.value and crew.cause(FilmError("of the driver itself")) is None
     assert crew.get(one.note.remote(3)) == 3, "the actor goes on"
 
 
