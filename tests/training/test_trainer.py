@@ -24,8 +24,14 @@ from support.photos import make_hills
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> DataFolder:
-    """Photos of a bright blue sky over dark green grass, at random horizons."""
-    return DataFolder(make_hills(tmp_path_factory.mktemp("data"), size=(160, 192)))
+    """Small photos of a bright blue sky over dark green grass, at random horizons."""
+    return DataFolder(make_hills(tmp_path_factory.mktemp("data"), test=2))
+
+
+@pytest.fixture(scope="module")
+def large_folder(tmp_path_factory) -> DataFolder:
+    """The same with photos that are large enough to learn from."""
+    return DataFolder(make_hills(tmp_path_factory.mktemp("large"), size=(160, 192)))
 
 
 @pytest.fixture
@@ -35,6 +41,12 @@ def no_download(monkeypatch):
     monkeypatch.setattr("semcolor.models.training.trainer.check_package", lambda: None)
 
 
+@pytest.fixture
+def no_graphs(monkeypatch):
+    """Most tests compare weights, for which the graphs of the CPU's networks need not be compiled."""
+    monkeypatch.setattr("semcolor.models.export.export_graphs", lambda tensors: {})
+
+
 def tensors(path: Path) -> dict[str, bytes]:
     """The bytes of each tensor of a weights file but the two graphs, in which OpenVINO numbers its layers anew."""
     data, graphs = path.read_bytes(), (UNDERSTAND, COLOR)
@@ -42,7 +54,7 @@ def tensors(path: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.slow
-def test_an_interrupted_run_goes_on_with_the_same_result(folder, no_download, tmp_path, monkeypatch):
+def test_an_interrupted_run_goes_on_with_the_same_result(folder, no_download, no_graphs, tmp_path, monkeypatch):
     """Killed between two checkpoints and started anew, training ends with the very weights of an unbroken run."""
     settings = TrainingSettings(steps=4, batch=2, size=64, fixed=0)
     cpu = torch.device("cpu")
@@ -74,20 +86,20 @@ def test_an_interrupted_run_goes_on_with_the_same_result(folder, no_download, tm
 
 
 @pytest.mark.slow
-def test_training_learns_and_writes_weights_log_and_sheet(folder, tmp_path, no_download):
+def test_training_learns_and_writes_weights_log_and_sheet(large_folder, tmp_path, no_download):
     settings = TrainingSettings(minutes=0.3, batch=4, size=64, fixed=0, encoder=0.5)
-    before = evaluate_tests(Trainer(settings, torch.device("cpu")).mean.eval(), folder, ["hills"])
-    train(folder.roots, tmp_path, settings, torch.device("cpu"), ["hills"])
+    before = evaluate_tests(Trainer(settings, torch.device("cpu")).mean.eval(), large_folder, ["hills"])
+    train(large_folder.roots, tmp_path, settings, torch.device("cpu"), ["hills"])
     card = weights.card(tmp_path / "semcolor.safetensors")
     assert card["recipe"]["photos"] == 23 and card["recipe"]["samples"] >= 4
     after = card["figures"]["hills"]
     assert after["ratio"] < 0.9 * before["hills"]["ratio"]
     assert after["label_accuracy"] > before["hills"]["label_accuracy"] + 0.1
     model = weights.load(tmp_path / "semcolor.safetensors")
-    assert evaluate_tests(model, folder, ["hills"])["hills"]["ratio"] == pytest.approx(after["ratio"], abs=0.01)
+    assert evaluate_tests(model, large_folder, ["hills"])["hills"]["ratio"] == pytest.approx(after["ratio"], abs=0.01)
     assert cv2.imread(str(tmp_path / "sheet.jpg")) is not None
     # Finished, the same call trains no more.
-    train(folder.roots, tmp_path, settings, torch.device("cpu"), ["hills"])
+    train(large_folder.roots, tmp_path, settings, torch.device("cpu"), ["hills"])
     assert weights.card(tmp_path / "semcolor.safetensors")["recipe"]["steps"] == card["recipe"]["steps"]
 
 
@@ -116,7 +128,7 @@ def test_a_burst_is_left_out_and_a_burst_model_goes_back(folder, no_download):
 
 
 @pytest.mark.slow
-def test_a_run_may_be_averaged_with_its_start(folder, tmp_path):
+def test_a_run_may_be_averaged_with_its_start(folder, no_graphs, tmp_path):
     start = tmp_path / "start.safetensors"
     weights.save(Colorizer(), start, {"recipe": {}, "figures": {}})
     settings = TrainingSettings(steps=2, batch=2, size=64, fixed=0, averaged=True)
