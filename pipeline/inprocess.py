@@ -27,7 +27,6 @@ from ..errors import OutputError, UserError
 from ..flow import BLOCK, LOOKAHEAD, Motion, horizon
 from ..models import pick_device, pick_precision
 from .chunk import Resume
-from .compose import PlaneFormat, picture
 from .edits.apply import ResolvedEdits
 from .edits.resolve import Paint, resolve
 from .encode import Encoding
@@ -51,6 +50,7 @@ from .shots import shot_around
 from .stages import Composing, Painting, Pairing, Steadying, chroma_of_frames, finished, survey
 from .timecode import Moment
 from .writer import PartWriter
+from .ycbcr import PlaneFormat, picture
 
 if TYPE_CHECKING:  # the networks are imported only to paint
     from ..models.painter import Painter

@@ -16,7 +16,6 @@ import numpy as np
 
 from ..errors import AssembleError, OutputError, WorkError
 from .chunk import Chunk
-from .compose import PlaneFormat, picture
 from .encode import Encoding, PictureFormat
 from .files import file_sha256, move_into_place, unwritable
 from .film import Film
@@ -25,6 +24,7 @@ from .sequences import color, dpx, exr, jpeg, png, tiff
 from .sequences.curves import HALF
 from .sequences.names import is_pattern, target
 from .tags import planar
+from .ycbcr import PlaneFormat, picture
 
 DEPTHS = {"dpx": (8, 10, 12, 16), "tiff": (8, 16), "png": (8, 16), "jpeg": (8,)}
 """Kind of picture → bits of a sample that are written, unless the source is of the same kind."""

@@ -15,7 +15,7 @@ import numpy as np
 from ..errors import WorkError
 from ..flow import Estimator, Motion, Steadier, estimate
 from .chunk import Chunk
-from .compose import Layered, PlaneFormat, chroma_planes
+from .compose import Layered, chroma_planes
 from .edits.apply import ResolvedEdits
 from .encode import Encoding, chroma_size
 from .extras import Kind
@@ -26,6 +26,7 @@ from .report.observe import observe
 from .sequences.curves import viewed
 from .summary import count
 from .writer import Pictures
+from .ycbcr import PlaneFormat
 
 T = TypeVar("T")
 

@@ -26,7 +26,6 @@ import numpy as np
 from ...errors import told
 from ...models.format import WEIGHTS
 from ...models.labels import NAMES
-from ...pipeline.compose import PlaneFormat
 from ...pipeline.edits.apply import chroma_of
 from ...pipeline.edits.sheet import Region, Sheet
 from ...pipeline.film import Film
@@ -35,6 +34,7 @@ from ...pipeline.studio import picker
 from ...pipeline.studio.preview import HEIGHT, write_preview
 from ...pipeline.studio.scan import Scan
 from ...pipeline.studio.studio import LatePainter, Studio
+from ...pipeline.ycbcr import PlaneFormat
 
 Kind = Literal["colour", "grey", "labels"]
 

@@ -10,10 +10,10 @@ import numpy as np
 
 from ...models.labels import NAMES
 from ..chunk import Chunk
-from ..compose import PlaneFormat, picture
 from ..film import Film
 from ..frames import Frames
 from ..overlay import tinted
+from ..ycbcr import PlaneFormat, picture
 
 BIN = 8
 """Frames per point of the series, counted from the shot's first frame. It divides every chunk size, so the series do

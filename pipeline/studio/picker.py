@@ -12,8 +12,8 @@ from functools import lru_cache
 import cv2
 import numpy as np
 
-from ..compose import PlaneFormat, chroma_at_luma, fit_gamut, picture, reachable
 from ..edits.apply import chroma_of
+from ..ycbcr import PlaneFormat, chroma_at_luma, fit_gamut, picture, reachable
 
 REACH, LEAST_REACH = 130.0, 8.0
 """Greatest a and b, positive and negative, that any colour has; the least that a picker shows."""

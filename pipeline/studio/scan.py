@@ -17,13 +17,14 @@ import numpy as np
 
 from ...models.labels import NAMES
 from ..chunk import Resume
-from ..compose import PlaneFormat, chroma_planes, picture
+from ..compose import chroma_planes
 from ..files import move_into_place
 from ..filling import Picture
 from ..film import Film
 from ..overlay import unsure
 from ..owncolors import OwnColor, kind_of
 from ..reader import FilmReader
+from ..ycbcr import PlaneFormat, picture
 from .source import Shots
 
 HEIGHT = 72

@@ -23,7 +23,7 @@ from ...models import pick_device
 from ...models.backends import Amend
 from ...models.labels import INDEX
 from ...models.painter import Painter
-from ..compose import Layered, PlaneFormat, chroma_planes, picture
+from ..compose import Layered, chroma_planes
 from ..edits.sheet import Action, Edit, Sheet
 from ..edits.sheet import Region as Place
 from ..film import Film
@@ -32,6 +32,7 @@ from ..inprocess import WARM
 from ..look import Look
 from ..overlay import likeliest
 from ..reader import thumb_size
+from ..ycbcr import PlaneFormat, picture
 from .chain import Chain
 from .live import NO_EDITS, Editing, LiveEdits, Locator, Region
 from .shelf import Shelf

@@ -8,7 +8,6 @@ import av
 import numpy as np
 import pytest
 from semcolor.errors import UserError
-from semcolor.pipeline.compose import PlaneFormat, picture
 from semcolor.pipeline.edits.sheet import Edit, Sheet
 from semcolor.pipeline.film import open_film
 from semcolor.pipeline.inprocess import colorize, still
@@ -18,6 +17,7 @@ from semcolor.pipeline.shots import numbered_shots
 from semcolor.pipeline.studio.scan import Scan
 from semcolor.pipeline.studio.shelf import Shelf
 from semcolor.pipeline.studio.studio import Studio
+from semcolor.pipeline.ycbcr import PlaneFormat, picture
 from support.films import make_film, samples, shot, shots
 
 SIZE = 64

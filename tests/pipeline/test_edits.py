@@ -12,7 +12,7 @@ from semcolor.errors import InputError, UserError
 from semcolor.flow import Motion
 from semcolor.models.labels import INDEX, NAMES
 from semcolor.pipeline.chunk import Chunk
-from semcolor.pipeline.compose import PlaneFormat, chroma_planes, reachable
+from semcolor.pipeline.compose import chroma_planes
 from semcolor.pipeline.edits.apply import ColorTransfer, ResolvedEdit, ResolvedEdits, chroma_of
 from semcolor.pipeline.edits.resolve import resolve
 from semcolor.pipeline.edits.sheet import Sheet, identity, read_palette, read_sheet
@@ -21,6 +21,7 @@ from semcolor.pipeline.overlay import overlay
 from semcolor.pipeline.reader import read_chunks
 from semcolor.pipeline.shots import numbered_shots, shot_around
 from semcolor.pipeline.summary import count
+from semcolor.pipeline.ycbcr import PlaneFormat, reachable
 from support.edits import make_resolved
 from support.files import write
 from support.films import luma_planes, make_film, pictures_of, shot, shots

@@ -12,13 +12,14 @@ import pytest
 from semcolor import Look, ShotColor, colorize, open_film, own_colors
 from semcolor.errors import InputError
 from semcolor.pipeline.chunk import Resume
-from semcolor.pipeline.compose import Layer, Layered, PlaneFormat, chroma_planes
+from semcolor.pipeline.compose import Layer, Layered, chroma_planes
 from semcolor.pipeline.encode import choose_encoding, subsampling
 from semcolor.pipeline.keeping import kept_spans
 from semcolor.pipeline.owncolors import OwnColor, add_own, kind_of, shots_of, tell
 from semcolor.pipeline.parts import colors_of_parts, committed
 from semcolor.pipeline.reader import read_chunks
 from semcolor.pipeline.writer import PartWriter
+from semcolor.pipeline.ycbcr import PlaneFormat
 from support.films import make_film, samples, shot
 
 GREY, TINTED, COLOR = OwnColor

@@ -14,13 +14,13 @@ import numpy as np
 import pytest
 from semcolor.errors import OutputError
 from semcolor.pipeline.chunk import Chunk
-from semcolor.pipeline.compose import PlaneFormat
 from semcolor.pipeline.containers import output_format
 from semcolor.pipeline.encode import Encoding, choose_encoding, chroma_size
 from semcolor.pipeline.film import Film, open_film
 from semcolor.pipeline.mux import assemble
 from semcolor.pipeline.outputs import check_output
 from semcolor.pipeline.writer import PartWriter
+from semcolor.pipeline.ycbcr import PlaneFormat
 from support.films import make_film, shot
 
 needs_ffmpeg = pytest.mark.skipif(not shutil.which("ffmpeg"), reason="FFmpeg's commands are not installed")
