@@ -1,12 +1,13 @@
 """semcolor: a black-and-white film goes in, a colour film comes out.
 
-    from semcolor import Look, colorize, label_map, open_film, own_colors, read_sheet, still
+    from semcolor import Look, colorize, follow, label_map, open_film, own_colors, read_sheet, still
 
     film = open_film("reel.mp4")                          what the film is, without decoding it
     look = Look(sheet=read_sheet("edits.json"))           what decides the colours
     own_colors(film)                                      the colours that its shots already have
     label_map(film, "14.2s")                              the labels of one frame
     still(film, "14.2s", "try.png", look)                 one frame in colour
+    follow(film, 310, mask)                               a region, followed through its shot
     colorize(film, "reel.color.mp4", look)                the whole film, in this process and without Ray
 
 These names are the public interface; `docs/python.md` describes them. Each is imported when it is first used, so that
@@ -26,6 +27,7 @@ from .errors import AssembleError, FilmError, InputError, OutputError, SemcolorE
 if TYPE_CHECKING:
     from .pipeline.edits.sheet import Sheet, read_sheet
     from .pipeline.film import Film, open_film
+    from .pipeline.following import follow
     from .pipeline.inprocess import colorize, label_map, still
     from .pipeline.keeping import own_colors
     from .pipeline.look import Look
@@ -47,6 +49,7 @@ __all__ = [
     "WorkError",
     "__version__",
     "colorize",
+    "follow",
     "label_map",
     "open_film",
     "own_colors",
@@ -60,6 +63,7 @@ _LAZY = {
     "Sheet": "pipeline.edits.sheet",
     "ShotColor": "pipeline.owncolors",
     "colorize": "pipeline.inprocess",
+    "follow": "pipeline.following",
     "label_map": "pipeline.inprocess",
     "open_film": "pipeline.film",
     "own_colors": "pipeline.keeping",

@@ -1,9 +1,13 @@
-"""The whole network: first understand (SemanticNet), then colour (ColorNet), one encoder for both."""
+"""The whole network: first understand (SemanticNet), then colour (ColorNet), one encoder for both.
+
+RegionNet travels with them, and has its place in the same file: it draws the outlines of followed regions.
+"""
 
 from torch import Tensor, nn
 
 from .colornet import ColorNet
 from .encoder import Encoder
+from .regionnet import RegionNet
 from .semanticnet import SemanticNet
 
 
@@ -18,6 +22,7 @@ class Colorizer(nn.Module):
         self.encoder = encoder or Encoder()
         self.semantic = SemanticNet()
         self.color = ColorNet()
+        self.region = RegionNet()
 
     def forward(self, gray: Tensor) -> tuple[Tensor, Tensor]:
         features = self.encoder(gray)

@@ -14,7 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from .colorizer import Colorizer
-from .format import COLOR, CONSTANTS, UNDERSTAND, openvino
+from .format import COLOR, CONSTANTS, REGION, UNDERSTAND, openvino
+from .regionnet import PLANES
 
 ALIGNMENT = 64
 """Bytes. OpenVINO aligns its own constants so."""
@@ -61,6 +62,7 @@ def export_graphs(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     for name, module, inputs in (
         (UNDERSTAND, understand, (thumbs,)),
         (COLOR, _Color(model), (labels, *features)),
+        (REGION, model.region, (torch.rand(1, len(PLANES), 32, 48),)),
     ):
         graph, constants = _convert(module, inputs)
         for constant in graph.iterfind(".//data[@offset]"):

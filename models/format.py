@@ -1,7 +1,7 @@
 """The format of a weights file. This module imports no torch.
 
-A weights file is a safetensors file. It holds the tensors of both networks in half precision, both networks as
-OpenVINO graphs for CPUs, and the model card as JSON in the metadata.
+A weights file is a safetensors file. It holds the tensors of the networks in half precision, the networks as OpenVINO
+graphs for CPUs, and the model card as JSON in the metadata.
 """
 
 import json
@@ -25,10 +25,13 @@ UNDERSTAND = "openvino.understand"
 COLOR = "openvino.color"
 """Name of the tensor of bytes that holds the graph of ColorNet (XML)."""
 
+REGION = "openvino.region"
+"""Name of the tensor of bytes that holds the graph of RegionNet (XML)."""
+
 CONSTANTS = "openvino.constants"
 """Name of the tensor of bytes that holds the graphs' constants that are not weights."""
 
-GRAPHS = (UNDERSTAND, COLOR, CONSTANTS)
+GRAPHS = (UNDERSTAND, COLOR, REGION, CONSTANTS)
 
 
 class WeightsError(InputError):

@@ -100,10 +100,16 @@ def _networks(device: str, weights: Path, precision: str, size: tuple[int, int] 
 
         return torch_gpu.Networks(weights, precision)
     with usable(weights):
-        data = weights.read_bytes()
-        if UNDERSTAND not in tensor_ranges(data):
-            # The file was written where OpenVINO was not installed. Making the graphs takes seconds.
-            from .checkpoint import load, packed
+        return openvino_cpu.Networks(with_graphs(weights), precision, *([size] if size else []))
 
-            data = packed(load(weights))
-        return openvino_cpu.Networks(data, precision, *([size] if size else []))
+
+def with_graphs(weights: Path) -> bytes:
+    """The content of a weights file, with graphs. Raises WeightsError."""
+    with usable(weights):
+        data = weights.read_bytes()
+        if UNDERSTAND in tensor_ranges(data):
+            return data
+        # The file was written where OpenVINO was not installed. Making the graphs takes seconds.
+        from .checkpoint import load, packed
+
+        return packed(load(weights))

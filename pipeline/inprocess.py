@@ -262,9 +262,12 @@ def _colored(film: Film, look: Look, spans: Sequence[tuple[int, int]], paint: Pa
                     lambda: paint,
                     Path(folder),
                     str(number),
+                    weights=look.weights,
                     within=within,
                     shown=(first, stop),
                 )
+                for sentence in edits.lost(film.when):
+                    _log.warning(sentence)
             kept = kept_spans(film, look, begin, stop)
             for frames, colors in _span(film, look, paint, edits, begin, stop, kept):
                 start = frames.chunk.start

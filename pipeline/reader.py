@@ -257,22 +257,7 @@ class FilmReader:
         return Picture(number, luma, thumb, *flags, own, np.stack(chroma) if chroma and self._keeps(number) else None)
 
     def _thumb(self, luma: np.ndarray) -> np.ndarray:
-        """Luma (H, W) reduced to network size, (h, w) uint8, full range 0..255."""
-        h, w = self.size
-        shrinks = h * w <= luma.size
-        thumb = cv2.resize(luma, (w, h), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
-        if self.film.coding != DISPLAY:
-            return viewed(thumb, self.film.coding, self.film.bits, 8)
-        if self.film.bits == 8:
-            return thumb if self.film.full_range else cv2.LUT(thumb, _stretched(np.arange(256), 8, False))
-        return _stretched(thumb, self.film.bits, self.film.full_range)
-
-
-def _stretched(luma: np.ndarray, bits: int, full_range: bool) -> np.ndarray:
-    """Samples of Y of any shape → uint8, 0 for black and 255 for white."""
-    step = 1 << (bits - 8)
-    low, high = (0, (256 * step) - 1) if full_range else (16 * step, 235 * step)
-    return np.clip((luma.astype(np.float32) - low) * (255 / (high - low)) + 0.5, 0, 255).astype(np.uint8)
+        return thumb_of_luma(self.film, luma, self.size)
 
 
 class _Misplaced(Exception):
@@ -288,6 +273,25 @@ def chunk_size(film: Film, wanted: int) -> int:
     """The largest permitted chunk size up to `wanted` whose luma takes at most `LUMA_BYTES`; at least 16."""
     frame = film.width * film.height * (1 if film.bits == 8 else 2)
     return max((c for c in CHUNK_SIZES if c <= wanted and c * frame <= LUMA_BYTES), default=CHUNK_SIZES[0])
+
+
+def thumb_of_luma(film: Film, luma: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """A film's luma (H, W) reduced to (h, w), uint8, full range 0..255."""
+    h, w = size
+    shrinks = h * w <= luma.size
+    thumb = cv2.resize(luma, (w, h), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+    if film.coding != DISPLAY:
+        return viewed(thumb, film.coding, film.bits, 8)
+    if film.bits == 8:
+        return thumb if film.full_range else cv2.LUT(thumb, _stretched(np.arange(256), 8, False))
+    return _stretched(thumb, film.bits, film.full_range)
+
+
+def _stretched(luma: np.ndarray, bits: int, full_range: bool) -> np.ndarray:
+    """Samples of Y of any shape → uint8, 0 for black and 255 for white."""
+    step = 1 << (bits - 8)
+    low, high = (0, (256 * step) - 1) if full_range else (16 * step, 235 * step)
+    return np.clip((luma.astype(np.float32) - low) * (255 / (high - low)) + 0.5, 0, 255).astype(np.uint8)
 
 
 def thumb_size(film: Film, size: int = SIZE) -> tuple[int, int]:

@@ -158,7 +158,7 @@ class _Task:
             return Failure(_message(error), final=False)
         record.resumed, record.shots, record.seconds = result.resumed, result.shots, result.seconds
         record.damaged = list(result.damaged)
-        record.findings = list(sentences(film.path, film.when, result.findings))
+        record.findings = [*sentences(film.path, film.when, result.findings), *result.lost_regions]
         record.negative = result.negative
         record.own = [
             OwnColors.model_validate({"first_frame": first, "frames": stop - first, "kind": kind.word, "kept": kept})

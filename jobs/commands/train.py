@@ -80,6 +80,9 @@ def _command(
     coloured: Annotated[
         float, typer.Option(min=0, max=1, help="Share of samples that are coloured; the others teach labels alone.")
     ] = TrainingSettings.coloured,
+    region_steps: Annotated[
+        int, typer.Option(min=0, help="Steps that teach the following of regions, after the rest; 0: none.")
+    ] = TrainingSettings.region_steps,
     resident: Annotated[
         bool, typer.Option("--resident", help="Hold all photos in the device's memory and make the batches there.")
     ] = False,
@@ -127,7 +130,7 @@ def _command(
         if source not in folder.sources("test"):
             raise typer.BadParameter(f"{source} has no test photos.", param_hint="--test")
     given = {"minutes": minutes, "steps": steps, "batch": batch, "size": size, "rate": rate, "fixed": fixed}
-    given |= {"encoder": encoder, "coloured": coloured, "resident": resident}
+    given |= {"encoder": encoder, "coloured": coloured, "resident": resident, "region_steps": region_steps}
     settings = TrainingSettings(**given, seed=seed, precision=precision, averaged=averaged)
     check_start(out, settings, start)
     job = {

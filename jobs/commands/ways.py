@@ -54,6 +54,8 @@ def whole(
     if not quiet:
         _report(target, result)
     _tell_own_colors(film, settings.look, result.own, quiet)
+    for line in result.lost_regions:
+        print(f"{NAME}: {film.path}: {line}", file=sys.stderr)
 
 
 def tell_findings(film: Film, found: Sequence[Finding]) -> None:

@@ -203,7 +203,8 @@ def _finished(
     facts = sealed(work, targets) if belongs(work, identity) else {}
     if not facts:
         return {}
-    return facts | {name: tuple(facts[name]) for name in ("damaged", "lost")} | {"own": _own(facts["own"])}
+    listed = {name: tuple(facts[name]) for name in ("damaged", "lost", "lost_regions")}
+    return facts | listed | {"own": _own(facts["own"])}
 
 
 def _assemble(job: Job, outcome: Outcome, targets: dict[Kind, Location], *, resumed: int, started: float) -> dict:
@@ -223,6 +224,7 @@ def _assemble(job: Job, outcome: Outcome, targets: dict[Kind, Location], *, resu
         "shots": count_shots(parts),
         "damaged": tuple(n for p in parts for n in p.damaged),
         "lost": tuple(n for p in parts for n in p.lost),
+        "lost_regions": tuple(job.edits.lost(job.film.when)) if job.edits else (),
         "negative": outcome.negative,
     }
     found = _found(job.film, facts)  # parts of an earlier run may hold damage
@@ -285,7 +287,7 @@ def _resolved(film: Film, settings: Settings, work: Path, identity: dict) -> Res
         return Painter("cpu", weights=look.weights, vivid=look.vivid).paint
 
     key = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
-    return resolve(film, look.sheet, look.size, painter, work, key)
+    return resolve(film, look.sheet, look.size, painter, work, key, weights=look.weights)
 
 
 def _identity(film: Film, encoding: Encoding, settings: Settings, extras: Sequence[Extra]) -> dict:

@@ -94,6 +94,8 @@ class FilmResult:
     """What was wrong with the film, and what was done about it."""
     own: tuple[ShotColor, ...] = ()
     """The colours that each shot of the source has already."""
+    lost_regions: tuple[str, ...] = ()
+    """A sentence for each region of an edit that could not be followed to the end of its shot."""
     negative: bool = False
     """Whether the film looks like a negative."""
     restarts: int = 0

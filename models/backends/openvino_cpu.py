@@ -44,7 +44,7 @@ class Networks:
         }
         self._data = data  # the tensor below does not copy it
         ranges = tensor_ranges(data)
-        self._graphs = [_graph(data, ranges, name) for name in (UNDERSTAND, COLOR)]
+        self._graphs = [graph_of(data, ranges, name) for name in (UNDERSTAND, COLOR)]
         self._constants = ov.Tensor(np.frombuffer(data, np.uint8))
         self._compiled: dict[tuple[int, int], tuple[Any, Any]] = {}
         try:
@@ -103,7 +103,7 @@ class Networks:
         return self.color(read), labels
 
 
-def _graph(data: bytes, ranges: dict[str, tuple[int, int]], name: str) -> bytes:
+def graph_of(data: bytes, ranges: dict[str, tuple[int, int]], name: str) -> bytes:
     """One graph, its constants named by their places in the weights file instead of by tensors.
 
     Raises ValueError where the file lacks a tensor or has it in another size.

@@ -45,6 +45,8 @@ class TrainingSettings:
     """Weight of the colour error of a skin pixel."""
     ema: float = 0.999
     """Decay of the exponential moving average of the weights."""
+    region_steps: int = 2000
+    """Steps that teach RegionNet, after the other networks; 0: it keeps the weights that the run starts from."""
     resident: bool = False
     """Whether all photos are held in the device's memory and batches are made there."""
     averaged: bool = False

@@ -30,6 +30,7 @@ from .dataset import Batch, DataFolder, batches, step_seed
 from .evaluate import choose_vividness, evaluate_tests, write_contact_sheet
 from .imagenet import check_package, imagenet_encoder
 from .objective import Objective
+from .regions import teach_regions
 from .resident import Resident, resident_batches
 
 Usual = tuple[Tensor, Tensor]
@@ -45,7 +46,7 @@ IN_A_ROW = 3
 """After this many such steps in a row the model is at fault, and no longer the batches."""
 
 CHECKPOINT = "checkpoint.pt"
-ENDS = ("minutes", "steps")
+ENDS = ("minutes", "steps", "region_steps")
 """Settings that may change between the parts of a run."""
 
 COUNTS = ("steps", "seconds", "usual_loss", "bursts", "in_a_row")
@@ -107,7 +108,7 @@ class Trainer:
         table, names = usual or (torch.zeros(len(NAMES), BINS, 2), torch.zeros(len(NAMES), dtype=torch.bool))
         self.objective = Objective(self.model, settings, table, names).to(device)
         self.run = wrap(self.objective)
-        heads = [p for n, p in self.model.named_parameters() if not n.startswith("encoder.")]
+        heads = [p for n, p in self.model.named_parameters() if not n.startswith(("encoder.", "region."))]
         encoder = [p for p in self.model.encoder.parameters() if p.requires_grad]
         self.optimizer = torch.optim.AdamW(
             [{"params": heads, "share": 1.0}, {"params": encoder, "share": settings.encoder}],
@@ -329,6 +330,10 @@ def _finish(
         model.color.head.weight.mul_(vividness)
         assert model.color.head.bias is not None
         model.color.head.bias.mul_(vividness)
+    settings = trainer.settings
+    outlines = teach_regions(
+        model, folder, folder.photos("train"), steps=settings.region_steps, seed=settings.seed, device=trainer.device
+    )
     figures = evaluate_tests(model, folder, test)
     recipe = asdict(trainer.settings) | {
         "steps": trainer.steps,
@@ -340,6 +345,7 @@ def _finish(
         "workers": world,
         "start": weights.digest(start) if start else "imagenet",
         "blend": [weights.digest(path) for path in others],
+        "outlines": outlines,
         "device": trainer.device.type,
         "torch": torch.__version__,
         "parameters": sum(p.numel() for p in model.parameters()),

@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import json
 import zipfile
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -45,6 +46,10 @@ class ResolvedEdit:
     If both `relabel` and `ab` are None, the pixels keep the colours that the network paints."""
     strength: float = 1.0
     """Share of the action, 0..1: at 1 it replaces what was there."""
+    lost: tuple[int, ...] = ()
+    """Frames from which on its region is lost, after and before the frame in which it is described."""
+    name: str = ""
+    """Its place in the sheet, such as edits[2]."""
 
     def holds(self, frame: int) -> bool:
         """Whether the edit applies to a frame."""
@@ -83,6 +88,14 @@ class ResolvedEdits:
     """The references."""
     masks: Path
     """Zip file: `mask_name` → (h/2, w/2) uint8, 255 inside the region. A mask that is missing is empty."""
+
+    def lost(self, when: Callable[[int], str]) -> list[str]:
+        """A sentence for each region that is lost within its shot; `when` names a frame (`Film.when`)."""
+        return [
+            f"{order.name}: its region is lost from {when(frame)} on; describe it again, in a frame where it is seen."
+            for order in self.orders
+            for frame in order.lost
+        ]
 
     def amend(self, frame: int, labels: np.ndarray) -> np.ndarray:
         """Apply the label edits to the label probabilities of a frame.

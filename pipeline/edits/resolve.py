@@ -7,11 +7,10 @@ shots that edits touch are read.
 from __future__ import annotations
 
 import json
-import tempfile
 import zipfile
 from collections.abc import Callable, Sequence
-from contextlib import contextmanager
 from dataclasses import asdict, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,13 +19,15 @@ import numpy as np
 
 from ...errors import UserError
 from ...flow.snap import snap
-from ...flow.track import follow
+from ...flow.track import track
 from ...models.labels import INDEX
-from ..chunk import Resume
+from ...models.memory import RegionMemory
+from ...models.sight import Sight
 from ..files import move_into_place
 from ..film import Film
+from ..following import FOLLOWED, lost_since, thumbs_of
 from ..overlay import likeliest
-from ..reader import FilmReader, thumb_size
+from ..reader import thumb_size
 from ..shots import numbered_shots, shot_around
 from ..timecode import parse_moment
 from . import sheet as edits
@@ -51,6 +52,7 @@ def resolve(
     folder: Path,
     key: str,
     *,
+    weights: Path | None = None,
     within: tuple[int, int] | None = None,
     shown: tuple[int, int] | None = None,
 ) -> ResolvedEdits:
@@ -67,6 +69,7 @@ def resolve(
         painter: makes the networks; called only if a region or a reference needs them.
         folder: where the result is kept.
         key: identifies all that the result depends on.
+        weights: the file of the networks that follow regions; None: the one that ships.
         within: pair (first, stop) of the frames to process; None: the whole film.
         shown: pair (first, stop) of the frames that will be output; the others of `within` only warm up the steadier.
             None: all of them.
@@ -78,7 +81,8 @@ def resolve(
     if path.exists():
         return _read(path)[0]
     temporary = path.with_suffix(".tmp")
-    resolver = Resolver(film, size, painter, within or (0, film.frames), shown or within or (0, film.frames))
+    whole = (0, film.frames)
+    resolver = Resolver(film, size, painter, weights, within or whole, shown or within or whole)
     kept = {of: known for other in folder.glob("masks-*.zip") for of, known in _taken_over(other).items()}
     with zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
         orders = [ResolvedEdit(0, film.frames, INDEX[label], ab=chroma_of(c)) for label, c in sheet.palette.items()]
@@ -96,12 +100,13 @@ def resolve(
                 mistakes.append(str(error).removesuffix("."))
         if mistakes:
             raise UserError("; ".join(mistakes) + ".")
-        for edit, found in zip(active.values(), places, strict=True):
+        for (place, edit), found in zip(active.items(), places, strict=True):
             if isinstance(found, _Known):
                 _copy(found, archive, len(orders))
+                lost = found.order.lost
             else:
-                resolver.track(edit, found, archive, len(orders))
-            orders.append(replace(found.order, **order_fields(edit)))
+                lost = resolver.track(edit, found, archive, len(orders))
+            orders.append(replace(found.order, lost=lost, name=f"edits[{place}]", **order_fields(edit)))
         transfers = resolver.transfers(sheet.references)
         resolved = ResolvedEdits(tuple(orders), tuple(transfers), path)
         plain = {"orders": list(map(asdict, orders)), "transfers": list(map(asdict, transfers)), "origins": origins}
@@ -127,7 +132,10 @@ def _read(path: Path) -> tuple[ResolvedEdits, list[str | None]]:
     """Read a result, and for each of its orders the place asked for in the sheet (as JSON); None for the palette's."""
     with zipfile.ZipFile(path) as archive:
         kept = json.loads(archive.read("plan.json"))
-    orders = [ResolvedEdit(**order | {"ab": order["ab"] and tuple(order["ab"])}) for order in kept["orders"]]
+    orders = [
+        ResolvedEdit(**order | {"ab": order["ab"] and tuple(order["ab"]), "lost": tuple(order["lost"])})
+        for order in kept["orders"]
+    ]
     transfers = [
         ColorTransfer(**t | {"changes": {int(k): v for k, v in t["changes"].items()}}) for t in kept["transfers"]
     ]
@@ -179,10 +187,12 @@ class Resolver:
         film: Film,
         size: int,
         painter: Callable[[], Paint],
+        weights: Path | None,
         within: tuple[int, int],
         shown: tuple[int, int],
     ) -> None:
         self.film, self.size, self._painter, self.within, self.shown = film, size, painter, within, shown
+        self._weights = weights
         self._shot = 0, 0  # the last shot found: edits of one shot often follow one another
         self._paint: Paint | None = None
 
@@ -215,7 +225,7 @@ class Resolver:
         """(first, stop) of the frames that need an edit; of a label edit, also those that only warm up the steadier."""
         return self.within if edit.action.label else self.shown
 
-    def track(self, edit: edits.Edit, extent: Extent, archive: zipfile.ZipFile, number: int) -> None:
+    def track(self, edit: edits.Edit, extent: Extent, archive: zipfile.ZipFile, number: int) -> tuple[int, ...]:
         """Track the region of an edit through its frames and store its masks. A region `label` has none.
 
         Args:
@@ -223,21 +233,29 @@ class Resolver:
             extent: its frames, from `locate`.
             archive: the archive of the result.
             number: number of the order that owns the masks.
+
+        Returns:
+            The frames from which on the region is lost, see `lost_since`.
         """
         order, frame, shot = extent
         if edit.region.label is not None or frame is None:
-            return
+            return ()
         begin, end = self.reach(edit)
         # One frame more: `ResolvedEdits.forget` needs the mask where the edit ends.
         wanted = max(order.first, begin), min(order.stop + 1, shot[1], end)
         if wanted[0] >= wanted[1]:
-            return
+            return ()
         first, stop = min(wanted[0], frame), max(wanted[1], frame + 1)
-        with self.thumbs(first, stop) as thumbs:
-            thumb = thumbs[frame - first]
-            for n, found in follow(thumbs, self.mask(edit.region, thumb), frame - first):
-                if wanted[0] <= first + n < wanted[1] and found.any():
-                    archive.writestr(mask_name(number, first + n), found.tobytes())
+        sure: dict[int, float] = {}
+        with thumbs_of(self.film, first, stop, FOLLOWED) as thumbs:
+            mask = self.mask(edit.region, thumbs[frame - first])
+            for n, found, confidence in track(thumbs, mask, frame - first, self.remember):
+                if wanted[0] <= first + n < wanted[1]:
+                    sure[first + n] = confidence
+                    mask = self.reduced(found)
+                    if mask.any():
+                        archive.writestr(mask_name(number, first + n), mask.tobytes())
+        return lost_since(sure, frame)
 
     def shot(self, frame: int) -> tuple[int, int]:
         """(first frame, number after the last) of the shot of a frame."""
@@ -255,18 +273,13 @@ class Resolver:
             return numbered_shots(self.film, {number}, self.size, f"{where}: ")[number]
         return self.shot(self.film.frame_at(span.shot, where))
 
-    @contextmanager
-    def thumbs(self, first: int, stop: int):
-        """Thumbs of the frames `first` .. `stop` - 1, (N, h, w) uint8; kept in a file, because a shot may be long."""
-        with tempfile.TemporaryFile() as file:
-            shape = (stop - first, *thumb_size(self.film, self.size))
-            held = np.memmap(file, np.uint8, "w+", shape=shape)
-            for picture, _ in FilmReader(self.film, size=self.size, start=Resume(frame=first)).pictures():
-                if picture.number >= stop:
-                    break
-                if picture.number >= first:
-                    held[picture.number - first] = picture.thumb
-            yield held
+    @cached_property
+    def _sight(self) -> Sight:
+        return Sight(self._weights)
+
+    def remember(self) -> RegionMemory:
+        """A new memory for a region."""
+        return RegionMemory(self._sight)
 
     def check(self, region: edits.Region, where: str) -> None:
         """Raise UserError if a region is outside of the picture or too small."""
@@ -283,8 +296,17 @@ class Resolver:
         height, width = thumb_size(self.film, self.size)
         return height // 2, width // 2
 
+    def reduced(self, mask: np.ndarray) -> np.ndarray:
+        """A mask that was followed, on the grid of the film's chroma."""
+        return cv2.resize(mask, self.grid[::-1], interpolation=cv2.INTER_AREA)
+
     def mask(self, region: edits.Region, thumb: np.ndarray) -> np.ndarray:
-        """The mask of a region in the frame in which it is described, (h/2, w/2) uint8; 255 inside."""
+        """The mask of a region in the frame in which it is described, (h/2, w/2) uint8; 255 inside.
+
+        Args:
+            region: as it is described.
+            thumb: (h, w) uint8, the frame at any size.
+        """
         return snap(self.under(region.point, thumb) if region.point else self.drawn(region, thumb.shape), thumb)
 
     def drawn(self, region: edits.Region, shape: tuple[int, int]) -> np.ndarray:
@@ -306,10 +328,12 @@ class Resolver:
 
     def under(self, point: tuple[float, float], thumb: np.ndarray) -> np.ndarray:
         """The connected area around a point that has the same label, (h, w) uint8; 255 inside."""
-        height, width = thumb.shape
+        height, width = thumb_size(self.film, self.size)
+        seen = cv2.resize(thumb, (width, height), interpolation=cv2.INTER_AREA)
         x, y = int(point[0] / self.film.width * width), int(point[1] / self.film.height * height)
-        label = likeliest(self.paint(thumb[None])[1][0], (height, width))
-        return cv2.floodFill(label, None, (x, y), 255)[1] // 255 * 255
+        label = likeliest(self.paint(seen[None])[1][0], (height, width))
+        area = cv2.floodFill(label, None, (x, y), 255)[1] // 255 * 255
+        return cv2.resize(area, thumb.shape[::-1], interpolation=cv2.INTER_LINEAR)
 
     def transfers(self, references: Sequence[edits.Reference]) -> list[ColorTransfer]:
         """The colours of all references. Photos of the same range make one transfer."""
@@ -328,7 +352,7 @@ class Resolver:
             thumb, ab = read_photo(Path(photo), self.size)
             wanted.add(ab, self.paint(thumb[None])[1][0])
         for n in np.unique(np.linspace(first, stop - 1, SAMPLES).astype(int)):
-            with self.thumbs(int(n), int(n) + 1) as thumbs:
+            with thumbs_of(self.film, int(n), int(n) + 1, self.size) as thumbs:
                 ab, labels = self.paint(np.array(thumbs))
             found.add(ab[0].astype(np.float32), labels[0])
         changes = color_changes(wanted, found)

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from ...errors import UserError
-from ...flow.track import follow
+from ...flow.track import track
 from ...models.labels import INDEX
 from ..edits.apply import ResolvedEdit, ResolvedEdits, chroma_of
 from ..edits.resolve import Extent, Paint, Resolver, order_fields
@@ -28,7 +28,7 @@ from .source import Shots, Source
 
 
 class Thumbs(Sequence):
-    """Thumbs of the frames `first` .. `stop` - 1, read when they are asked for."""
+    """Large thumbs of the frames `first` .. `stop` - 1, read when they are asked for."""
 
     def __init__(self, source: Source, first: int, stop: int) -> None:
         self._source, self._first, self._stop = source, first, stop
@@ -37,14 +37,14 @@ class Thumbs(Sequence):
         return self._stop - self._first
 
     def __getitem__(self, n):
-        return self._source.thumb(self._first + n)
+        return self._source.large_thumb(self._first + n)
 
 
 class Locator(Resolver):
     """Finds places of edits with the shots and frames of an open film."""
 
-    def __init__(self, film: Film, size: int, paint: Paint, shots: Shots, source: Source) -> None:
-        super().__init__(film, size, lambda: paint, (0, film.frames), (0, film.frames))
+    def __init__(self, film: Film, size: int, paint: Paint, weights: Path | None, shots: Shots, source: Source) -> None:
+        super().__init__(film, size, lambda: paint, weights, (0, film.frames), (0, film.frames))
         self._shots, self._source = shots, source
 
     def shot(self, frame: int) -> tuple[int, int]:
@@ -73,8 +73,8 @@ class Locator(Resolver):
         extent = self.locate(edit, where)
         if extent.frame is None or edit.region.label is not None:
             return extent
-        mask = self.mask(edit.region, self._source.thumb(extent.frame))
-        return Region(extent, mask, place_of(edit))
+        mask = self.mask(edit.region, self._source.large_thumb(extent.frame))
+        return Region(extent, mask, place_of(edit), self)
 
 
 def place_of(edit: Edit) -> str:
@@ -85,12 +85,13 @@ def place_of(edit: Edit) -> str:
 class Region:
     """The masks of one edit's region, as far as they are known. One thread follows it, others may read."""
 
-    def __init__(self, extent: Extent, mask: np.ndarray, place: str) -> None:
+    def __init__(self, extent: Extent, mask: np.ndarray, place: str, locator: Locator) -> None:
         """
         Args:
             extent: the frames to which the edit applies.
-            mask: (h/2, w/2) uint8: the region in its own frame, 255 inside.
+            mask: the region in its own frame, uint8 on the chroma grid of a large thumb, 255 inside.
             place: `place_of` the edit.
+            locator: has the networks that follow regions.
         """
         assert extent.frame is not None
         self.extent, self.frame, self.place = extent, extent.frame, place
@@ -99,9 +100,12 @@ class Region:
         self.stop = min(extent.order.stop + 1, extent.shot[1])
         self.ends = [self.frame, self.frame + 1]
         """Masks are known from ends[0] to ends[1] - 1."""
-        self.own = mask
-        """The mask in the region's own frame."""
-        self._masks = {self.frame: zlib.compress(mask.tobytes(), 1)}
+        self._given, self._locator = mask, locator
+        self.own = locator.reduced(mask)
+        """The mask in the region's own frame, (h/2, w/2) uint8 on the chroma grid."""
+        self.confidence: dict[int, float] = {self.frame: 1.0}
+        """How sure the region's place is, 0 to 1, in each frame that is known."""
+        self._masks = {self.frame: zlib.compress(self.own.tobytes(), 1)}
         self._ways: list[Iterator | None] = [None, None]
 
     def mask(self, frame: int) -> bytes:
@@ -128,9 +132,10 @@ class Region:
                 thumbs, at = Thumbs(source, self.frame, self.stop), 0
             else:
                 thumbs, at = Thumbs(source, self.first, self.frame + 1), self.frame - self.first
-            self._ways[way] = follow(thumbs, self.own, at)  # type: ignore[arg-type]
-        number, mask = next(self._ways[way])  # type: ignore[arg-type]
-        frame = number + (self.frame if way else self.first)
+            self._ways[way] = track(thumbs, self._given, at, self._locator.remember)  # type: ignore[arg-type]
+        number, found, confidence = next(self._ways[way])  # type: ignore[arg-type]
+        frame, mask = number + (self.frame if way else self.first), self._locator.reduced(found)
+        self.confidence[frame] = confidence
         self._masks[frame] = zlib.compress(mask.tobytes(), 1) if mask.any() else b""
         self.ends[way] = frame + way
 

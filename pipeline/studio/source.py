@@ -14,7 +14,8 @@ import numpy as np
 from ..chunk import Resume
 from ..filling import Picture
 from ..film import Film
-from ..reader import FilmReader
+from ..following import FOLLOWED
+from ..reader import FilmReader, thumb_of_luma, thumb_size
 from ..shots import shot_around
 from .shelf import Shelf
 
@@ -105,6 +106,10 @@ class Source:
     def has(self, frame: int) -> bool:
         """Whether the thumb of a frame is there already."""
         return f"thumb {frame}" in self._shelf
+
+    def large_thumb(self, frame: int) -> np.ndarray:
+        """(h, w) uint8, full range 0..255: luma at the size in which regions are followed."""
+        return thumb_of_luma(self.film, self.luma(frame), thumb_size(self.film, FOLLOWED))
 
     def luma(self, frame: int) -> np.ndarray:
         """(H, W) uint8, or uint16 above 8 bits: the film's own samples."""

@@ -117,8 +117,8 @@ class Studio:
         self._painter, self._artist = (LatePainter(film, look, device) for _ in range(2))
         self._other = scout or LatePainter(film, look, device)
         self._pool = ThreadPoolExecutor(1, "artist")
-        self._editing = Editing(Locator(film, look.size, self._painter.paint, self.shots, self.source))
-        self._far = Editing(Locator(film, look.size, self._other.paint, self.shots, self._far_source))
+        self._editing = Editing(Locator(film, look.size, self._painter.paint, look.weights, self.shots, self.source))
+        self._far = Editing(Locator(film, look.size, self._other.paint, look.weights, self.shots, self._far_source))
         self.sheet = Sheet()
         self.edits: LiveEdits = NO_EDITS
         self.mistakes: dict[int, str] = {}

@@ -3,7 +3,8 @@
 J is the intersection over union of region and truth. F is the agreement of their borders: the harmonic mean of
 precision and recall, with a tolerance of 0.008 of the picture's diagonal (Perazzi et al., "A Benchmark Dataset and
 Evaluation Methodology for Video Object Segmentation", CVPR 2016). Both are means over all frames but the first, whose
-mask is given, at the size of the truth. DAVIS' clips lie in the data folder; a made film needs none.
+mask is given, at the size of the truth, through `semcolor.follow`. DAVIS' clips lie in the data folder; a made film
+needs none.
 """
 
 from __future__ import annotations
@@ -11,13 +12,18 @@ from __future__ import annotations
 import argparse
 import math
 import time
+from collections.abc import Iterator
+from pathlib import Path
 
 import cv2
 import numpy as np
 import skimage.morphology
 from common import Results, Row, mean_row, options, run
-from footage import filled, marked, masks, overlap, read, resized
-from semcolor.flow.track import follow
+from footage import filled, marked, masks, overlap, resized
+from semcolor import follow, open_film
+from semcolor.flow.track import Place, track
+from semcolor.models.memory import RegionMemory
+from semcolor.models.sight import Sight
 from support.motions import disc
 
 TOLERANCE = 0.008
@@ -25,34 +31,45 @@ TOLERANCE = 0.008
 
 
 def measure(given: argparse.Namespace, results: Results) -> None:
-    grounds = {"textured": False, "flat": True}
-    made = {f"disc, {name}": disc(41, 4, 48, (192, 304), flat) for name, flat in grounds.items()}
-    results.add("Made films", [judge(name, *film) for name, film in made.items()])
+    sight = Sight(given.weights)
+    rows = []
+    for name, flat in {"disc, textured": False, "disc, flat": True}.items():
+        thumbs, truth = disc(41, 4, 48, (192, 320), flat)
+        mask = filled(resized(filled(truth[0]), (160, 96)) >= 128)
+        rows.append(judge(name, track(thumbs, mask, 0, lambda: RegionMemory(sight)), truth))
+    results.add("Made films", rows)
     rows = []
     for clip in marked(results, given.clips):
         truth = masks(clip, given.frames)
-        rows.append(judge(clip.name, read(clip, len(truth), given.size)[0], truth))
+        rows.append(judge(clip.name, follow(open_film(clip.path), 0, filled(truth[0]), weights=given.weights), truth))
     if rows:
         results.add("DAVIS", [*rows, mean_row("mean", rows)])
 
 
-def judge(name: str, thumbs: np.ndarray, truth: np.ndarray) -> Row:
-    """J and F of one film, thumbs (N, h, w) uint8 and truth (N, H, W) bool, and the time that a frame takes."""
-    height, width = thumbs.shape[1:]
-    given = resized(filled(truth[0]), (width // 2, height // 2))
+def judge(name: str, places: Iterator[Place], truth: np.ndarray) -> Row:
+    """J and F of a region that is followed from the first frame on, and the time that a frame takes.
+
+    Args:
+        name: of the film.
+        places: the region in each frame, its mask of any size. Where a frame is missing, nothing was found.
+        truth: (N, H, W) bool.
+    """
+    height, width = truth.shape[1:]
     started = time.perf_counter()
-    found = dict(follow(thumbs, filled(given >= 128), 0))
+    found = {place.frame: place for place in places}
     seconds = time.perf_counter() - started
-    size = truth.shape[2], truth.shape[1]
-    large = [cv2.resize(found[n], size, interpolation=cv2.INTER_LINEAR) for n in range(1, len(truth))]
-    pairs = [(np.asarray(region) >= 128, true) for region, true in zip(large, truth[1:], strict=True)]
+    pairs = []
+    for n, true in enumerate(truth[1:], 1):
+        large = cv2.resize(found[n].mask, (width, height)) if n in found else np.zeros((height, width), np.uint8)
+        pairs.append((np.asarray(large) >= 128, true))
     return {
         "film": name,
         "frames": len(truth),
         "J": float(np.mean([overlap(*pair) for pair in pairs])),
         "F": float(np.mean([border_agreement(*pair) for pair in pairs])),
         "J, last frame": overlap(*pairs[-1]),
-        "ms a frame": 1000 * seconds / len(pairs),
+        "confidence": float(np.mean([place.confidence for place in found.values()])),
+        "ms a frame": 1000 * seconds / len(found),
     }
 
 
@@ -77,6 +94,6 @@ def border(mask: np.ndarray) -> np.ndarray:
 if __name__ == "__main__":
     parser = options(__doc__)
     parser.add_argument("--frames", type=int, default=1000, help="frames of each clip at most")
-    parser.add_argument("--size", type=int, default=256, help="the network's short side")
+    parser.add_argument("--weights", type=Path, help="a weights file")
     parser.add_argument("--clips", nargs="+", metavar="NAME", help="only these clips")
     run(parser, measure)

@@ -5,8 +5,16 @@ import pytest
 from semcolor.flow import estimate
 from semcolor.flow.metrics import chroma_warp_error
 from semcolor.flow.planes import halve
-from semcolor.flow.track import follow
+from semcolor.flow.track import track
+from semcolor.models.memory import RegionMemory
+from semcolor.models.sight import Sight
 from support.motions import disc, grainy, pan
+
+
+def follow(thumbs: np.ndarray, mask: np.ndarray, at: int) -> dict[int, np.ndarray]:
+    """The region's mask in every frame."""
+    sight = Sight()
+    return {place.frame: place.mask for place in track(thumbs, mask, at, lambda: RegionMemory(sight))}
 
 
 def _truth(masks: np.ndarray) -> list[np.ndarray]:
@@ -17,7 +25,7 @@ def _truth(masks: np.ndarray) -> list[np.ndarray]:
 def _overlaps(thumbs: np.ndarray, masks: np.ndarray, at: int) -> np.ndarray:
     """Intersection over union in every frame."""
     truth = _truth(masks)
-    found = dict(follow(thumbs, truth[at].astype(np.uint8) * 255, at))
+    found = follow(thumbs, truth[at].astype(np.uint8) * 255, at)
     assert sorted(found) == list(range(len(thumbs)))
     return np.array([((found[n] >= 128) & t).sum() / ((found[n] >= 128) | t).sum() for n, t in enumerate(truth)])
 
@@ -26,7 +34,7 @@ def _overlaps(thumbs: np.ndarray, masks: np.ndarray, at: int) -> np.ndarray:
 @pytest.mark.parametrize("flat", [False, True], ids=["textured", "flat"])
 @pytest.mark.parametrize("at", [0, 20, 40])
 def test_a_moving_disc_is_followed_over_forty_frames(at, flat):
-    thumbs, masks = disc(41, 4, 48, (192, 304), flat=flat)
+    thumbs, masks = disc(41, 4, 48, (192, 320), flat=flat)
     assert _overlaps(thumbs, masks, at).min() >= 0.8
 
 
@@ -34,7 +42,7 @@ def test_a_moving_disc_is_followed_over_forty_frames(at, flat):
 @pytest.mark.parametrize("at", [0, 40])
 def test_the_border_is_drawn_to_the_luma_edges(at):
     """Little of the background that the disc uncovers is taken for the disc, since there is an edge between them."""
-    thumbs, masks = disc(41, 4, 48, (192, 304))
+    thumbs, masks = disc(41, 4, 48, (192, 320))
     assert _overlaps(thumbs, masks, at).mean() >= 0.965
 
 
@@ -47,13 +55,13 @@ def test_a_region_of_a_panned_picture_is_followed_and_leaves_the_frame():
         mask[top : top + 40, max(0, left) : max(0, left + 50)] = True
     overlaps = _overlaps(thumbs, masks, 0)
     assert overlaps[:36].min() >= 0.8
-    last = dict(follow(thumbs, _truth(masks)[0].astype(np.uint8) * 255, 0))[40]
+    last = follow(thumbs, _truth(masks)[0].astype(np.uint8) * 255, 0)[40]
     assert (last >= 128)[:, 25:].mean() < 0.01
 
 
 @pytest.mark.slow
 def test_a_region_is_followed_through_flicker_and_grain():
-    thumbs, masks = disc(31, 3, 40, (160, 240))
+    thumbs, masks = disc(31, 3, 40, (160, 256))
     assert _overlaps(grainy(thumbs, 5), masks, 10).min() >= 0.8
 
 
@@ -61,11 +69,11 @@ def test_a_region_is_followed_through_flicker_and_grain():
 @pytest.mark.parametrize("grain", [0, 5])
 def test_the_border_is_as_steady_as_the_true_one(grain):
     """A film painted inside the mask flickers hardly more than one painted where the disc really is."""
-    thumbs, masks = disc(31, 3, 40, (160, 240))
+    thumbs, masks = disc(31, 3, 40, (160, 256))
     if grain:
         thumbs = grainy(thumbs, grain)
     truth = [halve(mask.astype(np.float32)) for mask in masks]
-    found = dict(follow(thumbs, (truth[10] > 0.5).astype(np.uint8) * 255, 10))
+    found = follow(thumbs, (truth[10] > 0.5).astype(np.uint8) * 255, 10)
     motion = estimate(thumbs, None)
     true, ours = (
         chroma_warp_error(np.stack([[shown, shown] for shown in painted]) * np.float32(33), motion)
@@ -80,7 +88,7 @@ def test_a_thing_that_passes_in_front_is_outside_the_region():
     thumbs, masks = disc(31, 4, 28, (128, 192))
     mask = np.zeros((64, 96), np.uint8)
     mask[:, 40:70] = 255
-    for n, found in follow(thumbs, mask, 0):
+    for n, found in follow(thumbs, mask, 0).items():
         core = _truth(masks)[n]
         if n and (core & (mask > 0)).any():
             assert (found >= 128)[core & (mask > 0)].mean() < 0.3
@@ -91,6 +99,6 @@ def test_a_thing_that_passes_in_front_is_outside_the_region():
 def test_wrong_arguments_are_refused():
     thumbs = np.zeros((3, 64, 64), np.uint8)
     with pytest.raises(ValueError, match="no frame 3"):
-        list(follow(thumbs, np.zeros((32, 32), np.uint8), 3))
+        follow(thumbs, np.zeros((32, 32), np.uint8), 3)
     with pytest.raises(ValueError, match="the mask is"):
-        list(follow(thumbs, np.zeros((64, 64), np.uint8), 0))
+        follow(thumbs, np.zeros((64, 64), np.uint8), 0)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from semcolor.flow.track import follow
+from semcolor.flow.track import track
 from semcolor.jobs.commands.video import run
 from semcolor.jobs.film import driver
 from semcolor.jobs.film.workdir import keep_or_clear, work_folder
@@ -162,7 +162,7 @@ def test_places_are_looked_for_once(film_folder, tmp_path, monkeypatch):
     first = planned("a", here)
     known = masks(first, 0)
     tracked = []
-    monkeypatch.setattr("semcolor.pipeline.edits.resolve.follow", lambda *a: tracked.append(a) or follow(*a))
+    monkeypatch.setattr("semcolor.pipeline.edits.resolve.track", lambda *a: tracked.append(a) or track(*a))
     both = planned("b", there, here | {"action": {"label": "tree"}, "note": "a try"})
     assert len(tracked) == 1, "the one that is new"
     order = both.orders[2]
