@@ -1,12 +1,32 @@
 """A region of one frame, followed through its shot in both directions of time.
 
-Two things are known of the region in the next frame. Motion says where the region of the frame before went; that is
-exact for a few frames, and drifts. Memory says what looks like the region (see `models.memory`). That never drifts, and
-it finds the region again after it was hidden, but it is coarse. A network sees both, how sure the motion is, and the
-luma, and draws the outline. What it drew is learned, so that the memory knows the region as it looks now.
+Two things are known of the region in the next frame: motion says where it went, and memory says what looks like it.
 
-Where neither motion nor memory speaks for the region, nothing is drawn: a region that is lost fades, it does not
-scatter.
+Motion measured from frame to frame drifts: a tenth of a pixel a frame is four pixels after forty frames. So every frame
+is matched with an anchor, a frame before in which the region was known well. Matching starts from the places found so
+far, carried one frame on.
+
+- Where the match is sure (it leads there and back, and the pixel looks the same there), a pixel is in the region if its
+  match is.
+- Where the match is not sure (the pixel was uncovered since, has turned, or is new in the picture), the pixel keeps
+  what it was taken for in the frame before, or takes what its surroundings are if it was not seen there. From frame to
+  frame it is then taken more and more for the side, region or surroundings, that moves and looks like it: what a moving
+  thing uncovers holds still with the background. A thing that covers the region counts as outside, since it comes from
+  outside.
+- Where the match is not sure, the border is also moved to the luma edges near it, as a drawn outline is (see `snap`).
+  Where the match is sure it stays: a region may end without a luma edge, and the match is then the better evidence.
+
+A border that is found frame by frame wavers, and the paint shows it. So the region is also carried from frame to frame
+along its own motion, and each frame's answer is averaged in. Near the border that motion is taken from inside the
+region.
+
+The motion of `estimate` is not used. It is settled to hold still where it is in doubt, which is right for blending but
+would leave a slow region behind.
+
+Memory (see `models.memory`) never drifts, and it finds the region again after it was hidden, but it is coarse. A
+network sees both, how sure the match is, and the luma, and draws the outline. It is asked as soon as the matches around
+the region are no longer sure. What was found is remembered, so that the memory knows the region as it looks now. Where
+neither motion nor memory speaks for the region, nothing is drawn: a region that is lost fades, it does not scatter.
 
 Measured by tests/benchmarks/regions.py.
 """
@@ -20,12 +40,84 @@ import cv2
 import numpy as np
 
 from .motion import equalize, one_thread
-from .planes import halve, length, slope
+from .planes import halve, length, local_mean, slope
+from .snap import walk
 from .visibility import appearance_change
 from .warp import inside, remap, sources
 
+ANCHOR_FRAMES = 20
+"""Frames after which the present frame becomes the anchor."""
+
 MATCH_GAP = 1.5
 """Forward-backward gap, in pixels of the chroma grid, that makes a match half sure."""
+
+MIN_KNOWN = 0.05
+"""Least weight that a pixel of a new anchor has, however little is known of it."""
+
+SHARPENING = 1.5
+"""A mask's contrast about one half is raised by this factor, so that what is nearly sure is sure."""
+
+ENTERING = 0.75
+"""Chance that what enters at the picture's border continues what was there."""
+
+PAST_SHARE = 0.85
+"""Weight of what a pixel was taken for in the frame before, against that of its surroundings now."""
+
+NEAR_WINDOW = 9
+"""Side of the window for a pixel's surroundings, in pixels of the chroma grid."""
+
+FAR_WINDOW, FAR_SHARE = 4 * NEAR_WINDOW + 1, 0.01
+"""Side of a wider window for them, and its weight: it tells only where the near one knows nothing."""
+
+PRIOR_RANGE = 0.01, 0.99
+"""Bounds of the probability to be in the region, before motion and luma count as evidence."""
+
+MODEL_WINDOW = 41
+"""Side of the window from which the motion and the luma of region and surroundings are learned; chroma grid."""
+
+MOTION_SCALE = 0.3
+"""Difference in motion, pixels a frame, that tells the region from its surroundings."""
+
+GRAIN_VARIANCE = 36.0
+"""Variance of luma (levels squared) that film grain has, so that it says nothing."""
+
+MODEL_GAIN = 50
+"""One over the share of the window that must be known, of region and of surroundings, for the evidence to count in
+full."""
+
+LUMA_SHARE = 0.5
+"""Weight of the evidence of luma, against 1 for motion."""
+
+MAX_EVIDENCE, MAX_LOG_ODDS = 2, 4
+"""Bounds of the log odds that each of motion and luma may add, and of their sum with the prior."""
+
+BORDER_DRIFT = 0.03
+"""How far the border may have drifted off a luma edge, as a share of the picture's height."""
+
+OWN_WINDOW, OWN_FAR_SHARE = 21, 0.02
+"""Side of the window from which the region takes the motion that it is carried with (chroma grid), and the weight of
+the mean over MODEL_WINDOW, which tells only where this one knows nothing."""
+
+FOREIGN_MOTION = 0.6
+"""Difference from the region's own motion, pixels a frame, that makes it half sure that a pixel is not of the region.
+Such a pixel covers the region, and the past does not tell what it is."""
+
+MAX_WEIGHT = 12.0
+"""Most frames that the region's past may stand for."""
+
+GUESS_WEIGHT = 0.5
+"""Weight that a frame adds where its match is not sure; a sure match adds 1."""
+
+MIN_HEALTH, FULL_HEALTH = 0.5, 0.65
+"""Mean trust in the region and just around it from which on motion counts, and from which on it alone counts. Motion is
+exact as long as it is sure: it stays above .67 on DAVIS' slow swan, and falls below .3 on clips that it loses."""
+
+TINY = np.float32(1e-6)
+MODEL_TINY = np.float32(1e-4)
+"""Added to weights that may be zero, or put in their place, so that quotients stay finite."""
+
+MIN_OWN_WEIGHT = 1e-5
+"""Weight below which the region's own motion counts as unknown."""
 
 
 class Memory(Protocol):
@@ -41,6 +133,10 @@ class Memory(Protocol):
 
     def outline(self, before: np.ndarray, sure: np.ndarray) -> np.ndarray:
         """The region's mask in this picture, from the mask of the frame before, moved along, and its sureness."""
+        ...
+
+    def learn(self, mask: np.ndarray) -> None:
+        """Remember where the region is in this picture."""
         ...
 
 
@@ -88,37 +184,165 @@ def track(thumbs: np.ndarray, mask: np.ndarray, at: int, remember: Callable[[], 
 class _Follower:
     """A region that is followed in one direction of time.
 
-    Arrays are on the chroma grid unless stated otherwise. Pictures are (h, w) uint8 luma, masks (h, w) float32.
+    All arrays are on the chroma grid. Pictures are (h, w) uint8 luma, masks and weights (h, w) float32, flows
+    (h, w, 2) float32.
     """
 
     def __init__(self, thumb: np.ndarray, mask: np.ndarray, memory: Memory) -> None:
         self._memory = memory
+        memory.give(thumb, mask)
         self._dis = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
         self._dis.setFinestScale(0)
-        memory.give(thumb, mask)
         self._before, self._mask = halve(thumb), mask
         """The frame before and the region in it."""
+        self._weight = np.full_like(mask, MAX_WEIGHT)
+        """How many frames the mask stands for, at each pixel."""
+        self._drop_anchor(np.ones_like(mask))
+
+    def _drop_anchor(self, known: np.ndarray) -> None:
+        """Make the frame before the anchor; `known` (h, w) says how sure its mask is, 0 to 1."""
+        self._anchor, self._known, self._age = self._before, known, 0
+        self._region = _sharpened(self._mask)  # since matching blurs
+        self._there = np.zeros((*known.shape, 2), np.float32)
+        """Flow from the frame before to the anchor."""
+        self._back = self._there
+        """Flow from the anchor to the frame before."""
 
     def step(self, thumb: np.ndarray) -> tuple[np.ndarray, float]:
         """Take the next frame, (2h, 2w) uint8, and return the region in it and how sure that is, 0 to 1."""
         picture = halve(thumb)
+        like_before, like_anchor = equalize(picture, self._before), equalize(picture, self._anchor)
+        past, next_ = self._flow(like_before, self._before), self._flow(self._before, like_before)
+        where = sources(past)
+        there = self._flow(like_anchor, self._anchor, past + remap(self._there, where))
+        back = self._flow(self._anchor, like_anchor, self._back + remap(next_, sources(self._back)))
+        at_anchor = sources(there)
+        sure = self._sure(like_anchor, there, back) * remap(self._known, at_anchor)
+        matched = remap(self._region, at_anchor)
+        seen = np.clip(2 - 2 * _round_trip(past, next_, where), 0, 1)  # 1 up to half a pixel, 0 from one pixel on
+        seen = ENTERING + (seen - ENTERING) * _inside(where)
+        guess = self._guess(matched, sure, past, picture.astype(np.float32), remap(self._mask, where), seen)
+        trust = np.clip(2 * sure - 0.5, 0, 1)
+        mask = guess + (matched - guess) * trust
+        mask += (walk(mask, picture, BORDER_DRIFT * len(picture)) - mask) * (1 - trust)
+        mask = self._steady(mask, trust, past)
         likeness = 1 / (1 + np.exp(-self._memory.tell(thumb)))
-        mask = self._memory.outline(*self._carried(picture))
-        self._before, self._mask = picture, mask
+        drawn = self._memory.outline(mask, trust)
+        mask = drawn + (mask - drawn) * np.float32(_health(mask, trust))
+        self._memory.learn(mask)
+
+        self._before, self._mask, self._there, self._back = picture, mask, there, back
+        self._age += 1
+        if self._age == ANCHOR_FRAMES:
+            self._drop_anchor(np.clip(2 * sure, MIN_KNOWN, 1))
         within = np.maximum(2 * mask - 1, 0)
         total = float(within.sum())
         return mask, float((within * likeness).sum()) / total if total >= 1 else 0.0
 
-    def _carried(self, picture: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The region of the frame before, moved into the present frame, and how sure the motion is, 0 to 1."""
-        like_before = equalize(picture, self._before)
-        back = self._dis.calc(like_before, self._before, None)  # type: ignore[call-overload]
-        forth = self._dis.calc(self._before, like_before, None)  # type: ignore[call-overload]
-        where = sources(back)
-        gap = length(*cv2.split(back + remap(forth, where)))
-        there = remap(self._before.astype(np.float32), where)
-        change = appearance_change(like_before, there, slope(like_before))
+    def _steady(self, mask: np.ndarray, trust: np.ndarray, flow: np.ndarray) -> np.ndarray:
+        """The present frame's mask averaged with the past's mask, which is carried along the region's own motion.
+
+        Args:
+            mask: (h, w), the present frame's.
+            trust: (h, w), how sure each pixel's match is, 0 to 1.
+            flow: (h, w, 2), from the present frame to the frame before.
+        """
+        core = cv2.erode(np.clip(2 * mask - 1, 0, 1), np.ones((5, 5), np.uint8))[..., None]
+        weighted = np.dstack([flow * core, core])
+        total = local_mean(weighted, OWN_WINDOW) + np.float32(OWN_FAR_SHARE) * local_mean(weighted, MODEL_WINDOW)
+        known = total[..., 2:]
+        own = np.where(known > MIN_OWN_WEIGHT, total[..., :2] / np.maximum(known, TINY), flow)
+        where = sources(own)
+        carried = np.clip(remap(self._mask, where, cubic=True), 0, 1)
+        foreign = np.clip(length(*cv2.split(flow - own)) * np.float32(1 / FOREIGN_MOTION) - 0.5, 0, 1)
+        weight = remap(self._weight, where) * _inside(where) * (1 - carried * foreign)
+        new = GUESS_WEIGHT + (1 - GUESS_WEIGHT) * trust
+        self._weight = np.minimum(weight + new, MAX_WEIGHT)
+        return (weight * carried + new * mask) / (weight + new)
+
+    def _flow(self, present: np.ndarray, other: np.ndarray, start: np.ndarray | None = None) -> np.ndarray:
+        """Flow from `present` to `other`; matching starts from the flow `start`, if it is given."""
+        begin = None if start is None else np.ascontiguousarray(start)
+        return self._dis.calc(present, other, begin)  # type: ignore[arg-type]  # None is allowed: no start
+
+    def _sure(self, picture: np.ndarray, there: np.ndarray, back: np.ndarray) -> np.ndarray:
+        """How sure each pixel's match in the anchor is: 1 is quite sure, 0.5 is on the threshold.
+
+        Args:
+            picture: the present frame, with the anchor's exposure.
+            there, back: from the present frame to the anchor, and from the anchor to the present frame.
+        """
+        where = sources(there)
+        gap = _round_trip(there, back, where)
+        change = appearance_change(picture, remap(self._anchor.astype(np.float32), where), slope(picture))
         doubt = np.square(gap * np.float32(1 / MATCH_GAP)) + np.square(change)
-        seen = inside(where).astype(np.float32) / 255
-        sure = np.clip(2 * np.exp(doubt * np.float32(-np.log(2))) * seen - 0.5, 0, 1)
-        return np.clip(remap(self._mask, where, cubic=True), 0, 1), sure
+        return np.exp(doubt * np.float32(-np.log(2))) * _inside(where)
+
+    @staticmethod
+    def _guess(
+        matched: np.ndarray, sure: np.ndarray, flow: np.ndarray, luma: np.ndarray, before: np.ndarray, seen: np.ndarray
+    ) -> np.ndarray:
+        """The region where the match with the anchor is not sure.
+
+        Args:
+            matched: (h, w), the anchor's region as seen from the present frame.
+            sure: (h, w), how sure each pixel's match in the anchor is.
+            flow: (h, w, 2), from the present frame to the frame before.
+            luma: (h, w) float32, the present frame.
+            before: (h, w), the mask of the frame before as seen from the present frame.
+            seen: (h, w), how sure each pixel is visible in the frame before.
+
+        Returns:
+            (h, w) float32, the probability to be in the region.
+        """
+        within, without = sure * matched, sure * (1 - matched)
+        known = _around(sure) + TINY
+        around = _around(within) / known
+        prior = np.clip(around + (before - around) * (seen * np.float32(PAST_SHARE)), *PRIOR_RANGE)
+
+        # Region and surroundings each have a model here: their mean motion, their mean luma and its variance.
+        features = np.dstack([flow, luma, luma * luma])
+        unlike = []
+        for weight in (within, without):
+            known = local_mean(weight, MODEL_WINDOW)[..., None] + MODEL_TINY
+            x, y, mean, square = cv2.split(local_mean(features * weight[..., None], MODEL_WINDOW) / known)
+            variance = square - mean * mean + np.float32(GRAIN_VARIANCE)
+            motion = np.square(flow[..., 0] - x) + np.square(flow[..., 1] - y)
+            unlike.append(
+                (motion * np.float32(1 / MOTION_SCALE**2), np.square(luma - mean) / variance + np.log(variance))
+            )
+        least = np.minimum(local_mean(within, MODEL_WINDOW), local_mean(without, MODEL_WINDOW))
+        enough = np.clip(MODEL_GAIN * least, 0, 1)
+        moves, looks = (
+            np.clip((out - in_) * enough, -MAX_EVIDENCE, MAX_EVIDENCE) for in_, out in zip(*unlike, strict=True)
+        )
+        evidence = moves + np.float32(LUMA_SHARE) * looks
+        log_odds = np.log(prior / (1 - prior)) + evidence
+        return 1 / (1 + np.exp(-np.clip(log_odds, -MAX_LOG_ODDS, MAX_LOG_ODDS)))
+
+
+def _health(moved: np.ndarray, trust: np.ndarray) -> float:
+    """How far motion alone is to be believed, 0 to 1: by the mean `trust` in the region `moved` and just around it."""
+    near = cv2.dilate((moved > 0.5).astype(np.uint8), np.ones((NEAR_WINDOW, NEAR_WINDOW), np.uint8))
+    mean = float(trust[near > 0].mean()) if near.any() else 0.0
+    return float(np.clip((mean - MIN_HEALTH) / (FULL_HEALTH - MIN_HEALTH), 0, 1))
+
+
+def _sharpened(mask: np.ndarray) -> np.ndarray:
+    """(h, w) float32, 0 to 1: a mask with more contrast about one half, see SHARPENING."""
+    return np.clip(SHARPENING * mask - (SHARPENING - 1) / 2, 0, 1)
+
+
+def _around(weight: np.ndarray) -> np.ndarray:
+    """(h, w) float32: the mean of each pixel's surroundings; the wider window counts little."""
+    return local_mean(weight, NEAR_WINDOW) + np.float32(FAR_SHARE) * local_mean(weight, FAR_WINDOW)
+
+
+def _round_trip(flow: np.ndarray, back: np.ndarray, where: np.ndarray) -> np.ndarray:
+    """(h, w) float32, in pixels: the forward-backward gap of `flow`, which leads to the places `where`."""
+    return length(*cv2.split(flow + remap(back, where)))
+
+
+def _inside(where: np.ndarray) -> np.ndarray:
+    """(h, w) float32: 1 where a place of `where` (h, w, 2) lies in the picture, else 0."""
+    return inside(where).astype(np.float32) / 255

@@ -186,14 +186,16 @@ class RegionMemory:
         return self._told[0]
 
     def outline(self, before: np.ndarray, sure: np.ndarray) -> np.ndarray:
-        """The region's mask in the picture of the last `tell`. It is remembered.
+        """The region's mask in the picture of the last `tell`.
 
         Args:
             before: the region's mask in the frame before, moved along.
             sure: (h/2, w/2) float32, 0 to 1, how sure that motion is.
         """
         log_odds = self._sight.outline(planes_of(self._picture, *self._told, before, sure))
-        mask = 1 / (1 + np.exp(-np.clip(log_odds, -15, 15)))
+        return 1 / (1 + np.exp(-np.clip(log_odds, -15, 15)))
+
+    def learn(self, mask: np.ndarray) -> None:
+        """Remember where the region is in the picture of the last `tell`."""
         for regression, cells in zip(self._scales, self._cells, strict=True):
             regression.learn(cells, *region_sides(mask, cells.shape))
-        return mask

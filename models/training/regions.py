@@ -10,6 +10,7 @@ things that never belonged to it. So RegionNet learns how far each of the two is
     python -m semcolor.models.training.regions DATA --weights FILE
 """
 
+import copy
 import json
 import sys
 import time
@@ -51,6 +52,10 @@ POOL, FRESH = 4096, 4
 
 BATCH = 16
 
+BLIND = 0.2
+"""Share of samples in which the memory tells next to nothing, since region and surroundings look alike. Motion is then
+right."""
+
 RATE = 2e-3
 """AdamW's learning rate, which falls along a cosine."""
 
@@ -59,17 +64,25 @@ UNKNOWN = {0, 255}
 
 
 def teach_regions(
-    model: Colorizer, folder: DataFolder, photos: Sequence[Photo], *, steps: int, seed: int, device: torch.device
+    model: Colorizer,
+    folder: DataFolder,
+    photos: Sequence[Photo],
+    *,
+    steps: int,
+    seed: int,
+    device: torch.device,
+    further: bool = False,
 ) -> dict[str, float]:
-    """Train `model.region`, from new weights, with the encoder as it is.
+    """Train `model.region`, with the encoder as it is.
 
     Args:
-        model: the networks; `region` gets new weights.
-        folder: the data.
+        model: the networks.
+        folder: the data; the meaning of its labels does not matter.
         photos: those to draw from. Only those with label maps are used.
         steps: number of steps of BATCH samples.
         seed: of the samples and of the new weights.
         device: of the networks.
+        further: go on from the weights that `region` has, at half the learning rate, and not from new ones.
 
     Returns:
         Mean loss and mean intersection over union of the last hundred steps, {} where no photo has a map.
@@ -79,9 +92,10 @@ def teach_regions(
         return {}
     torch.manual_seed(seed)
     rng = np.random.default_rng([seed, 1])
-    net = RegionNet().to(device)
+    net = (copy.deepcopy(model.region) if further else RegionNet()).to(device).train()
+    rate = RATE / 2 if further else RATE
     mean = {name: value.clone() for name, value in net.state_dict().items()}
-    optimizer = torch.optim.AdamW(net.parameters(), RATE, weight_decay=1e-4)
+    optimizer = torch.optim.AdamW(net.parameters(), rate, weight_decay=1e-4)
     made, pool, history = _samples(model, mapped, rng, device), [], []
     shown = time.monotonic()
     for step in range(steps):
@@ -91,7 +105,7 @@ def teach_regions(
         drawn = [_with_past(*pool[n], rng) for n in rng.integers(len(pool), size=BATCH)]
         planes, truth = (torch.from_numpy(np.stack(part)).to(device) for part in zip(*drawn, strict=True))
         for group in optimizer.param_groups:
-            group["lr"] = RATE * min(1, (step + 1) / 100) * max(0.01, 0.5 + 0.5 * np.cos(np.pi * step / steps))
+            group["lr"] = rate * min(1, (step + 1) / 100) * max(0.01, 0.5 + 0.5 * np.cos(np.pi * step / steps))
         with torch.autocast(device.type, torch.bfloat16):
             log_odds = net(planes)
         loss, overlap = _loss(log_odds.float(), truth[:, None])
@@ -212,13 +226,21 @@ def _exposed(picture: Array, rng: np.random.Generator) -> Array:
 
 def _with_past(luma: Array, coarse: Array, fine: Array, truth: Array, rng: np.random.Generator) -> tuple[Array, Array]:
     """RegionNet's planes with a made past, and the truth."""
-    before, sure = _past(truth, rng)
+    before, sure = _past(truth, rng, good=bool(blind := rng.random() < BLIND))
+    if blind:
+        coarse, fine = (told * rng.uniform(0, 0.3) + _noise(SIZE, 8, rng) for told in (coarse, fine))
     return planes_of(luma, coarse, fine, before, sure).astype(np.float32), truth
 
 
-def _past(truth: Array, rng: np.random.Generator) -> tuple[Array, Array]:
-    """The region of the frame before as motion might carry it into this frame, and how sure that motion is."""
-    if rng.random() < 0.1:
+def _past(truth: Array, rng: np.random.Generator, good: bool) -> tuple[Array, Array]:
+    """The region of the frame before as motion might carry it into this frame, and how sure that motion is.
+
+    Args:
+        truth: the region in this frame.
+        rng: random numbers.
+        good: nothing wrong has gathered yet.
+    """
+    if not good and rng.random() < 0.1:
         return np.full_like(truth, 0.5), np.zeros_like(truth)
     y, x = np.mgrid[: SIZE[0], : SIZE[1]].astype(np.float32)
     wave = int(rng.choice([8, 16, 32]))
@@ -226,7 +248,9 @@ def _past(truth: Array, rng: np.random.Generator) -> tuple[Array, Array]:
     fine_wave = int(rng.choice([4, 8, 16]))
     drift = wrong + _noise(SIZE, fine_wave, rng, 2) * min(rng.exponential(1.8), 0.5 * fine_wave)
     before = _shifted(truth, x + drift[..., 0], y + drift[..., 1])
-    if rng.random() < 0.7:  # what has gathered over many frames, of any size; the motion knows nothing of it
+    if (
+        not good and rng.random() < 0.7
+    ):  # what has gathered over many frames, of any size; the motion knows nothing of it
         reach, wave = int(rng.integers(5, 50)), int(rng.choice([6, 12, 24]))
         disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
         near, kind = cv2.dilate((truth > 0.5).astype(np.float32), disc), rng.random()
@@ -234,7 +258,7 @@ def _past(truth: Array, rng: np.random.Generator) -> tuple[Array, Array]:
             before = np.maximum(before, near * (_noise(SIZE, wave, rng) > rng.uniform(0.2, 1.3)))
         if kind > 0.4:
             before = before * (_noise(SIZE, wave, rng) < rng.uniform(0.2, 1.5))
-    if rng.random() < 0.12:  # it was lost
+    if not good and rng.random() < 0.12:  # it was lost
         before = _shifted(before, x + rng.normal() * 25, y + rng.normal() * 15)
     if soft := float(rng.choice([0, 0.6, 1.2, 2])):
         before = cv2.GaussianBlur(before, (0, 0), soft)
@@ -265,13 +289,14 @@ def _command(
     weights: Annotated[Path, typer.Option(help="Weights whose RegionNet is trained anew; the rest stays.")],
     steps: Annotated[int, typer.Option(min=1, help=f"Steps of {BATCH} samples.")] = 2000,
     seed: Annotated[int, typer.Option(help="Of random samples and new weights.")] = 1,
+    further: Annotated[bool, typer.Option("--further", help="Go on from the weights that it has.")] = False,
     version: Version = False,
 ) -> None:
     """Train the network that draws the outlines of followed regions, and write it into a weights file."""
     model, card = checkpoint.load(weights), checkpoint.card(weights)
     folder = DataFolder(data)
     photos, cpu = folder.photos("train"), torch.device("cpu")
-    outlines = teach_regions(model, folder, photos, steps=steps, seed=seed, device=cpu)
+    outlines = teach_regions(model, folder, photos, steps=steps, seed=seed, device=cpu, further=further)
     card["recipe"] = card.get("recipe", {}) | {"outlines": outlines | {"steps": steps, "seed": seed}}
     checkpoint.save(model, weights, card)
     print(json.dumps(outlines))
