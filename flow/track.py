@@ -108,6 +108,9 @@ MAX_WEIGHT = 12.0
 GUESS_WEIGHT = 0.5
 """Weight that a frame adds where its match is not sure; a sure match adds 1."""
 
+REACH = 0.1
+"""How far a piece of a region may be from where the region was a frame before, as a share of the picture's height."""
+
 MIN_HEALTH, FULL_HEALTH = 0.5, 0.65
 """Mean trust in the region and just around it from which on motion counts, and from which on it alone counts. Motion is
 exact as long as it is sure: it stays above .67 on DAVIS' slow swan, and falls below .3 on clips that it loses."""
@@ -227,7 +230,7 @@ class _Follower:
         mask += (walk(mask, picture, BORDER_DRIFT * len(picture)) - mask) * (1 - trust)
         mask = self._steady(mask, trust, past)
         likeness = 1 / (1 + np.exp(-self._memory.tell(thumb)))
-        drawn = self._memory.outline(mask, trust)
+        drawn = _reached(self._memory.outline(mask, trust), mask)
         mask = drawn + (mask - drawn) * np.float32(_health(mask, trust))
         self._memory.learn(mask)
 
@@ -319,6 +322,19 @@ class _Follower:
         evidence = moves + np.float32(LUMA_SHARE) * looks
         log_odds = np.log(prior / (1 - prior)) + evidence
         return 1 / (1 + np.exp(-np.clip(log_odds, -MAX_LOG_ODDS, MAX_LOG_ODDS)))
+
+
+def _reached(drawn: np.ndarray, moved: np.ndarray) -> np.ndarray:
+    """What was drawn, (h, w), without the pieces that lie far from where the region was (`moved`): other things that
+    look like it. A region that was nowhere may come back anywhere."""
+    side = 2 * round(REACH * len(moved)) + 1
+    near = cv2.dilate((moved > 0.5).astype(np.uint8), cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side)))
+    if not near.any():
+        return drawn
+    count, pieces = cv2.connectedComponents((drawn > 0.25).astype(np.uint8))
+    kept = np.zeros(count, bool)
+    kept[np.unique(pieces[near > 0])] = True
+    return drawn * kept[pieces]
 
 
 def _health(moved: np.ndarray, trust: np.ndarray) -> float:

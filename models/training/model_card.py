@@ -32,9 +32,9 @@ INTRODUCTION = """# {file}
 `{sha256}`
 
 One file holds the whole network: the encoder (EfficientNet-Lite0 without its head, batch normalisation folded in),
-SemanticNet (62 labels) and ColorNet (a, b of CIE Lab). The program refuses a file with other tensors. The metadata
-hold the recipe and the figures (`semcolor.models.checkpoint.card()`). The file also holds both networks as OpenVINO
-graphs, which run on a CPU (`models/backends/openvino_cpu.py`).
+SemanticNet (62 labels), ColorNet (a, b of CIE Lab) and RegionNet (outlines of followed regions). The program refuses a
+file with other tensors. The metadata hold the recipe and the figures (`semcolor.models.checkpoint.card()`). The file
+also holds the networks as OpenVINO graphs, which run on a CPU (`models/backends/openvino_cpu.py`).
 
 ## Recipe
 
@@ -64,6 +64,9 @@ For {corrected:.0%} of them ColorNet sees labels corrected by what is known.
 After the training the chroma was multiplied by {vividness:g}: the largest factor of at least 1 whose colour ratio
 on the photos set aside is at most 0.005 above the best, and with which skin there has at most 1.15 times the truth's
 chroma.
+
+RegionNet learned from {outlines[samples]} samples, made of the same photos and their label maps
+(`models/training/regions.py`).{outlines[note]}
 
 """
 
@@ -182,6 +185,7 @@ def write_card(path: Path) -> None:
     card, readme = weights.card(path), path.with_name("README.md")
     recipe = {"averaged": False, "bursts": 0, "hardware": card["recipe"]["device"], "coloured": 1.0, "blend": []}
     recipe |= card["recipe"]  # older files lack some of these
+    recipe["outlines"] = {"samples": 0, "note": ""} | recipe.get("outlines", {})
     begun = "" if recipe["start"] == "imagenet" else " --start WEIGHTS" + " --averaged" * recipe["averaged"]
     begun += " --blend WEIGHTS" * len(recipe["blend"])
     recipe = {"command": COMMAND.format(begun=begun, **recipe)} | recipe

@@ -15,6 +15,7 @@ import json
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Annotated
 
@@ -36,10 +37,10 @@ from .layouts import Photo
 Array = np.ndarray
 
 SIZE = 128, 160
-"""Height and width of a sample on the chroma grid."""
+"""Height and width of a sample on the chroma grid. A photo is taken for a picture on this grid."""
 
-SHORTEST = 100
-"""Shortest side of a photo that is used, in pixels. A photo is taken for a picture on the chroma grid."""
+FRUITLESS = 500
+"""Photos in a row without a region after which there are taken to be none."""
 
 SMALLEST, LARGEST = 0.006, 0.6
 """Bounds of a region's share of its photo."""
@@ -85,7 +86,8 @@ def teach_regions(
         further: go on from the weights that `region` has, at half the learning rate, and not from new ones.
 
     Returns:
-        Mean loss and mean intersection over union of the last hundred steps, {} where no photo has a map.
+        What the recipe says of it: steps, samples, and the mean loss of the last hundred steps. {} where no photo has a
+        map with regions.
     """
     mapped = [photo for photo in photos if photo.label_path or photo.voc_path]
     if not mapped or not steps:
@@ -96,11 +98,13 @@ def teach_regions(
     rate = RATE / 2 if further else RATE
     mean = {name: value.clone() for name, value in net.state_dict().items()}
     optimizer = torch.optim.AdamW(net.parameters(), rate, weight_decay=1e-4)
-    made, pool, history = _samples(model, mapped, rng, device), [], []
+    made, history = _samples(model, mapped, rng, device), []
+    pool = list(islice(made, BATCH))
+    if not pool:
+        return {}
     shown = time.monotonic()
     for step in range(steps):
-        for _ in range(FRESH if len(pool) >= BATCH else BATCH):
-            pool.append(next(made))
+        pool += islice(made, FRESH)
         del pool[:-POOL]
         drawn = [_with_past(*pool[n], rng) for n in rng.integers(len(pool), size=BATCH)]
         planes, truth = (torch.from_numpy(np.stack(part)).to(device) for part in zip(*drawn, strict=True))
@@ -121,7 +125,7 @@ def teach_regions(
             print(json.dumps(_figures(history) | {"region_steps": step + 1}), file=sys.stderr)
             shown = time.monotonic()
     model.region.load_state_dict(mean)
-    return _figures(history)
+    return {"steps": steps, "samples": steps * BATCH, "loss": _figures(history)["loss"]}
 
 
 def _figures(history: list[tuple[float, float]]) -> dict[str, float]:
@@ -143,7 +147,10 @@ def _loss(log_odds: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
 def _samples(
     model: Colorizer, photos: Sequence[Photo], rng: np.random.Generator, device: torch.device
 ) -> Iterator[tuple[Array, Array, Array, Array]]:
-    """Endless samples: luma (H, W) uint8, what the memory tells coarse and fine, and the true region 0..1."""
+    """Samples without end: luma (H, W) uint8, what the memory tells coarse and fine, and the true region 0..1.
+
+    They end only if the photos have no regions; see FRUITLESS.
+    """
     by_source: dict[str, list[Photo]] = {}
     for photo in photos:
         by_source.setdefault(photo.source, []).append(photo)
@@ -159,11 +166,12 @@ def _samples(
             fine, middle, top = (map_.float().cpu().numpy()[0] for map_ in encoder(gray)[1:4])
         return fine, middle, top
 
-    while True:
+    fruitless = 0
+    while fruitless < FRUITLESS:
         pool = by_source[names[rng.choice(len(names), p=share / share.sum())]]
         photo = pool[rng.integers(len(pool))]
-        gray = cv2.cvtColor(photo.rgb(), cv2.COLOR_RGB2GRAY)
-        regions = _regions(photo, rng) if min(gray.shape) >= SHORTEST else []
+        gray, regions = cv2.cvtColor(photo.rgb(), cv2.COLOR_RGB2GRAY), _regions(photo, rng)
+        fruitless = 0 if regions else fruitless + 1
         if not regions:
             continue
         if rng.random() < 0.5:
@@ -297,7 +305,7 @@ def _command(
     folder = DataFolder(data)
     photos, cpu = folder.photos("train"), torch.device("cpu")
     outlines = teach_regions(model, folder, photos, steps=steps, seed=seed, device=cpu, further=further)
-    card["recipe"] = card.get("recipe", {}) | {"outlines": outlines | {"steps": steps, "seed": seed}}
+    card["recipe"] = card.get("recipe", {}) | {"outlines": outlines | {"seed": seed}}
     checkpoint.save(model, weights, card)
     print(json.dumps(outlines))
 

@@ -100,6 +100,7 @@ sys.exit(run(sys.argv[1:]))
 """
     start = Path(sys.modules["semcolor"].__path__[0]) / "models/weights/semcolor.safetensors"
     options = ["--resident", "--steps", "2", "--batch", "4", "--size", "64", "--fixed", "0", "--device", "cpu"]
+    options += ["--region-steps", "0"]
     command = [sys.executable, "-c", code, root, "-o", tmp_path / "run", "--start", start, *options]
     done = subprocess.run([*map(str, command)], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

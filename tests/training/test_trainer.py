@@ -56,7 +56,7 @@ def tensors(path: Path) -> dict[str, bytes]:
 @pytest.mark.slow
 def test_an_interrupted_run_goes_on_with_the_same_result(folder, no_download, no_graphs, tmp_path, monkeypatch):
     """Killed between two checkpoints and started anew, training ends with the very weights of an unbroken run."""
-    settings = TrainingSettings(steps=4, batch=2, size=64, fixed=0)
+    settings = TrainingSettings(steps=4, batch=2, size=64, fixed=0, region_steps=1)
     cpu = torch.device("cpu")
     train(folder.roots, tmp_path / "whole", settings, cpu, ["hills"])
 
@@ -87,7 +87,7 @@ def test_an_interrupted_run_goes_on_with_the_same_result(folder, no_download, no
 
 @pytest.mark.slow
 def test_training_learns_and_writes_weights_log_and_sheet(large_folder, tmp_path, no_download):
-    settings = TrainingSettings(minutes=0.3, batch=4, size=64, fixed=0, encoder=0.5)
+    settings = TrainingSettings(minutes=0.3, batch=4, size=64, fixed=0, encoder=0.5, region_steps=0)
     before = evaluate_tests(Trainer(settings, torch.device("cpu")).mean.eval(), large_folder, ["hills"])
     train(large_folder.roots, tmp_path, settings, torch.device("cpu"), ["hills"])
     card = weights.card(tmp_path / "semcolor.safetensors")
@@ -131,7 +131,7 @@ def test_a_burst_is_left_out_and_a_burst_model_goes_back(folder, no_download):
 def test_a_run_may_be_averaged_with_its_start(folder, no_graphs, tmp_path):
     start = tmp_path / "start.safetensors"
     weights.save(Colorizer(), start, {"recipe": {}, "figures": {}})
-    settings = TrainingSettings(steps=2, batch=2, size=64, fixed=0, averaged=True)
+    settings = TrainingSettings(steps=2, batch=2, size=64, fixed=0, averaged=True, region_steps=0)
     train(folder.roots, tmp_path / "run", settings, torch.device("cpu"), ["hills"], start)
     checkpoint = torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)
     ours = weights.load(tmp_path / "run" / "semcolor.safetensors").state_dict()
@@ -198,14 +198,27 @@ def test_two_workers_train_together(folder, tmp_path, one_thread):
         "--out",
         str(out),
     ]
-    command += ["--steps", "1", "--batch", "2", "--size", "64", "--workers", "2", "--device", "cpu"]
+    command += [
+        "--steps",
+        "1",
+        "--batch",
+        "2",
+        "--size",
+        "64",
+        "--workers",
+        "2",
+        "--device",
+        "cpu",
+        "--region-steps",
+        "0",
+    ]
     command += ["--precision", "float32"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=240)
     assert done.returncode == 0, done.stderr[-3000:]
     card = weights.card(out / "semcolor.safetensors")
     assert card["recipe"]["workers"] == 2 and card["recipe"]["samples"] == 4
 
-    settings = TrainingSettings(steps=1, batch=2, size=64)
+    settings = TrainingSettings(steps=1, batch=2, size=64, region_steps=0)
     photos = folder.photos("train")
     alone = Trainer(settings, torch.device("cpu"), weights.load(start), chroma_by_label(folder, photos))
     for rank in range(2):
