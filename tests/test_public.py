@@ -23,6 +23,7 @@ PUBLIC = [
     "WorkError",
     "__version__",
     "colorize",
+    "follow",
     "label_map",
     "open_film",
     "own_colors",
