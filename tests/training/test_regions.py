@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from semcolor.models import checkpoint
 from semcolor.models.colorizer import Colorizer
 from semcolor.models.training import regions
 from semcolor.models.training.dataset import DataFolder
@@ -45,9 +46,9 @@ def test_only_the_outlines_network_learns_and_the_seed_decides(model, folder, mo
     assert all(torch.equal(after[name], again[name]) for name in after)
 
 
-def test_samples_show_the_same_region_twice(model, folder):
+def test_samples_show_the_same_region_twice(folder):
     """The truth is where the region is in the picture: here, all that is dark."""
-    made = regions._samples(model, folder.photos("train"), np.random.default_rng(0), CPU)
+    made = regions._samples(checkpoint.load(), folder.photos("train"), np.random.default_rng(0), CPU)
     for luma, coarse, fine, truth in (next(made) for _ in range(4)):
         assert luma.shape == coarse.shape == fine.shape == truth.shape == SIZE
         sure = cv2.blur(truth, (9, 9))
