@@ -8,6 +8,7 @@ waits, so a request never waits for long.
 
 from __future__ import annotations
 
+import logging
 import queue
 import tempfile
 import threading
@@ -35,6 +36,8 @@ from ...pipeline.studio.preview import HEIGHT, write_preview
 from ...pipeline.studio.scan import Scan
 from ...pipeline.studio.studio import LatePainter, Studio
 from ...pipeline.ycbcr import PlaneFormat
+
+_log = logging.getLogger(__name__)
 
 Kind = Literal["colour", "grey", "labels"]
 
@@ -111,6 +114,8 @@ class Session:
         """Number of the frame on view."""
         self.beat = 0
         """Grows when something was settled."""
+        self.trouble = ""
+        """What went wrong in the background; "" if nothing did."""
         self.ready = False
         """Whether the frame on view is settled."""
         self.settled = 0, 0, 0
@@ -311,31 +316,40 @@ class Session:
 
     def _paint(self) -> None:
         """The painter's thread."""
-        rest = 0.0
+        rest, ahead = 0.0, time.monotonic()
         while not self._closing:
             with self._wake:
                 if not self._jobs and rest:
                     self._wake.wait(rest)
                 job = self._jobs.popitem(last=False)[1] if self._jobs else None
             if job:
+                began = time.monotonic()
                 self._answer(*job)
                 self._note()
-                rest = PAUSE
-                continue
-            if self.studio.stale:
-                self.studio.refresh()
-                self.beat += 1
+                # After a real piece of work more is asked for soon; who only looks again must not hold up the rest.
+                rest = PAUSE if time.monotonic() - began > PAUSE / 10 and began - ahead < 2 * PAUSE else 0.0
+                if rest:
+                    continue
+            ahead = time.monotonic()
             try:
+                if self.studio.stale:
+                    self.studio.refresh()
+                    self.beat += 1
                 rest = self._ahead()
                 self._note()
-            except Exception as error:  # a damaged film: whoever asks for the frame is told
-                if not told(error):
-                    raise
+            except Exception as error:
+                self._troubled(error)
                 rest = 1.0
 
     def _note(self) -> None:
         """Note for other threads how far the work is."""
         self.ready, self.settled = self.studio.ready(self.frame), self.studio.progress(self.frame)
+
+    def _troubled(self, error: Exception) -> None:
+        """Note what went wrong where nobody waits for an answer, such as in a damaged film."""
+        self.trouble = told(error) or f"The desk has met an error of its own, {error!r}; the terminal tells more."
+        if not told(error):
+            _log.exception("an error of the desk itself")
 
     def _answer(self, work: Callable[[], Any], future: Future) -> None:
         if not future.set_running_or_notify_cancel():
@@ -406,8 +420,7 @@ class Session:
                 if self.resting or not self.scan.step():
                     time.sleep(0.2)
             except Exception as error:
-                if not told(error):
-                    raise
+                self._troubled(error)
                 time.sleep(1.0)
 
 

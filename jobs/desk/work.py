@@ -147,6 +147,8 @@ class Work:
             "sheet": self.store.version,
             "beat": session.beat,
             "ready": session.ready,
+            "trouble": session.trouble,
+            "measuring": studio.edits.waiting,
             "settled": session.settled,
             "shots": len(session.scan.found),
             "scanned": session.scan.shots.scanned,

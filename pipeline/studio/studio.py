@@ -252,18 +252,17 @@ class Studio:
             return True
         edits = self.edits
         open_regions = [region for region in edits.regions if region and not region.done]
-        if open_regions:
-            near = min(
-                open_regions, key=lambda r: (r.known(frame), not r.first <= frame < r.stop, abs(r.frame - frame))
-            )
-            near.step(self._far_source, frame)
-            return True
-        if edits.waiting:
+        here = [region for region in open_regions if not region.known(frame)]
+        if edits.waiting and not here:
             try:
                 self._far.measure(self.sheet)
             except UserError as error:
                 self._far.mistake = str(error)
             self.stale = True
+            return True
+        if open_regions:
+            near = min(here or open_regions, key=lambda r: (not r.first <= frame < r.stop, abs(r.frame - frame)))
+            near.step(self._far_source, frame)
             return True
         return False
 

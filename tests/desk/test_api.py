@@ -7,6 +7,7 @@ import json
 import struct
 import time
 import zlib
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -320,3 +321,29 @@ def test_mistakes_end_in_a_sentence(folder, monkeypatch, capsys, arguments, told
     out, err = capsys.readouterr()
     assert err.startswith("semcolor-desk: ") and told in err and not out
     assert json.dumps(err).count("Traceback") == 0
+
+
+@pytest.mark.slow
+def test_a_film_that_breaks_off_is_told_and_the_rest_is_shown(tmp_path):
+    whole = make_film(tmp_path / "whole.mp4", shots((10, 12), (60, 80)), options={"g": "4"})
+    film = open_film(whole)
+    torn = tmp_path / "torn.mp4"
+    data = bytearray(whole.read_bytes())
+    packets = data.index(b"mdat")
+    data[packets + len(data) // 2 : packets + len(data) // 2 + 400] = bytes(400)
+    torn.write_bytes(data)
+    task = Task(
+        replace(film, path=str(torn), strict=True), Look(size=SIZE), tmp_path / "torn.json", tmp_path / "out.mp4"
+    )
+    films = Films(tmp_path / "cache", task)
+    try:
+        assert films.work
+        for _ in range(500):
+            if films.work.session.trouble:
+                break
+            time.sleep(0.02)
+        assert "torn.mp4" in films.work.state()["trouble"]
+        with TestClient(app(films)) as client:
+            assert client.get("/api/frames/1/grey").status_code == 200
+    finally:
+        films.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import av
+import cv2
 import numpy as np
 import pytest
 from semcolor.errors import UserError
@@ -18,7 +19,7 @@ from semcolor.pipeline.studio.scan import Scan
 from semcolor.pipeline.studio.shelf import Shelf
 from semcolor.pipeline.studio.studio import Studio
 from semcolor.pipeline.ycbcr import PlaneFormat, picture
-from support.films import make_film, samples, shot, shots
+from support.films import make_film, photo, samples, shot, shots
 
 SIZE = 64
 BOX = {"box": [20, 20, 90, 70]}
@@ -147,3 +148,13 @@ def test_a_shelf_forgets_what_was_not_used_for_longest(tmp_path: Path):
     shelf.put("d", arrays["d"])
     assert "b" not in shelf and all(key in shelf for key in "acd")
     assert len(list(tmp_path.iterdir())) == 3
+
+
+@pytest.mark.slow
+def test_a_photo_s_colours_are_those_of_a_still(film, studio, tmp_path):
+    cv2.imwrite(str(tmp_path / "photo.png"), photo("coffee", (96, 128))[..., ::-1])
+    sheet = Sheet.model_validate({"references": [{"photo": str(tmp_path / "photo.png")}]})
+    studio.use(sheet)
+    assert not studio.view(30).settled, "the photo is not measured yet"
+    wanted = still(film, 30, tmp_path / "still.png", Look(size=SIZE, sheet=sheet))
+    assert np.array_equal(studio.color(_settle(studio, 30)), wanted)

@@ -38,11 +38,11 @@ function tellHead() {
   stage.dataset.tool = state.tool;
   stage.setAttribute("aria-label", `Frame ${frame} at ${timecode(timeOf(frame))}, ${state.mode}`);
   const banner = $("#banner");
-  const text = state.lost ? "The desk does not answer. Nothing is lost: start semcolor-desk again and open the address that it prints." : state.sheet.broken;
+  const text = state.lost ? "The desk does not answer. Nothing is lost: start semcolor-desk again and open the address that it prints." : state.sheet.broken || state.server?.trouble || "";
   banner.hidden = !text;
   if ($("span", banner)?.textContent !== text) {
     banner.replaceChildren(Object.assign(document.createElement("span"), { textContent: text }));
-    if (!state.lost && text) {
+    if (!state.lost && state.sheet.broken) {
       const button = Object.assign(document.createElement("button"), { textContent: "Write my sheet over it" });
       button.addEventListener("click", () => change({ do: "overwrite" }));
       banner.append(" ", button);

@@ -11,6 +11,7 @@ export function go(frame) {
   const to = Math.min(state.film.frames - 1, Math.max(0, Math.round(frame)));
   if (to === state.frame) return;
   stopVideo();
+  $("#tip").hidden = true;
   set({ frame: to, drawing: null, draft: state.draft?.frame === to ? state.draft : null });
 }
 

@@ -100,7 +100,8 @@ export function tellState() {
   if (!entry) text = "painting…";
   else if (!settledAll()) {
     text = unknown.length ? "following the region to this frame…" : "first sight; the shot is being steadied…";
-    if (settled && settled[2] > settled[0] && !unknown.length) {
+    if (state.server?.measuring) text = "measuring the photos' colours…";
+    else if (settled && settled[2] > settled[0] && !unknown.length) {
       text = `first sight; the shot is being steadied: ${Math.round(100 * (settled[1] - settled[0]) / Math.max(1, settled[2] - settled[0]))} %`;
     }
   } else text = state.mode === "labels" ? "final labels" : main[0] === "grey" ? "the film's own pixels" : "final pixels";
