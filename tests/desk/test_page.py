@@ -175,7 +175,7 @@ def _paint(page, colour: str) -> None:
     """Give the drawn region a colour."""
     page.click("#way-colour")
     page.fill("#hex", colour)
-    with page.expect_response("**/api/sheet"):
+    with page.expect_response(lambda answer: answer.request.method == "POST" and answer.url.endswith("/api/sheet")):
         page.press("#hex", "Enter")
 
 

@@ -5,7 +5,9 @@ import { $, fill, h, say, toast } from "./dom.js";
 import { picker, remember, tellColour } from "./picker.js";
 import { at, reach, selected, set, shotOf, state, timecode, timeOf } from "./state.js";
 
-let drawn = "", search = "", way = "label", waiting = 0, scope = "shot";
+let drawn = "", same = "", search = "", way = "label", waiting = 0, scope = "shot";
+
+$("#panel-correct").addEventListener("focusout", () => set({}));
 
 // The region in work: a draft, or that of the selected edit.
 const region = () => state.draft?.region ?? selected()?.region;
@@ -87,8 +89,13 @@ export function tellCorrect() {
   const told = about();
   const key = JSON.stringify([draft?.region, told?.lumas, told?.labels, mine, way, state.recent, Object.keys(state.usual).length, state.server?.mistakes]);
   if (key === drawn) return;
+  // What is being typed stays; the panel is drawn anew when the field is left.
+  const panel = $("#panel-correct"), identity = JSON.stringify([draft?.region, mine?.id, way]);
+  const typing = panel.contains(document.activeElement) && document.activeElement.matches("input:not([type=range]):not([type=search]), textarea");
+  if (typing && identity === same) return;
+  same = identity;
   drawn = key;
-  const panel = $("#panel-correct"), focus = document.activeElement?.id;
+  const focus = document.activeElement?.id;
   const caret = document.activeElement?.selectionStart;
   if (!draft && !mine) return fill(panel, hints());
   fill(panel, head(mine, draft, told), ways(), way === "label" ? labels(mine, told) : colours(told), others(mine), details(mine));
