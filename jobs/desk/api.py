@@ -160,22 +160,22 @@ class _Desk:
         film = self.work.task.film
         if not (0 <= x < film.width and 0 <= y < film.height):
             raise _Wrong("the place is outside of the picture")
-        return JSONResponse(await _result(self.work.session.probe(self._frame(request), x, y)))
+        return JSONResponse(await _result(self.work.session.questions.probe(self._frame(request), x, y)))
 
     async def followed(self, request: Request) -> Response:
-        return JSONResponse(await _result(self.work.session.followed(self._frame(request))))
+        return JSONResponse(await _result(self.work.session.questions.followed(self._frame(request))))
 
     async def region(self, request: Request) -> Response:
         body = await _body(request)
         place = _region(_field(body, "region", dict))
         frame = self._checked(_field(body, "frame", int))
-        return JSONResponse(await _result(self.work.session.region(frame, place)))
+        return JSONResponse(await _result(self.work.session.questions.region(frame, place)))
 
     async def disc(self, request: Request) -> Response:
         luma = request.path_params["luma"]
         if luma > 255:
             return Response(status_code=404)
-        data, reach = await _result(self.work.session.disc(luma))
+        data, reach = await _result(self.work.session.questions.disc(luma))
         return Response(data, media_type="image/png", headers={"x-reach": f"{reach:.2f}"})
 
     async def given(self, request: Request) -> Response:
@@ -185,7 +185,7 @@ class _Desk:
             raise _Wrong("a colour is #rrggbb, with at most nine lumas")
         if not all(type(luma) is int and 0 <= luma <= 255 for luma in lumas):
             raise _Wrong("lumas are 0 to 255")
-        return JSONResponse(await _result(self.work.session.given(color, lumas)))
+        return JSONResponse(await _result(self.work.session.questions.given(color, lumas)))
 
     async def sheet(self, request: Request) -> Response:
         return JSONResponse(await asyncio.to_thread(self._changed, self.work, None))

@@ -21,21 +21,18 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal
 
-import cv2
 import numpy as np
 
 from ...errors import told
 from ...models.format import WEIGHTS
-from ...models.labels import NAMES
-from ...pipeline.edits.apply import chroma_of
-from ...pipeline.edits.sheet import Region, Sheet
+from ...pipeline.edits.sheet import Sheet
 from ...pipeline.film import Film
 from ...pipeline.look import Look
-from ...pipeline.studio import picker
 from ...pipeline.studio.preview import HEIGHT, write_preview
 from ...pipeline.studio.scan import Scan
 from ...pipeline.studio.studio import LatePainter, Studio
-from ...pipeline.ycbcr import PlaneFormat
+from .encoded import jpeg, png
+from .questions import Questions
 
 _log = logging.getLogger(__name__)
 
@@ -110,6 +107,7 @@ class Session:
         place = cache / f"scan-{sha256(key.encode()).hexdigest()[:24]}.json"
         self.scan = Scan(film, look.size, scout.paint, place, key)
         self.studio = Studio(film, look, folder / "kept", device=device, shots=self.scan.shots, scout=scout)
+        self.questions = Questions(film, self.studio, self.ask)
         self.frame = 0
         """Number of the frame on view."""
         self.beat = 0
@@ -194,78 +192,6 @@ class Session:
             return self._picture(frame, kind, have, small)
 
         return self.ask(work, (view, kind))
-
-    def probe(self, frame: int, x: float, y: float) -> Future:
-        """What is read at a place of a frame: labels with their probabilities, the likeliest first."""
-
-        def work() -> dict[str, Any]:
-            labels = self.studio.view(frame).labels
-            _, height, width = labels.shape
-            column = min(int(x / self.film.width * width), width - 1)
-            row = min(int(y / self.film.height * height), height - 1)
-            chance = labels[:, row, column] / 255
-            order = np.argsort(-chance)[:4]
-            return {"labels": [[NAMES[n], round(float(chance[n]), 3)] for n in order if chance[n] >= 0.02]}
-
-        return self.ask(work, ("probe", frame))
-
-    def region(self, frame: int, place: Region) -> Future:
-        """A region in its own frame: its outline in pixels of the source, its lumas and the label read there."""
-
-        def work() -> dict[str, Any]:
-            mask = self.studio.region(frame, place)
-            labels, _ = self.studio.labels(self.studio.view(frame))
-            inside = cv2.resize(mask, labels.shape[::-1], interpolation=cv2.INTER_NEAREST) >= 128
-            read = np.bincount(labels[inside], minlength=len(NAMES)) if inside.any() else np.zeros(len(NAMES))
-            order = [int(n) for n in np.argsort(-read)[:4] if read[n]]
-            return {
-                "outline": self.outline(mask),
-                "share": round(float((mask >= 128).mean()), 4),
-                "lumas": picker.lumas(self.studio.gray(frame), mask),
-                "labels": [[NAMES[n], round(float(read[n] / read.sum()), 3)] for n in order],
-            }
-
-        return self.ask(work)
-
-    def followed(self, frame: int) -> Future:
-        """The outlines of the followed regions in a frame: place of the region, outline, whether it is known."""
-
-        def work() -> list[dict[str, Any]]:
-            height, width = (side // 2 for side in self.studio.source.thumb(frame).shape)
-            found = []
-            for region in self.studio.regions:
-                if region.first <= frame < region.extent.order.stop:
-                    data = region.mask(frame)
-                    mask = np.frombuffer(data, np.uint8).reshape(height, width) if data else None
-                    known = region.known(frame)
-                    outline = [] if mask is None else self.outline(mask)
-                    found.append({"place": region.place, "known": known, "outline": outline})
-            return found
-
-        return self.ask(work, "followed")
-
-    def outline(self, mask: np.ndarray) -> list[list[list[float]]]:
-        """The borders of a mask as polygons in pixels of the source."""
-        large = cv2.resize(mask, None, fx=4, fy=4, interpolation=cv2.INTER_LINEAR)
-        contours, _ = cv2.findContours((large >= 128).astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_SIMPLE)
-        scale = np.array([self.film.width / large.shape[1], self.film.height / large.shape[0]])
-        smooth = [cv2.approxPolyDP(c, 1.5, True)[:, 0] for c in contours if len(c) > 3]
-        return [np.round((c + 0.5) * scale, 1).tolist() for c in smooth if len(c) > 2]
-
-    def disc(self, luma: int) -> Future:
-        """The picture of a picker at a luma, as PNG, and the a and b at its borders."""
-        fmt = PlaneFormat.of(self.film)
-
-        def work() -> tuple[bytes, float]:
-            shown, reach = picker.disc(luma, fmt)
-            return png(shown), reach
-
-        return self.ask(work)
-
-    def given(self, color: str, lumas: list[int]) -> Future:
-        """The colours that pixels of some lumas get where a colour is asked, and its a and b."""
-        fmt = PlaneFormat.of(self.film)
-        return self.ask(lambda: {"given": picker.given(color, lumas, fmt), "ab": chroma_of(color)})
 
     def preview(self, first: int, stop: int) -> Preview:
         """Begin to make a preview of frames; an earlier one that is not done is stopped."""
@@ -428,30 +354,3 @@ def _until_none(frames: queue.Queue[np.ndarray | None]) -> Iterator[np.ndarray]:
     """The frames of a queue, up to the None that ends it."""
     while (frame := frames.get()) is not None:
         yield frame
-
-
-def png(picture: np.ndarray) -> bytes:
-    """A picture as PNG, compressed little, for speed.
-
-    Args:
-        picture: (H, W) uint8, (H, W, 3) uint8 R'G'B', or (H, W, 4) with opacity.
-    """
-    if picture.ndim == 3:
-        picture = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR if picture.shape[2] == 3 else cv2.COLOR_RGBA2BGRA)
-    _, data = cv2.imencode(".png", picture, [cv2.IMWRITE_PNG_COMPRESSION, 1])
-    return data.tobytes()
-
-
-def jpeg(picture: np.ndarray) -> bytes:
-    """A picture as JPEG of at most `HEIGHT` rows.
-
-    Args:
-        picture: (H, W) uint8, or (H, W, 3) uint8 R'G'B'.
-    """
-    if picture.shape[0] > HEIGHT:
-        size = 2 * round(HEIGHT * picture.shape[1] / picture.shape[0] / 2), HEIGHT
-        picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
-    if picture.ndim == 3:
-        picture = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
-    _, data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 90])
-    return data.tobytes()
