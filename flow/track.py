@@ -3,8 +3,7 @@
 Two things are known of the region in the next frame: motion says where it went, and memory says what looks like it.
 
 Motion measured from frame to frame drifts: a tenth of a pixel a frame is four pixels after forty frames. So every frame
-is matched with an anchor, a frame before in which the region was known well. Matching starts from the places found so
-far, carried one frame on.
+is matched with an anchor, a frame before in which the region was known well (see `anchor`).
 
 - Where the match is sure (it leads there and back, and the pixel looks the same there), a pixel is in the region if its
   match is.
@@ -34,22 +33,20 @@ Measured by tests/benchmarks/regions.py.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple, Protocol
 
 import cv2
 import numpy as np
 
-from .motion import equalize, one_thread
-from .planes import halve, length, local_mean, slope
+from .anchor import Matcher
+from .motion import one_thread
+from .planes import halve, length, local_mean
 from .snap import walk
-from .visibility import appearance_change
 from .warp import inside, remap, sources
 
 ANCHOR_FRAMES = 20
 """Frames after which the present frame becomes the anchor."""
-
-MATCH_GAP = 1.5
-"""Forward-backward gap, in pixels of the chroma grid, that makes a match half sure."""
 
 MIN_KNOWN = 0.05
 """Least weight that a pixel of a new anchor has, however little is known of it."""
@@ -174,13 +171,14 @@ def track(thumbs: np.ndarray, mask: np.ndarray, at: int, remember: Callable[[], 
         raise ValueError(f"there is no frame {at} among {len(thumbs)}")
     if mask.shape != (thumbs[at].shape[0] // 2, thumbs[at].shape[1] // 2) or mask.dtype != np.uint8:
         raise ValueError(f"the mask is {mask.dtype} {mask.shape}, the thumbs {thumbs[at].shape}")
-    for way in (range(at + 1, len(thumbs)), range(at - 1, -1, -1)):
-        follower = _Follower(thumbs[at], mask.astype(np.float32) / 255, remember()) if way else None
-        for frame in way:
-            assert follower
-            with one_thread():
-                found, confidence = follower.step(thumbs[frame])
-            yield Place(frame, np.rint(found * 255).astype(np.uint8), confidence)
+    with ThreadPoolExecutor(2, thread_name_prefix="track") as pool:
+        for way in (range(at + 1, len(thumbs)), range(at - 1, -1, -1)):
+            follower = _Follower(thumbs[at], mask.astype(np.float32) / 255, remember(), pool) if way else None
+            for frame in way:
+                assert follower
+                with one_thread():
+                    found, confidence = follower.step(thumbs[frame])
+                yield Place(frame, np.rint(found * 255).astype(np.uint8), confidence)
     yield Place(at, mask, 1.0)
 
 
@@ -191,56 +189,51 @@ class _Follower:
     (h, w, 2) float32.
     """
 
-    def __init__(self, thumb: np.ndarray, mask: np.ndarray, memory: Memory) -> None:
-        self._memory = memory
+    def __init__(self, thumb: np.ndarray, mask: np.ndarray, memory: Memory, pool: ThreadPoolExecutor) -> None:
+        self._memory, self._pool = memory, pool
         memory.give(thumb, mask)
-        self._dis = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-        self._dis.setFinestScale(0)
-        self._before, self._mask = halve(thumb), mask
-        """The frame before and the region in it."""
+        self._matcher = Matcher(halve(thumb), pool)
+        self._mask = mask
+        """The region in the frame before."""
         self._weight = np.full_like(mask, MAX_WEIGHT)
         """How many frames the mask stands for, at each pixel."""
-        self._drop_anchor(np.ones_like(mask))
+        self._anchor(np.ones_like(mask))
 
-    def _drop_anchor(self, known: np.ndarray) -> None:
-        """Make the frame before the anchor; `known` (h, w) says how sure its mask is, 0 to 1."""
-        self._anchor, self._known, self._age = self._before, known, 0
+    def _anchor(self, known: np.ndarray) -> None:
+        """Keep the region as that of the anchor; `known` (h, w) says how sure it is, 0 to 1."""
+        self._known, self._age = known, 0
         self._region = _sharpened(self._mask)  # since matching blurs
-        self._there = np.zeros((*known.shape, 2), np.float32)
-        """Flow from the frame before to the anchor."""
-        self._back = self._there
-        """Flow from the anchor to the frame before."""
 
     def step(self, thumb: np.ndarray) -> tuple[np.ndarray, float]:
         """Take the next frame, (2h, 2w) uint8, and return the region in it and how sure that is, 0 to 1."""
-        picture = halve(thumb)
-        like_before, like_anchor = equalize(picture, self._before), equalize(picture, self._anchor)
-        past, next_ = self._flow(like_before, self._before), self._flow(self._before, like_before)
-        where = sources(past)
-        there = self._flow(like_anchor, self._anchor, past + remap(self._there, where))
-        back = self._flow(self._anchor, like_anchor, self._back + remap(next_, sources(self._back)))
-        at_anchor = sources(there)
-        sure = self._sure(like_anchor, there, back) * remap(self._known, at_anchor)
-        matched = remap(self._region, at_anchor)
-        seen = np.clip(2 - 2 * _round_trip(past, next_, where), 0, 1)  # 1 up to half a pixel, 0 from one pixel on
-        seen = ENTERING + (seen - ENTERING) * _inside(where)
-        guess = self._guess(matched, sure, past, picture.astype(np.float32), remap(self._mask, where), seen)
+        telling = self._pool.submit(self._memory.tell, thumb)
+        mask, sure = self._moved(halve(thumb))
         trust = np.clip(2 * sure - 0.5, 0, 1)
-        mask = guess + (matched - guess) * trust
-        mask += (walk(mask, picture, BORDER_DRIFT * len(picture)) - mask) * (1 - trust)
-        mask = self._steady(mask, trust, past)
-        likeness = 1 / (1 + np.exp(-self._memory.tell(thumb)))
+        likeness = 1 / (1 + np.exp(-telling.result()))
         drawn = _reached(self._memory.outline(mask, trust), mask)
-        mask = drawn + (mask - drawn) * np.float32(_health(mask, trust))
+        self._mask = mask = drawn + (mask - drawn) * np.float32(_health(mask, trust))
         self._memory.learn(mask)
-
-        self._before, self._mask, self._there, self._back = picture, mask, there, back
         self._age += 1
         if self._age == ANCHOR_FRAMES:
-            self._drop_anchor(np.clip(2 * sure, MIN_KNOWN, 1))
+            self._matcher.drop_anchor()
+            self._anchor(np.clip(2 * sure, MIN_KNOWN, 1))
         within = np.maximum(2 * mask - 1, 0)
         total = float(within.sum())
         return mask, float((within * likeness).sum()) / total if total >= 1 else 0.0
+
+    def _moved(self, picture: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The region in a picture (h, w) uint8 as motion tells it, and how sure each pixel's match is."""
+        match = self._matcher.match(picture)
+        sure = match.sure * remap(self._known, match.at_anchor)
+        matched = remap(self._region, match.at_anchor)
+        seen = np.clip(2 - 2 * match.gap, 0, 1)  # 1 up to half a pixel, 0 from one pixel on
+        seen = ENTERING + (seen - ENTERING) * _inside(match.where)
+        luma, before = picture.astype(np.float32), remap(self._mask, match.where)
+        guess = self._guess(matched, sure, match.past, luma, before, seen)
+        trust = np.clip(2 * sure - 0.5, 0, 1)
+        mask = guess + (matched - guess) * trust
+        mask += (walk(mask, picture, BORDER_DRIFT * len(picture)) - mask) * (1 - trust)
+        return self._steady(mask, trust, match.past), sure
 
     def _steady(self, mask: np.ndarray, trust: np.ndarray, flow: np.ndarray) -> np.ndarray:
         """The present frame's mask averaged with the past's mask, which is carried along the region's own motion.
@@ -262,24 +255,6 @@ class _Follower:
         new = GUESS_WEIGHT + (1 - GUESS_WEIGHT) * trust
         self._weight = np.minimum(weight + new, MAX_WEIGHT)
         return (weight * carried + new * mask) / (weight + new)
-
-    def _flow(self, present: np.ndarray, other: np.ndarray, start: np.ndarray | None = None) -> np.ndarray:
-        """Flow from `present` to `other`; matching starts from the flow `start`, if it is given."""
-        begin = None if start is None else np.ascontiguousarray(start)
-        return self._dis.calc(present, other, begin)  # type: ignore[arg-type]  # None is allowed: no start
-
-    def _sure(self, picture: np.ndarray, there: np.ndarray, back: np.ndarray) -> np.ndarray:
-        """How sure each pixel's match in the anchor is: 1 is quite sure, 0.5 is on the threshold.
-
-        Args:
-            picture: the present frame, with the anchor's exposure.
-            there, back: from the present frame to the anchor, and from the anchor to the present frame.
-        """
-        where = sources(there)
-        gap = _round_trip(there, back, where)
-        change = appearance_change(picture, remap(self._anchor.astype(np.float32), where), slope(picture))
-        doubt = np.square(gap * np.float32(1 / MATCH_GAP)) + np.square(change)
-        return np.exp(doubt * np.float32(-np.log(2))) * _inside(where)
 
     @staticmethod
     def _guess(
@@ -352,11 +327,6 @@ def _sharpened(mask: np.ndarray) -> np.ndarray:
 def _around(weight: np.ndarray) -> np.ndarray:
     """(h, w) float32: the mean of each pixel's surroundings; the wider window counts little."""
     return local_mean(weight, NEAR_WINDOW) + np.float32(FAR_SHARE) * local_mean(weight, FAR_WINDOW)
-
-
-def _round_trip(flow: np.ndarray, back: np.ndarray, where: np.ndarray) -> np.ndarray:
-    """(h, w) float32, in pixels: the forward-backward gap of `flow`, which leads to the places `where`."""
-    return length(*cv2.split(flow + remap(back, where)))
 
 
 def _inside(where: np.ndarray) -> np.ndarray:
