@@ -329,11 +329,16 @@ class Session:
 
     def _scout(self) -> None:
         """The scout's thread."""
+        stepped = 0.0
         while not self._closing:
-            asked, preview = time.monotonic() - self._asked, self._previewing
-            if (self.resting and asked > RECENT and not preview) or (asked < BUSY and self.studio.shots.of(self.frame)):
+            now, preview = time.monotonic(), self._previewing
+            asked = now - self._asked
+            # Requests come first, but who asks all the time must not hold up what he asks for.
+            busy = asked < BUSY and now - stepped < 2 * BUSY and self.studio.shots.of(self.frame) is not None
+            if busy or (self.resting and asked > RECENT and not preview):
                 time.sleep(0.02)
                 continue
+            stepped = now
             frame = preview[0].first + preview[0].done if preview else self.frame
             try:
                 if self.studio.follow(frame):

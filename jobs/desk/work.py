@@ -140,8 +140,15 @@ class Work:
         session, studio = self.session, self.session.studio
         preview = session.previews.get(len(session.previews))
         following = [
-            {"place": r.place, "first": r.first, "stop": r.extent.order.stop, "ends": list(r.ends), "done": r.done}
-            for r in studio.regions
+            {
+                "place": region.place,
+                "first": region.first,
+                "stop": region.extent.order.stop,
+                "ends": list(region.ends),
+                "done": region.done,
+                "unsure": region.unsure,
+            }
+            for region in studio.regions
         ]
         return {
             "sheet": self.store.version,

@@ -23,6 +23,7 @@ from ..edits.apply import ResolvedEdit, ResolvedEdits, chroma_of
 from ..edits.resolve import Extent, Paint, Resolver, order_fields
 from ..edits.sheet import Edit, Range, Sheet
 from ..film import Film
+from ..following import LOST_CONFIDENCE
 from ..timecode import parse_moment
 from .source import Shots, Source
 
@@ -116,6 +117,17 @@ class Region:
     def known(self, frame: int) -> bool:
         """Whether the mask of a frame is known, or the edit does not reach the frame."""
         return self.ends[0] <= frame < self.ends[1] or not self.first <= frame < self.stop
+
+    @property
+    def unsure(self) -> list[tuple[int, int]]:
+        """Where the region's place is unsure: (first frame, number after the last) of each stretch."""
+        spans: list[tuple[int, int]] = []
+        for frame in sorted(n for n, sure in dict(self.confidence).items() if sure < LOST_CONFIDENCE):
+            if spans and spans[-1][1] == frame:
+                spans[-1] = spans[-1][0], frame + 1
+            else:
+                spans.append((frame, frame + 1))
+        return spans
 
     @property
     def done(self) -> bool:

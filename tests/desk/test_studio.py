@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import av
@@ -15,6 +16,7 @@ from semcolor.pipeline.inprocess import colorize, still
 from semcolor.pipeline.look import Look
 from semcolor.pipeline.outputs import prepared
 from semcolor.pipeline.shots import numbered_shots
+from semcolor.pipeline.studio.live import Region
 from semcolor.pipeline.studio.scan import Scan
 from semcolor.pipeline.studio.shelf import Shelf
 from semcolor.pipeline.studio.studio import Studio
@@ -39,14 +41,15 @@ EDITS = {
 
 def _settle(studio: Studio, frame: int):
     """Work until a frame is settled; returns its view."""
-    for _ in range(20_000):
+    began = time.monotonic()
+    while time.monotonic() - began < 120:
         if studio.stale:
             studio.refresh()
         view = studio.view(frame)
         if view.settled:
             return view
-        studio.follow(frame)
-        studio.advance(frame)
+        if not studio.follow(frame) and not studio.advance(frame):
+            time.sleep(0.005)
     pytest.fail("the frame was never settled")
 
 
@@ -158,3 +161,9 @@ def test_a_photo_s_colours_are_those_of_a_still(film, studio, tmp_path):
     assert not studio.view(30).settled, "the photo is not measured yet"
     wanted = still(film, 30, tmp_path / "still.png", Look(size=SIZE, sheet=sheet))
     assert np.array_equal(studio.color(_settle(studio, 30)), wanted)
+
+
+def test_where_a_region_is_unsure_is_told():
+    region = object.__new__(Region)
+    region.confidence = {frame: 0.2 if frame in (4, 5, 9) else 0.9 for frame in range(12)}
+    assert region.unsure == [(4, 6), (9, 10)]
