@@ -192,7 +192,8 @@ class RegionMemory:
             before: the region's mask in the frame before, moved along.
             sure: (h/2, w/2) float32, 0 to 1, how sure that motion is.
         """
-        log_odds = self._sight.outline(planes_of(self._picture, *self._told, before, sure))
+        coarse, fine = self._told
+        log_odds = self._sight.outline(planes_of(self._picture, coarse, fine, before, sure))
         return 1 / (1 + np.exp(-np.clip(log_odds, -15, 15)))
 
     def learn(self, mask: np.ndarray) -> None:

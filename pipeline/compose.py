@@ -162,10 +162,10 @@ def _raised(small: np.ndarray, guide: np.ndarray, full: np.ndarray, radius: int)
     variance = mean(guide * guide) - mean_guide * mean_guide
     variance += np.float32(EPSILON)
     planes = np.empty((len(small), *full.shape), np.float32)
-    for plane, result in zip(small, planes, strict=True):
+    for number, plane in enumerate(small):
         mean_plane = mean(plane)
         slope = mean(plane * guide) - mean_plane * mean_guide
         slope /= variance
-        np.multiply(enlarged(mean(slope)), full, out=result)  # α · luma + β
+        result = np.multiply(enlarged(mean(slope)), full, out=planes[number])  # α · luma + β
         result += enlarged(mean(mean_plane - slope * mean_guide))
     return planes

@@ -39,7 +39,7 @@ def packed(colors: Colors) -> tuple[np.ndarray, ...]:
 def unpacked(arrays: tuple[np.ndarray, ...]) -> Colors:
     """The colours of `packed`; further arrays are ignored."""
     ab, pressed, shape = arrays[:3]
-    return Colors(ab, np.frombuffer(zlib.decompress(pressed), np.uint8).reshape(shape))
+    return Colors(ab, np.frombuffer(zlib.decompress(pressed.tobytes()), np.uint8).reshape(shape))
 
 
 class Chain:

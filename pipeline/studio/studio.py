@@ -24,7 +24,7 @@ from ...models.backends import Amend
 from ...models.labels import INDEX
 from ...models.painter import Painter
 from ..compose import Layered, chroma_planes
-from ..edits.sheet import Action, Edit, Sheet
+from ..edits.sheet import Edit, Sheet
 from ..edits.sheet import Region as Place
 from ..film import Film
 from ..frames import Colors
@@ -210,7 +210,7 @@ class Studio:
             height, width = self.source.thumb(frame).shape
             read = likeliest(self.view(frame).labels, (height // 2, width // 2))
             return np.where(read == INDEX[place.label], 255, 0).astype(np.uint8)
-        mask = self._editing.mask(Edit(frame=frame, region=place, action=Action(keep=True)))
+        mask = self._editing.mask(Edit.model_validate({"frame": frame, "region": place, "action": {"keep": True}}))
         assert mask is not None
         return mask
 

@@ -160,7 +160,8 @@ def _speed(source: Path, output: Path, count: int) -> float:
     colorize_film(film, output, encoding, settings, progress=lambda done, shots: seen.append((time.monotonic(), done)))
     output.unlink()
     within = [(at, done) for at, done in seen if film.frames / 4 <= done <= 0.9 * film.frames]
-    return float(np.polyfit(*np.array(within).T, 1)[0])  # chunks come in bursts, one from each worker
+    times, frames = np.array(within, float).T
+    return float(np.polyfit(times, frames, 1)[0])  # chunks come in bursts, one from each worker
 
 
 def plan(folder: Path, count: int) -> Row:
