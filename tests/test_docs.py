@@ -40,6 +40,7 @@ SKIPPED = {
     "semcolor-desk": "serves a page until it is stopped; tests/desk runs it",
     "semcolor-train": "trains for an hour",
     "python -m semcolor train": "needs a GPU",
+    "python -m semcolor.models.training.regions": "needs training data",
     "python -m semcolor.models.training.pack": "needs training data",
     "python -m semcolor.models.training.model_card": "needs training data",
     "semcolor-video s3:": "needs an object store",
