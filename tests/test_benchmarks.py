@@ -82,8 +82,13 @@ def test_outlines(measure: Measure) -> None:
     assert all(0.9 < row["snap"] <= 1 for row in tables["No edge"])
 
 
+def test_keyframes(measure: Measure) -> None:
+    row, _ = measure("keyframes", "--frames", "4", "--clips", "bikes")["Key frames"]
+    assert 0 < row["with key frame"] < row["CIEDE2000 without"] and row["PSNR with key frame"] > row["PSNR without"]
+
+
 def test_regions(measure: Measure) -> None:
-    tables = measure("regions", "--size", "128")
+    tables = measure("regions")
     for row in [*tables["Made films"], *tables["DAVIS"]]:
         assert row["J"] > 0.8 and row["F"] > 0.8 and row["ms a frame"] > 0
 

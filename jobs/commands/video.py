@@ -115,6 +115,13 @@ def video(
     reference: Annotated[
         list[Path] | None, typer.Option(metavar="PATH", help="Photo whose colours its labels get; may be repeated.")
     ] = None,
+    keyframe: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="WHEN=PATH",
+            help="A frame that was coloured elsewhere, as 310=310.png; its shot takes its colours. May be repeated.",
+        ),
+    ] = None,
     span: Annotated[
         str | None, typer.Option("--range", metavar="FROM-TO", help="Only 10s-14s, or frames 250-350; without sound.")
     ] = None,
@@ -209,7 +216,7 @@ def video(
         for kind, path in {Kind.FILM: target, **extra_paths}.items():  # before the film is read from end to end
             is_film = kind not in NOT_FILMS and not is_still
             check_place(film_at, path, overwrite or has_work, film_format=is_film)
-    sheet = gather(edits, palette, reference or [])
+    sheet = gather(edits, palette, reference or [], keyframe or [])
     look = Look(
         size=size,
         steady=0.0 if no_steady else steady,

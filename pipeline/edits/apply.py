@@ -85,9 +85,12 @@ class ResolvedEdits:
     orders: tuple[ResolvedEdit, ...]
     """The palette and the edits, in order; a later one wins."""
     transfers: tuple[ColorTransfer, ...]
-    """The references."""
+    """The references, and what key frames say of labels."""
     masks: Path
-    """Zip file: `mask_name` → (h/2, w/2) uint8, 255 inside the region. A mask that is missing is empty."""
+    """Zip file: `mask_name` → (h/2, w/2) uint8, 255 inside the region. A mask that is missing is empty. And `key_name`
+    → a and b (2, h/2, w/2) float16, and how surely they hold (h/2, w/2) uint8."""
+    keyed: tuple[tuple[int, int], ...] = ()
+    """Pairs (first frame, number after the last) of the shots that have key frames."""
 
     def lost(self, when: Callable[[int], str]) -> list[str]:
         """A sentence for each region that is lost within its shot; `when` names a frame (`Film.when`)."""
@@ -161,7 +164,7 @@ class ResolvedEdits:
         """
         frames = range(start, start + len(ab))
         painting = [*(order for order in self.orders if order.relabel is None), *self.transfers]
-        if not any(change.holds(frame) for change in painting for frame in frames):
+        if not any(change.holds(frame) for change in painting for frame in frames) and not self._keyed(frames):
             return ab
         return [self._finish(frame, *both) for frame, *both in zip(frames, ab, labels, strict=True)]
 
@@ -174,6 +177,9 @@ class ResolvedEdits:
                 for label, (mean, wanted, stretch) in transfer.changes.items():
                     old, new, factor = (np.array(x, np.float32)[:, None, None] for x in (mean, wanted, stretch))
                     below = below + (new + (before - old) * factor - before) * _enlarged(read[label], shape)
+        if self._keyed(range(frame, frame + 1)):
+            carried, known = self._key(frame, shape)
+            below = below + (carried - below) * known
         layers = []
         for number, order in enumerate(self.orders):
             if order.holds(frame) and order.relabel is None:
@@ -205,6 +211,8 @@ class ResolvedEdits:
             span = max(transfer.first, first), min(transfer.stop, stop)
             if span[0] < span[1]:
                 found.append((span, sorted(transfer.changes.items())))
+        if self._keyed(range(first, stop)):
+            found.append([hashlib.sha256(self._entry(key_name(frame))).hexdigest() for frame in range(first, stop)])
         for number, order in enumerate(self.orders):
             begin, end = (shot, seen) if order.ab is None else (first, stop)
             span = max(order.first, begin), min(order.stop, end)
@@ -232,11 +240,29 @@ class ResolvedEdits:
         data = self._read(number, frame)
         return np.frombuffer(data, np.uint8).reshape(shape) if data else np.zeros(shape, np.uint8)
 
+    def _keyed(self, frames: range) -> bool:
+        """Whether one of the frames belongs to a shot with key frames."""
+        return any(first < frames.stop and frames.start < stop for first, stop in self.keyed)
+
+    def _key(self, frame: int, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+        """The colours (2, h/2, w/2) that key frames give a frame, and how surely they hold, (h/2, w/2) 0..1."""
+        data = self._entry(key_name(frame))
+        if not data:
+            return np.zeros((2, *shape), np.float32), np.zeros(shape, np.float32)
+        count = 2 * shape[0] * shape[1]
+        ab = np.frombuffer(data, np.float16, count).reshape(2, *shape)
+        known = np.frombuffer(data, np.uint8, offset=2 * count).reshape(shape)
+        return ab.astype(np.float32), known.astype(np.float32) / 255
+
     def _read(self, number: int, frame: int) -> bytes:
         """The bytes of a mask; b"" for an empty one."""
+        return self._entry(mask_name(number, frame))
+
+    def _entry(self, name: str) -> bytes:
+        """The bytes of an entry of the archive; b"" where there is none, as of empty masks."""
         try:
-            return self._archive.read(mask_name(number, frame))
-        except KeyError:  # empty masks are not stored
+            return self._archive.read(name)
+        except KeyError:
             return b""
         except (OSError, zipfile.BadZipFile) as error:
             raise WorkError(f"{self.masks} cannot be read: {reason_of(error)}.") from error
@@ -255,6 +281,11 @@ class ResolvedEdits:
 def mask_name(order: int, frame: int) -> str:
     """Name of a mask in the archive."""
     return f"{order}/{frame}"
+
+
+def key_name(frame: int) -> str:
+    """Name of a frame's colours from key frames in the archive."""
+    return f"key/{frame}"
 
 
 def label_shares(labels: np.ndarray) -> np.ndarray:

@@ -18,6 +18,7 @@ import cv2
 import numpy as np
 
 from ...errors import UserError
+from ...flow.carry import Key
 from ...flow.snap import snap
 from ...flow.track import track
 from ...models.labels import INDEX
@@ -32,6 +33,7 @@ from ..shots import numbered_shots, shot_around
 from ..timecode import parse_moment
 from . import sheet as edits
 from .apply import ColorTransfer, ResolvedEdit, ResolvedEdits, chroma_of, mask_name
+from .keys import carry_keys, read_key
 from .references import ColorSums, color_changes, read_photo
 
 Paint = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
@@ -108,8 +110,10 @@ def resolve(
                 lost = resolver.track(edit, found, archive, len(orders))
             orders.append(replace(found.order, lost=lost, name=f"edits[{place}]", **order_fields(edit)))
         transfers = resolver.transfers(sheet.references)
-        resolved = ResolvedEdits(tuple(orders), tuple(transfers), path)
+        keyed = resolver.carry_keys(sheet.keyframes, transfers, archive)
+        resolved = ResolvedEdits(tuple(orders), tuple(transfers), path, keyed)
         plain = {"orders": list(map(asdict, orders)), "transfers": list(map(asdict, transfers)), "origins": origins}
+        plain["keyed"] = keyed
         archive.writestr("plan.json", json.dumps(plain))
     move_into_place(temporary, path)
     for other in folder.glob("masks-*"):
@@ -139,7 +143,8 @@ def _read(path: Path) -> tuple[ResolvedEdits, list[str | None]]:
     transfers = [
         ColorTransfer(**t | {"changes": {int(k): v for k, v in t["changes"].items()}}) for t in kept["transfers"]
     ]
-    return ResolvedEdits(tuple(orders), tuple(transfers), path), kept["origins"]
+    keyed = tuple((first, stop) for first, stop in kept["keyed"])
+    return ResolvedEdits(tuple(orders), tuple(transfers), path, keyed), kept["origins"]
 
 
 class Extent(NamedTuple):
@@ -334,6 +339,34 @@ class Resolver:
         label = likeliest(self.paint(seen[None])[1][0], (height, width))
         area = cv2.floodFill(label, None, (x, y), 255)[1] // 255 * 255
         return cv2.resize(area, thumb.shape[::-1], interpolation=cv2.INTER_LINEAR)
+
+    def carry_keys(
+        self, asked: Sequence[edits.KeyFrame], transfers: list[ColorTransfer], archive: zipfile.ZipFile
+    ) -> tuple[tuple[int, int], ...]:
+        """Carry key frames through their shots, and add to `transfers` what they say of labels.
+
+        Args:
+            asked: the key frames of the sheet.
+            transfers: those of the references.
+            archive: the archive of the result.
+
+        Returns:
+            Pairs (first frame, number after the last) of the shots that have key frames and are shown.
+        """
+        shots: dict[tuple[int, int], dict[int, Key]] = {}
+        for n, key in enumerate(asked):
+            if key.off:
+                continue
+            moment = key.frame if key.frame is not None else key.time
+            assert moment is not None
+            frame = self.film.frame_at(moment, f"keyframes[{n}].{'time' if key.frame is None else 'frame'}")
+            shots.setdefault(self.shot(frame), {})[frame] = read_key(self.film, Path(key.picture), self.size)
+        first, stop = self.shown
+        keyed = [shot for shot in sorted(shots) if shot[0] < stop and first < shot[1]]
+        for shot in keyed:
+            said = carry_keys(self.film, shot, shots[shot], self.size, self.paint, self._sight, archive)
+            transfers += [said] if said else []
+        return tuple(keyed)
 
     def transfers(self, references: Sequence[edits.Reference]) -> list[ColorTransfer]:
         """The colours of all references. Photos of the same range make one transfer."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Annotated, Any
@@ -222,6 +222,24 @@ class Reference(_Strict):
     off: bool = Field(default=False, description="a reference that is off has no effect")
 
 
+class KeyFrame(_Strict):
+    """A frame that was coloured elsewhere. Its colours are carried through its shot."""
+
+    frame: Annotated[int, Field(ge=0)] | None = Field(default=None, description="number of the frame, counted from 0")
+    time: Time | None = Field(default=None, description="time of the frame, instead of `frame`")
+    picture: str = Field(
+        description="path of the picture, relative to the sheet's folder; of the film's size. Where it is transparent, "
+        "it says nothing"
+    )
+    off: bool = Field(default=False, description="a key frame that is off has no effect")
+
+    @model_validator(mode="after")
+    def _one(self) -> KeyFrame:
+        if (self.frame is None) == (self.time is None):
+            raise ValueError("give frame or time")
+        return self
+
+
 Palette = dict[Label, Color]
 """Label → its colour."""
 
@@ -229,16 +247,17 @@ Palette = dict[Label, Color]
 class Sheet(_Strict):
     """A sheet of edits.
 
-    References apply first, then the palette, then the edits in their order; a later one wins. Edits of labels apply
-    before colouring, so before all of these.
+    References apply first, then key frames, the palette, and the edits in their order; a later one wins. Edits of
+    labels apply before colouring, so before all of these.
     """
 
     edits: list[Edit] = Field(default=[], description="edits of regions, in order")
     palette: Palette = Field(default={}, description="a colour for each of some labels, in the whole film")
     references: list[Reference] = Field(default=[], description="photos whose colours the film gets")
+    keyframes: list[KeyFrame] = Field(default=[], description="frames that were coloured elsewhere")
 
     def __bool__(self) -> bool:
-        """Whether the sheet contains any edit, palette colour or reference."""
+        """Whether the sheet contains anything."""
         return self != Sheet()
 
 
@@ -247,7 +266,8 @@ def read_sheet(path: str | PathLike[str]) -> Sheet:
     sheet: Sheet = _read(path, TypeAdapter(Sheet))
     folder = Path(path).absolute().parent
     photos = [r.model_copy(update={"photo": str(folder / r.photo)}) for r in sheet.references]
-    return sheet.model_copy(update={"references": photos})
+    keys = [k.model_copy(update={"picture": str(folder / k.picture)}) for k in sheet.keyframes]
+    return sheet.model_copy(update={"references": photos, "keyframes": keys})
 
 
 def read_palette(path: str | PathLike[str]) -> Palette:
@@ -255,13 +275,14 @@ def read_palette(path: str | PathLike[str]) -> Palette:
     return _read(path, TypeAdapter(Palette))
 
 
-def gather(sheet: Path | None, palette: Path | None, photos: list[Path]) -> Sheet:
+def gather(sheet: Path | None, palette: Path | None, photos: list[Path], keys: Sequence[str] = ()) -> Sheet:
     """Combine the files of the command's options into one sheet.
 
     Args:
         sheet: JSON file of a sheet, or None.
         palette: JSON file of a palette, or None. The palette of the sheet takes precedence.
         photos: references for the whole film.
+        keys: key frames, each FRAME=PICTURE.
 
     Raises:
         InputError: if a file is missing or holds mistakes.
@@ -272,7 +293,22 @@ def gather(sheet: Path | None, palette: Path | None, photos: list[Path]) -> Shee
             raise InputError(f"--reference {photo}: there is no such file.")
     references = [Reference(photo=str(photo.absolute())) for photo in photos] + result.references
     colors = (read_palette(palette) if palette else {}) | result.palette
-    return result.model_copy(update={"references": references, "palette": colors})
+    frames = [_key(text) for text in keys] + result.keyframes
+    return result.model_copy(update={"references": references, "palette": colors, "keyframes": frames})
+
+
+def _key(text: str) -> KeyFrame:
+    """A key frame of the command line, FRAME=PICTURE. Raises InputError."""
+    moment, _, picture = text.partition("=")
+    if not moment or not picture:
+        raise InputError(f"--keyframe {text}: write FRAME=PICTURE, such as 310=310.png.")
+    if not Path(picture).is_file():
+        raise InputError(f"--keyframe {text}: there is no file {picture}.")
+    place = {"frame": int(moment)} if moment.isdecimal() else {"time": moment}
+    try:
+        return KeyFrame(**place, picture=str(Path(picture).absolute()))
+    except ValidationError as error:
+        raise InputError(f"--keyframe {text}: {_sentences(error)}.") from None
 
 
 def identity(sheet: Sheet | None) -> dict[str, Any] | None:
@@ -282,15 +318,17 @@ def identity(sheet: Sheet | None) -> dict[str, Any] | None:
     """
     if not sheet:
         return None
-    photos = []
     references = [reference for reference in sheet.references if not reference.off]
-    for reference in references:
+    keys = [key for key in sheet.keyframes if not key.off]
+    named = [("reference", reference.photo) for reference in references] + [("key frame", k.picture) for k in keys]
+    photos = []
+    for kind, path in named:
         try:
-            photos.append(file_sha256(Path(reference.photo)))
+            photos.append(file_sha256(Path(path)))
         except OSError as error:
-            raise InputError(f"the reference {reference.photo} cannot be read: {error.strerror}.") from error
+            raise InputError(f"the {kind} {path} cannot be read: {error.strerror}.") from error
     edits = [edit.model_copy(update={"name": "", "note": ""}) for edit in sheet.edits if not edit.off]
-    kept = sheet.model_copy(update={"edits": edits, "references": references})
+    kept = sheet.model_copy(update={"edits": edits, "references": references, "keyframes": keys})
     return kept.model_dump(mode="json", exclude_defaults=True) | {"photos": photos} if kept else None
 
 

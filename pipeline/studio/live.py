@@ -246,7 +246,7 @@ class Editing:
         asked = [reference for reference in sheet.references if not reference.off]
         key = json.dumps([reference.model_dump(mode="json") for reference in asked])
         transfers = self.transfers.get(key) if asked else ()
-        live = LiveEdits(tuple(orders), transfers or (), Path(), tuple(regions), waiting=transfers is None)
+        live = LiveEdits(tuple(orders), transfers or (), Path(), regions=tuple(regions), waiting=transfers is None)
         return live, mistakes
 
     def measure(self, sheet: Sheet) -> None:
