@@ -94,7 +94,7 @@ def teach_regions(
         return {}
     torch.manual_seed(seed)
     rng = np.random.default_rng([seed, 1])
-    net = (copy.deepcopy(model.region) if further else RegionNet()).to(device).train()
+    net = (copy.deepcopy(model.region) if further else RegionNet()).to(device).requires_grad_(True).train()
     rate = RATE / 2 if further else RATE
     mean = {name: value.clone() for name, value in net.state_dict().items()}
     optimizer = torch.optim.AdamW(net.parameters(), rate, weight_decay=1e-4)

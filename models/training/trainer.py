@@ -101,6 +101,8 @@ class Trainer:
         precision = settings.precision if settings.precision != "auto" else pick_precision(device.type)
         self.dtype = getattr(torch, precision)
         self.model = (start or Colorizer(imagenet_encoder())).to(device, memory_format=self.layout).train()
+        # It is taught later. Workers that share gradients would wait for its own in vain.
+        self.model.region.requires_grad_(False)
         self.model.encoder.stem.requires_grad_(settings.fixed == 0)
         for stage in self.model.encoder.stages[: settings.fixed]:
             stage.requires_grad_(False)
@@ -108,7 +110,7 @@ class Trainer:
         table, names = usual or (torch.zeros(len(NAMES), BINS, 2), torch.zeros(len(NAMES), dtype=torch.bool))
         self.objective = Objective(self.model, settings, table, names).to(device)
         self.run = wrap(self.objective)
-        heads = [p for n, p in self.model.named_parameters() if not n.startswith(("encoder.", "region."))]
+        heads = [p for n, p in self.model.named_parameters() if not n.startswith("encoder.") and p.requires_grad]
         encoder = [p for p in self.model.encoder.parameters() if p.requires_grad]
         self.optimizer = torch.optim.AdamW(
             [{"params": heads, "share": 1.0}, {"params": encoder, "share": settings.encoder}],

@@ -306,7 +306,7 @@ def _key(text: str) -> KeyFrame:
         raise InputError(f"--keyframe {text}: there is no file {picture}.")
     place = {"frame": int(moment)} if moment.isdecimal() else {"time": moment}
     try:
-        return KeyFrame(**place, picture=str(Path(picture).absolute()))
+        return KeyFrame.model_validate(place | {"picture": str(Path(picture).absolute())})
     except ValidationError as error:
         raise InputError(f"--keyframe {text}: {_sentences(error)}.") from None
 

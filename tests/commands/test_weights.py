@@ -38,7 +38,7 @@ def others(tmp_path) -> Path:
 
 def _is_the_sentence(line: str, path: Path) -> bool:
     return line.endswith(
-        f"the weights {path} cannot be used: it lacks 156 of 156 tensors, color.blend.0.0.bias for one; "
+        f"the weights {path} cannot be used: it lacks 178 of 178 tensors, color.blend.0.0.bias for one; "
         "give a file that semcolor-train has written."
     )
 

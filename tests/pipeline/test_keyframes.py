@@ -12,7 +12,7 @@ from support.films import make_film
 from support.motions import disc
 
 SIZE = 96
-RED = (60, 60, 180)  # B'G'R'
+RED, BLUE = (60, 60, 180), (170, 90, 60)  # B'G'R'
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +28,7 @@ def reel(tmp_path_factory):
 def _key(reel, path, alpha=False):
     """Frame 2 with a red disc on blue, or only its disc."""
     _, masks = reel
-    picture = np.where(masks[2][..., None], np.uint8(RED), np.uint8((170, 90, 60)))
+    picture = np.where(masks[2][..., None], np.array(RED, np.uint8), np.array(BLUE, np.uint8))
     if alpha:
         picture = np.dstack([picture, masks[2].astype(np.uint8) * 255])
     cv2.imwrite(str(path), picture)
