@@ -48,13 +48,19 @@ function placed(item) {
   return item;
 }
 
+// The answer to the request that makes the region in work an edit, while it is under way.
+let adding = null;
+
 // Gives the region in work an action. Resolves when the server has it.
 export async function apply(action) {
+  await adding;  // what is asked meanwhile is for the same edit
   const mine = selected(), { draft } = state;
   if (draft) {
     const item = placed({ frame: draft.frame, region: draft.region, action });
     if (state.strength < 1) item.strength = state.strength;
-    const id = await change({ do: "add", item, title: `${kindOf(draft.region)}: ${actionText(action)}` });
+    adding = change({ do: "add", item, title: `${kindOf(draft.region)}: ${actionText(action)}` });
+    const id = await adding;
+    adding = null;
     if (id) { set({ draft: null, selected: id }); say(`${kindOf(draft.region)} ${actionText(action)}. It is followed through the shot.`); }
   } else if (mine) {
     await change({ do: "update", id: mine.id, fields: { action }, title: `${nameOf(mine)} → ${actionText(action)}`.slice(0, 120), merge: true });
