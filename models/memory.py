@@ -62,6 +62,12 @@ def cells_of(features: tuple[np.ndarray, np.ndarray, np.ndarray]) -> tuple[Cells
     return _cells(coarse), _cells(_unit(fine))
 
 
+def describe(sight: Sight, thumb: np.ndarray) -> tuple[np.ndarray, tuple[int, int]]:
+    """What the coarse cells of a thumb (h, w) uint8 look like: (n, C) float32 of length 1, and (rows, columns)."""
+    coarse = cells_of(sight.features(thumb))[0]
+    return coarse.vectors[:, :-1], coarse.shape
+
+
 def _cells(features: np.ndarray) -> Cells:
     vectors = features.reshape(len(features), -1).T
     return Cells(np.concatenate([vectors, np.ones((len(vectors), 1), np.float32)], 1), features.shape[1:])

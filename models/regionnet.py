@@ -22,9 +22,6 @@ FOLD = 2
 """The planes' pixels are folded into channels by this factor, and the answer is unfolded again (Shi et al.,
 "Real-Time Single Image and Video Super-Resolution", CVPR 2016): a third of the work of convolutions at full size."""
 
-STRIDE = 8
-"""The planes' height and width are multiples of this."""
-
 
 class RegionNet(nn.Module):
     """Planes (B, 5, H/2, W/2) → the log odds that a pixel is in the region, (B, 1, H/2, W/2)."""

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from . import pick_precision
-from .backends.openvino_cpu import graph_of
+from .backends.openvino_cpu import graph_of, options
 from .format import REGION, UNDERSTAND, WEIGHTS, openvino, tensor_ranges, usable
 from .painter import with_graphs
 
@@ -22,9 +22,7 @@ FIRST_FEATURES = 2
 """Number of the first feature map among the outputs of the graph `UNDERSTAND`."""
 
 STRIDE = 8
-"""RegionNet's planes have sides that are multiples of this (`regionnet`)."""
-
-OPTIONS = {"INFERENCE_NUM_THREADS": 1, "NUM_STREAMS": 1, "ENABLE_CPU_PINNING": False}
+"""RegionNet's planes have sides that are multiples of this, since `regionnet` halves them three times."""
 
 
 class Sight:
@@ -40,8 +38,7 @@ class Sight:
             WeightsError: the file cannot be used.
         """
         ov, path = openvino(), weights or WEIGHTS
-        hint = "bf16" if pick_precision("cpu") == "bfloat16" else "f32"
-        self._core, self._options = ov.Core(), OPTIONS | {"INFERENCE_PRECISION_HINT": hint}
+        self._core, self._options = ov.Core(), options(pick_precision("cpu"))
         with usable(path):
             self._data = with_graphs(path)  # the tensor below does not copy it
             constants, ranges = ov.Tensor(np.frombuffer(self._data, np.uint8)), tensor_ranges(self._data)

@@ -36,12 +36,7 @@ class Networks:
         """
         ov = openvino()
         self._core = ov.Core()
-        self._options = {
-            "INFERENCE_NUM_THREADS": 1,
-            "NUM_STREAMS": 1,
-            "INFERENCE_PRECISION_HINT": "bf16" if precision == "bfloat16" else "f32",
-            "ENABLE_CPU_PINNING": False,  # several painters would all choose the first core
-        }
+        self._options = options(precision)
         self._data = data  # the tensor below does not copy it
         ranges = tensor_ranges(data)
         self._graphs = [graph_of(data, ranges, name) for name in (UNDERSTAND, COLOR)]
@@ -101,6 +96,16 @@ class Networks:
             read = openvino().Tensor(np.ascontiguousarray(given[None], np.float32))
             labels = np.rint(read.data * 255).astype(np.uint8)
         return self.color(read), labels
+
+
+def options(precision: str) -> dict[str, Any]:
+    """OpenVINO's options for a network in one thread; `precision`: `bfloat16` or `float32`."""
+    return {
+        "INFERENCE_NUM_THREADS": 1,
+        "NUM_STREAMS": 1,
+        "INFERENCE_PRECISION_HINT": "bf16" if precision == "bfloat16" else "f32",
+        "ENABLE_CPU_PINNING": False,  # several painters would all choose the first core
+    }
 
 
 def graph_of(data: bytes, ranges: dict[str, tuple[int, int]], name: str) -> bytes:

@@ -288,6 +288,11 @@ def key_name(frame: int) -> str:
     return f"key/{frame}"
 
 
+def key_bytes(ab: np.ndarray, known: np.ndarray) -> bytes:
+    """Such an entry: a and b (2, h/2, w/2) as float16, and how surely they hold (h/2, w/2), 0..1, as uint8."""
+    return ab.astype(np.float16).tobytes() + np.rint(known * 255).astype(np.uint8).tobytes()
+
+
 def label_shares(labels: np.ndarray) -> np.ndarray:
     """Shares of the labels in each pixel. They are proportional to squared probabilities, so the likeliest dominates.
 

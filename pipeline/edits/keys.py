@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -11,12 +12,12 @@ import numpy as np
 
 from ...errors import UserError
 from ...flow.carry import Key, carry
-from ...models.memory import cells_of
+from ...models.memory import describe
 from ...models.sight import Sight
 from ..film import Film
 from ..following import thumbs_of
 from ..reader import thumb_size
-from .apply import ColorTransfer, key_name
+from .apply import ColorTransfer, key_bytes, key_name
 from .references import ColorSums, color_changes
 
 Paint = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
@@ -81,20 +82,15 @@ def carry_keys(
         What the key frames say of each label, for the places that they do not show; None where they say nothing.
     """
     first, stop = shot
-
-    def describe(thumb: np.ndarray) -> tuple[np.ndarray, tuple[int, int]]:
-        coarse = cells_of(sight.features(thumb))[0]
-        return coarse.vectors[:, :-1], coarse.shape
-
     whole: list[tuple[Key, np.ndarray, np.ndarray]] = []
     with thumbs_of(film, first, stop, size) as thumbs:
         for frame, key in keys.items():
             if key.known.min() > 0.5:  # a partial key frame says too little of whole labels
                 ab, labels = paint(np.array(thumbs[frame - first : frame - first + 1]))
                 whole.append((key, ab[0], labels[0]))
-        for number, ab, known in carry(thumbs, {frame - first: key for frame, key in keys.items()}, describe):
-            shown = np.rint(known * 255).astype(np.uint8)
-            archive.writestr(key_name(first + number), ab.astype(np.float16).tobytes() + shown.tobytes())
+        within = {frame - first: key for frame, key in keys.items()}
+        for number, ab, known in carry(thumbs, within, partial(describe, sight)):
+            archive.writestr(key_name(first + number), key_bytes(ab, known))
     return label_change(shot, whole)
 
 

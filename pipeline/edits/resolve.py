@@ -33,11 +33,8 @@ from ..shots import numbered_shots, shot_around
 from ..timecode import parse_moment
 from . import sheet as edits
 from .apply import ColorTransfer, ResolvedEdit, ResolvedEdits, chroma_of, mask_name
-from .keys import carry_keys, read_key
+from .keys import Paint, carry_keys, read_key
 from .references import ColorSums, color_changes, read_photo
-
-Paint = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
-"""A function like `Painter.paint`."""
 
 SUPERSAMPLED = 4
 """Factor by which a region is drawn larger in each direction, before it is reduced to the size of its mask."""

@@ -11,6 +11,7 @@ import argparse
 import tempfile
 import time
 import zipfile
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -19,10 +20,10 @@ import skimage.color
 from common import Results, Row, mean_row, options, run
 from footage import Clip, all_clips, colored, lab, read
 from semcolor.flow.carry import Key, carry
-from semcolor.models.memory import cells_of
+from semcolor.models.memory import describe
 from semcolor.models.painter import Painter
 from semcolor.models.sight import Sight
-from semcolor.pipeline.edits.apply import ResolvedEdits, key_name
+from semcolor.pipeline.edits.apply import ResolvedEdits, key_bytes, key_name
 from semcolor.pipeline.edits.keys import label_change
 
 SIZE = 256
@@ -42,22 +43,17 @@ def judge(clip: Clip, frames: int, painter: Painter, sight: Sight) -> Row:
     ab, labels = painter.paint(thumbs)
     key = Key(np.ascontiguousarray(truth[0, ..., 1:].transpose(2, 0, 1)), np.ones(truth.shape[1:3], np.float32))
 
-    def describe(thumb: np.ndarray) -> tuple[np.ndarray, tuple[int, int]]:
-        coarse = cells_of(sight.features(thumb))[0]
-        return coarse.vectors[:, :-1], coarse.shape
-
     def silent(thumb: np.ndarray) -> tuple[np.ndarray, tuple[int, int]]:
         """Places that look like nothing: motion alone is left."""
-        vectors, shape = describe(thumb)
+        vectors, shape = describe(sight, thumb)
         return np.zeros_like(vectors), shape
 
     started = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "masks.zip"
         with zipfile.ZipFile(path, "w") as archive:
-            for number, carried, known in carry(thumbs, {0: key}, describe):
-                shown = np.rint(known * 255).astype(np.uint8)
-                archive.writestr(key_name(number), carried.astype(np.float16).tobytes() + shown.tobytes())
+            for number, carried, known in carry(thumbs, {0: key}, partial(describe, sight)):
+                archive.writestr(key_name(number), key_bytes(carried, known))
         seconds = time.perf_counter() - started
         change = label_change((0, len(thumbs)), [(key, ab[0], labels[0])])
         edits = ResolvedEdits((), (change,) if change else (), path, ((0, len(thumbs)),))
