@@ -9,7 +9,7 @@ compare features in the same way). Where neither is sure, the confidence stays l
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import cv2
@@ -66,13 +66,22 @@ def carry(thumbs: np.ndarray, keys: Mapping[int, Key], describe: Describe) -> It
     Yields:
         The colours of every frame, from the last to the first.
     """
+    return (carried for carried in carry_bit_by_bit(thumbs, keys, describe) if carried)
+
+
+def carry_bit_by_bit(
+    thumbs: Sequence[np.ndarray] | np.ndarray, keys: Mapping[int, Key], describe: Describe
+) -> Iterator[Carried | None]:
+    """As `carry`, for callers that do other things between two frames. Yields None after each frame of the way forth;
+    the colours come on the way back. `thumbs` may be any sequence of (h, w) arrays, which is read frame by frame."""
     looks = _Looks(thumbs, keys, describe)
-    height, width = (side // 2 for side in thumbs.shape[1:])
+    height, width = (side // 2 for side in thumbs[0].shape)
     count = len(thumbs)
     with tempfile.TemporaryFile() as file:
         forth = np.memmap(file, np.float16, "w+", shape=(count, 3, height, width))
         for frame, state in _one_way(thumbs, keys, looks, range(count)):
             forth[frame] = state
+            yield None
         for frame, state in _one_way(thumbs, keys, looks, range(count - 1, -1, -1)):
             one, other = state, forth[frame].astype(np.float32)
             weights = np.square(one[2]) + np.float32(1e-6), np.square(other[2]) + np.float32(1e-6)
@@ -81,10 +90,10 @@ def carry(thumbs: np.ndarray, keys: Mapping[int, Key], describe: Describe) -> It
 
 
 def _one_way(
-    thumbs: np.ndarray, keys: Mapping[int, Key], looks: _Looks, way: range
+    thumbs: Sequence[np.ndarray] | np.ndarray, keys: Mapping[int, Key], looks: _Looks, way: range
 ) -> Iterator[tuple[int, np.ndarray]]:
     """Yield (frame, state) of the frames of `way`; a state is (3, h/2, w/2) float32: a, b and confidence."""
-    height, width = (side // 2 for side in thumbs.shape[1:])
+    height, width = (side // 2 for side in thumbs[0].shape)
     state, before = np.zeros((3, height, width), np.float32), None
     for frame in way:
         thumb = np.array(thumbs[frame])
@@ -111,7 +120,7 @@ def _one_way(
 class _Looks:
     """What the key frames' places look like, and their colours."""
 
-    def __init__(self, thumbs: np.ndarray, keys: Mapping[int, Key], describe: Describe) -> None:
+    def __init__(self, thumbs: Sequence[np.ndarray] | np.ndarray, keys: Mapping[int, Key], describe: Describe) -> None:
         self._describe = describe
         self._found: dict[int, np.ndarray] = {}
         """Number of a frame → a, b and confidence of its cells: both directions of time need them."""

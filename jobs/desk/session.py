@@ -28,9 +28,10 @@ from ...models.format import WEIGHTS
 from ...pipeline.edits.sheet import Sheet
 from ...pipeline.film import Film
 from ...pipeline.look import Look
+from ...pipeline.studio.late import LatePainter
 from ...pipeline.studio.preview import HEIGHT, write_preview
 from ...pipeline.studio.scan import Scan
-from ...pipeline.studio.studio import LatePainter, Studio
+from ...pipeline.studio.studio import Studio
 from .encoded import jpeg, png
 from .questions import Questions
 

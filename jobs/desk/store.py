@@ -21,7 +21,7 @@ from ...errors import OutputError, UserError, reason_of
 from ...pipeline.edits.sheet import Sheet, checked, read_sheet
 from ...pipeline.files import move_into_place
 
-LISTS = ("edits", "references")
+LISTS = ("edits", "references", "keyframes")
 """The parts of a sheet that are lists, whose items have ids."""
 
 MOST = 500
@@ -80,11 +80,12 @@ class Store:
 
     @property
     def sheet(self) -> Sheet:
-        """The present sheet; the paths of its photos are absolute."""
+        """The present sheet; the paths of its photos and pictures are absolute."""
         sheet = checked(self.content)
         folder = self.path.absolute().parent
         photos = [r.model_copy(update={"photo": str(folder / r.photo)}) for r in sheet.references]
-        return sheet.model_copy(update={"references": photos})
+        keys = [k.model_copy(update={"picture": str(folder / k.picture)}) for k in sheet.keyframes]
+        return sheet.model_copy(update={"references": photos, "keyframes": keys})
 
     def ids(self, name: str) -> list[str]:
         """The ids of the items of a list."""
@@ -292,8 +293,11 @@ class Store:
         try:
             kept = json.loads(self._history.read_text(encoding="utf-8"))
             versions, at, self._next = kept["versions"], kept["at"], kept["next"]
-            if not all(set(version["ids"]) == set(LISTS) for version in versions):
-                raise ValueError
+            for version in versions:
+                ids = version["ids"]
+                ids.setdefault("keyframes", [f"k{n}" for n in range(len(version["sheet"].get("keyframes", [])))])
+                if any(len(ids[name]) != len(version["sheet"].get(name, [])) for name in LISTS):
+                    raise ValueError
         except (OSError, ValueError, KeyError, TypeError):
             versions, at = [], 0
         self._versions, self._at = versions, min(at, len(versions) - 1)

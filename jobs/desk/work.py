@@ -8,7 +8,7 @@ from typing import Any
 
 from ...errors import UserError
 from ...models.labels import NAMES, PALETTE
-from ...pipeline.edits.sheet import Edit, Sheet
+from ...pipeline.edits.sheet import Edit, KeyFrame, Sheet
 from ...pipeline.film import Film
 from ...pipeline.look import Look
 from ...pipeline.summary import color_at
@@ -67,6 +67,9 @@ class Work:
 
     def _check(self, sheet: Sheet, item: Content) -> None:
         """Raise UserError if an item of a sheet does not fit the film."""
+        if "picture" in item and not item.get("off"):
+            key = KeyFrame.model_validate(item | {"picture": str(self.task.sheet.parent / item["picture"])})
+            self.session.ask(lambda: self.session.studio.check_key(key)).result()
         if "region" in item and not item.get("off"):
             edit = Edit.model_validate(item)
             self.session.ask(lambda: self.session.studio.check(edit)).result()
@@ -150,6 +153,10 @@ class Work:
             }
             for region in studio.regions
         ]
+        keyed = [
+            {"frames": list(shot.keys), "first": shot.first, "stop": shot.stop, "steps": shot.steps, "done": shot.done}
+            for shot in studio.keyed
+        ]
         return {
             "sheet": self.store.version,
             "beat": session.beat,
@@ -160,7 +167,8 @@ class Work:
             "shots": len(session.scan.found),
             "scanned": session.scan.shots.scanned,
             "following": following,
-            "mistakes": {str(number): text for number, text in studio.mistakes.items()},
+            "keyed": keyed,
+            "mistakes": studio.mistakes,
             "render": self.rendering.state(),
             "preview": preview
             and {

@@ -212,7 +212,7 @@ class ResolvedEdits:
             if span[0] < span[1]:
                 found.append((span, sorted(transfer.changes.items())))
         if self._keyed(range(first, stop)):
-            found.append([hashlib.sha256(self._entry(key_name(frame))).hexdigest() for frame in range(first, stop)])
+            found.append([hashlib.sha256(self._carried(frame)).hexdigest() for frame in range(first, stop)])
         for number, order in enumerate(self.orders):
             begin, end = (shot, seen) if order.ab is None else (first, stop)
             span = max(order.first, begin), min(order.stop, end)
@@ -246,13 +246,17 @@ class ResolvedEdits:
 
     def _key(self, frame: int, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
         """The colours (2, h/2, w/2) that key frames give a frame, and how surely they hold, (h/2, w/2) 0..1."""
-        data = self._entry(key_name(frame))
+        data = self._carried(frame)
         if not data:
             return np.zeros((2, *shape), np.float32), np.zeros(shape, np.float32)
         count = 2 * shape[0] * shape[1]
         ab = np.frombuffer(data, np.float16, count).reshape(2, *shape)
         known = np.frombuffer(data, np.uint8, offset=2 * count).reshape(shape)
         return ab.astype(np.float32), known.astype(np.float32) / 255
+
+    def _carried(self, frame: int) -> bytes:
+        """What `key_bytes` has made of a frame's colours from key frames; b"" where there are none."""
+        return self._entry(key_name(frame))
 
     def _read(self, number: int, frame: int) -> bytes:
         """The bytes of a mask; b"" for an empty one."""

@@ -82,15 +82,30 @@ def carry_keys(
         What the key frames say of each label, for the places that they do not show; None where they say nothing.
     """
     first, stop = shot
-    whole: list[tuple[Key, np.ndarray, np.ndarray]] = []
     with thumbs_of(film, first, stop, size) as thumbs:
-        for frame, key in keys.items():
-            if key.known.min() > 0.5:  # a partial key frame says too little of whole labels
-                ab, labels = paint(np.array(thumbs[frame - first : frame - first + 1]))
-                whole.append((key, ab[0], labels[0]))
+        said = said_of_labels(shot, keys, lambda frame: np.array(thumbs[frame - first]), paint)
         within = {frame - first: key for frame, key in keys.items()}
         for number, ab, known in carry(thumbs, within, partial(describe, sight)):
             archive.writestr(key_name(first + number), key_bytes(ab, known))
+    return said
+
+
+def said_of_labels(
+    shot: tuple[int, int], keys: Mapping[int, Key], thumb: Callable[[int], np.ndarray], paint: Paint
+) -> ColorTransfer | None:
+    """What key frames of a shot say of each label; None where they say nothing.
+
+    Args:
+        shot: (first frame, number after the last) for which it holds.
+        keys: number of a frame → its colours.
+        thumb: gives the thumb (h, w) uint8 of a frame.
+        paint: the networks that paint.
+    """
+    whole: list[tuple[Key, np.ndarray, np.ndarray]] = []
+    for frame, key in keys.items():
+        if key.known.min() > 0.5:  # a partial key frame says too little of whole labels
+            ab, labels = paint(thumb(frame)[None])
+            whole.append((key, ab[0], labels[0]))
     return label_change(shot, whole)
 
 

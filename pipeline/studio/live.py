@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
@@ -19,26 +19,15 @@ import numpy as np
 from ...errors import UserError
 from ...flow.track import track
 from ...models.labels import INDEX
+from ...models.memory import describe
 from ..edits.apply import ResolvedEdit, ResolvedEdits, chroma_of
 from ..edits.resolve import Extent, Paint, Resolver, order_fields
 from ..edits.sheet import Edit, Range, Sheet
 from ..film import Film
 from ..following import LOST_CONFIDENCE
 from ..timecode import parse_moment
-from .source import Shots, Source
-
-
-class Thumbs(Sequence):
-    """Large thumbs of the frames `first` .. `stop` - 1, read when they are asked for."""
-
-    def __init__(self, source: Source, first: int, stop: int) -> None:
-        self._source, self._first, self._stop = source, first, stop
-
-    def __len__(self) -> int:
-        return self._stop - self._first
-
-    def __getitem__(self, n):
-        return self._source.large_thumb(self._first + n)
+from .keyed import KeyedShot, KeyFrames
+from .source import Shots, Source, Thumbs
 
 
 class Locator(Resolver):
@@ -57,6 +46,10 @@ class Locator(Resolver):
         if isinstance(number, int) and number < len(known):
             return known[number]
         return super().span(span, where)
+
+    def describe(self, thumb: np.ndarray) -> tuple[np.ndarray, tuple[int, int]]:
+        """What the cells of a thumb look like; see `flow.carry.Describe`."""
+        return describe(self._sight, thumb)
 
     def knows(self, edit: Edit) -> bool:
         """Whether the shots that the edit names are known."""
@@ -141,9 +134,9 @@ class Region:
             way = 1 - way
         if self._ways[way] is None:
             if way:
-                thumbs, at = Thumbs(source, self.frame, self.stop), 0
+                thumbs, at = Thumbs(source.large_thumb, self.frame, self.stop), 0
             else:
-                thumbs, at = Thumbs(source, self.first, self.frame + 1), self.frame - self.first
+                thumbs, at = Thumbs(source.large_thumb, self.first, self.frame + 1), self.frame - self.first
             self._ways[way] = track(thumbs, self._given, at, self._locator.remember)  # type: ignore[arg-type]
         number, found, confidence = next(self._ways[way])  # type: ignore[arg-type]
         frame, mask = number + (self.frame if way else self.first), self._locator.reduced(found)
@@ -158,6 +151,10 @@ class LiveEdits(ResolvedEdits):
 
     regions: tuple[Region | None, ...] = ()
     """The region of each order; None for orders of labels."""
+    shots: tuple[KeyedShot, ...] = ()
+    """The shots that have key frames, as far as they are known."""
+    silent: tuple[KeyedShot, ...] = ()
+    """Those of them of which it is not known yet what they say of labels."""
     waiting: bool = False
     """Whether the colours of a reference are still being measured."""
 
@@ -165,10 +162,16 @@ class LiveEdits(ResolvedEdits):
         region = self.regions[number]
         return region.mask(frame) if region else b""
 
+    def _carried(self, frame: int) -> bytes:
+        return next((shot.data(frame) for shot in self.shots if shot.first <= frame < shot.stop), b"")
+
     def settled(self, frame: int) -> bool:
         """Whether all edits that hold in a frame are known there."""
+        silent = any(shot.first <= frame < shot.stop for shot in self.silent)
+        if self.waiting or silent or not all(shot.known(frame) for shot in self.shots):
+            return False
         both = zip(self.orders, self.regions, strict=True)
-        return not self.waiting and all(r is None or not order.holds(frame) or r.known(frame) for order, r in both)
+        return all(r is None or not order.holds(frame) or r.known(frame) for order, r in both)
 
     def labels_settled(self, first: int, stop: int) -> bool:
         """Whether all label edits are known in the frames `first` .. `stop` - 1."""
@@ -183,7 +186,8 @@ class LiveEdits(ResolvedEdits):
             if order.holds(frame)
         ]
         moved = [sorted(transfer.changes.items()) for transfer in self.transfers if transfer.holds(frame)]
-        return sha256(repr((found, moved)).encode()).hexdigest()[:16] if found or moved else "-"
+        keyed = [(shot.place, shot.known(frame)) for shot in self.shots if shot.first <= frame < shot.stop]
+        return sha256(repr((found, moved, keyed)).encode()).hexdigest()[:16] if found or moved or keyed else "-"
 
     def label_key(self, first: int, stop: int) -> str:
         """A text that changes with everything that label edits do to the frames `first` .. `stop` - 1."""
@@ -203,8 +207,8 @@ NO_EDITS = LiveEdits((), (), Path())
 class Editing:
     """Turns each version of a sheet into live edits, and keeps what was followed for earlier ones."""
 
-    def __init__(self, locator: Locator) -> None:
-        self._locator = locator
+    def __init__(self, locator: Locator, keys: KeyFrames) -> None:
+        self._locator, self._keys = locator, keys
         self._places: dict[str, Region | Extent] = {}
         self.transfers: dict[str, tuple] = {}
         """References and their ranges, as JSON → their transfers."""
@@ -220,22 +224,22 @@ class Editing:
         place = self._place(edit, "The edit")
         return place.own if isinstance(place, Region) else None
 
-    def live(self, sheet: Sheet) -> tuple[LiveEdits, dict[int, str]]:
-        """The edits of a sheet at work, and the mistakes in them: number of an edit → a sentence.
+    def live(self, sheet: Sheet) -> tuple[LiveEdits, dict[str, str]]:
+        """The edits of a sheet at work, and the mistakes in them: place in the sheet (edits[2]) → a sentence.
 
         An edit with a mistake has no effect, nor has one whose shot is not known yet: its region stays in that shot.
         """
         whole = (0, self._locator.film.frames)
         orders = [ResolvedEdit(*whole, INDEX[label], ab=chroma_of(color)) for label, color in sheet.palette.items()]
         regions: list[Region | None] = [None for _ in orders]
-        mistakes: dict[int, str] = {}
+        mistakes: dict[str, str] = {}
         for number, edit in enumerate(sheet.edits):
             if edit.off:
                 continue
             try:
                 place = self._place(edit, f"edits[{number}]", later=True)
             except UserError as error:
-                mistakes[number] = str(error)
+                mistakes[f"edits[{number}]"] = str(error)
                 continue
             if place is None:
                 continue
@@ -246,7 +250,19 @@ class Editing:
         asked = [reference for reference in sheet.references if not reference.off]
         key = json.dumps([reference.model_dump(mode="json") for reference in asked])
         transfers = self.transfers.get(key) if asked else ()
-        live = LiveEdits(tuple(orders), transfers or (), Path(), regions=tuple(regions), waiting=transfers is None)
+        shots = self._keys.live(sheet.keyframes, lambda where, error: mistakes.update({where: str(error)}))
+        self._keys.forget(shots)
+        said = {shot: shot.said[0] for shot in shots if shot.said}
+        live = LiveEdits(
+            tuple(orders),
+            (*(transfers or ()), *filter(None, said.values())),
+            Path(),
+            keyed=tuple((shot.first, shot.stop) for shot in shots),
+            regions=tuple(regions),
+            shots=tuple(shots),
+            silent=tuple(shot for shot in shots if shot not in said),
+            waiting=transfers is None,
+        )
         return live, mistakes
 
     def measure(self, sheet: Sheet) -> None:

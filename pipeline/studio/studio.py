@@ -19,21 +19,19 @@ import numpy as np
 
 from ...errors import UserError
 from ...flow import BLOCK
-from ...models import pick_device
-from ...models.backends import Amend
 from ...models.labels import INDEX
-from ...models.painter import Painter
 from ..compose import Layered, chroma_planes
-from ..edits.sheet import Edit, Sheet
+from ..edits.sheet import Edit, KeyFrame, Sheet
 from ..edits.sheet import Region as Place
 from ..film import Film
 from ..frames import Colors
 from ..inprocess import WARM
 from ..look import Look
 from ..overlay import likeliest
-from ..reader import thumb_size
 from ..ycbcr import PlaneFormat, picture
 from .chain import Chain
+from .keyed import KeyedShot, KeyFrames
+from .late import LatePainter
 from .live import NO_EDITS, Editing, LiveEdits, Locator, Region
 from .shelf import Shelf
 from .source import Shots, Source
@@ -53,34 +51,6 @@ class View:
     """Chroma with edits, as `compose.chroma_planes` takes it."""
     labels: np.ndarray
     """(62, h/4, w/4) uint8: label probabilities × 255."""
-
-
-class LatePainter:
-    """Networks that are loaded when they are first used, so that nobody waits for what is not needed yet. One thread
-    uses it."""
-
-    def __init__(self, film: Film, look: Look, device: str) -> None:
-        """
-        Args:
-            film: the film that will be painted.
-            look: the options that decide the colours.
-            device: ``auto``, ``cpu`` or ``cuda``.
-        """
-        self._film, self._look, self._device = film, look, device
-        self._painter: Painter | None = None
-
-    def paint(self, thumbs: np.ndarray, amend: Amend | None = None) -> tuple[np.ndarray, np.ndarray]:
-        """As `Painter.paint`."""
-        if self._painter is None:
-            look, size = self._look, thumb_size(self._film, self._look.size)
-            self._painter = Painter(pick_device(self._device), weights=look.weights, vivid=look.vivid, size=size)
-        return self._painter.paint(thumbs, amend)
-
-    def close(self) -> None:
-        """Leave the networks to others."""
-        if self._painter:
-            self._painter.close()
-            self._painter = None
 
 
 class Studio:
@@ -117,12 +87,17 @@ class Studio:
         self._painter, self._artist = (LatePainter(film, look, device) for _ in range(2))
         self._other = scout or LatePainter(film, look, device)
         self._pool = ThreadPoolExecutor(1, "artist")
-        self._editing = Editing(Locator(film, look.size, self._painter.paint, look.weights, self.shots, self.source))
-        self._far = Editing(Locator(film, look.size, self._other.paint, look.weights, self.shots, self._far_source))
+        self._keys = KeyFrames(film, look.size, self.shots, folder)
+        near, far = (
+            Locator(film, look.size, painter.paint, look.weights, self.shots, source)
+            for painter, source in ((self._painter, self.source), (self._other, self._far_source))
+        )
+        self._editing, self._far, self._far_locator = Editing(near, self._keys), Editing(far, self._keys), far
         self.sheet = Sheet()
         self.edits: LiveEdits = NO_EDITS
-        self.mistakes: dict[int, str] = {}
-        """Number of an edit that does not fit the film, or -1 for the references → what is wrong."""
+        self.mistakes: dict[str, str] = {}
+        """Place of an edit or a key frame that does not fit the film, such as edits[2], or ``references`` → what is
+        wrong."""
         self.stale = False
         """Whether `follow` has found something that `refresh` takes over."""
         self._chains: list[Chain] = []
@@ -152,13 +127,17 @@ class Studio:
         self._editing.transfers = self._far.transfers
         self.edits, self.mistakes = self._editing.live(self.sheet)
         if self._far.mistake:
-            self.mistakes[-1] = self._far.mistake
+            self.mistakes["references"] = self._far.mistake
         for chain in self._chains:
             chain.use(self.edits)
 
     def check(self, edit: Edit) -> None:
         """Raise UserError if an edit does not fit the film."""
         self._editing.check(edit)
+
+    def check_key(self, key: KeyFrame) -> None:
+        """Raise UserError if a key frame does not fit the film."""
+        self._keys.check(key, "The key frame")
 
     def view(self, frame: int) -> View:
         """A frame in the best state that can be had in a moment."""
@@ -240,8 +219,8 @@ class Studio:
         return chain.begin, at, chain.stop
 
     def follow(self, frame: int) -> bool:
-        """Find the shot of a frame on view; or follow regions one frame farther, those first that reach the frame; or
-        measure references. If a shot or references were found, `refresh` takes them over.
+        """Find the shot of a frame on view; or follow regions, or carry key frames, one frame farther, those first that
+        reach the frame; or measure references. `refresh` takes over what was found, if `stale`.
 
         Returns:
             Whether something was done.
@@ -253,6 +232,11 @@ class Studio:
         edits = self.edits
         open_regions = [region for region in edits.regions if region and not region.done]
         here = [region for region in open_regions if not region.known(frame)]
+        keyed = [shot for shot in edits.shots if not shot.done]
+        near_keys = [shot for shot in keyed if not shot.known(frame)]
+        if near_keys and not here:
+            self._carry(near_keys[0])
+            return True
         if edits.waiting and not here:
             try:
                 self._far.measure(self.sheet)
@@ -264,12 +248,25 @@ class Studio:
             near = min(here or open_regions, key=lambda r: (not r.first <= frame < r.stop, abs(r.frame - frame)))
             near.step(self._far_source, frame)
             return True
-        return False
+        if keyed:
+            self._carry(keyed[0])
+        return bool(keyed)
+
+    def _carry(self, shot: KeyedShot) -> None:
+        """Carry the key frames of a shot one frame farther."""
+        silent = not shot.said
+        shot.step(self._far_source, self._other.paint, self._far_locator.describe)
+        self.stale = self.stale or silent
 
     @property
     def regions(self) -> list[Region]:
         """The followed regions of the edits that are on."""
         return [region for region in self.edits.regions if region]
+
+    @property
+    def keyed(self) -> tuple[KeyedShot, ...]:
+        """The shots that have key frames."""
+        return self.edits.shots
 
     def _alone(self, frame: int, key: str) -> Colors:
         """A frame's colours as the networks paint it."""

@@ -117,7 +117,7 @@ def test_an_edit_that_does_not_fit_is_told_and_has_no_effect(film, studio):
         studio.check(Edit.model_validate(wrong))
     studio.shots.around(25)
     studio.use(Sheet.model_validate({"edits": [wrong, EDITS["a colour"][0]]}))
-    assert list(studio.mistakes) == [0] and studio.mistakes[0].startswith("edits[0].range")
+    assert list(studio.mistakes) == ["edits[0]"] and studio.mistakes["edits[0]"].startswith("edits[0].range")
     assert len(studio.edits.orders) == 1
 
 
@@ -167,3 +167,40 @@ def test_where_a_region_is_unsure_is_told():
     region = object.__new__(Region)
     region.confidence = {frame: 0.2 if frame in (4, 5, 9) else 0.9 for frame in range(12)}
     assert region.unsure == [(4, 6), (9, 10)]
+
+
+def _key(folder: Path, alpha: bool) -> Path:
+    """A key frame for the film: red above blue; with `alpha`, only its left half speaks."""
+    picture = np.zeros((96, 128, 4), np.uint8)
+    picture[:48], picture[48:] = (60, 60, 180, 255), (170, 90, 60, 255)  # B'G'R' and opacity
+    picture[:, 64:, 3] = 0 if alpha else 255
+    cv2.imwrite(str(folder / f"key-{alpha}.png"), picture)
+    return folder / f"key-{alpha}.png"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("alpha", [False, True])
+def test_a_keyed_shot_has_the_pixels_of_a_still(film, studio, tmp_path, alpha):
+    key = {"frame": 24, "picture": str(_key(tmp_path, alpha))}
+    sheet = Sheet.model_validate({"keyframes": [key], "edits": EDITS["a colour"]})
+    studio.shots.around(24)
+    studio.use(sheet)
+    assert not studio.view(24).settled
+    first = studio.color(studio.view(24)).astype(int)
+    assert (first[10:40, 5:15, 0] - first[10:40, 5:15, 2]).mean() > 30, "the key frame itself is shown at once"
+    for frame in (24, 30):
+        wanted = still(film, frame, tmp_path / f"{frame}.png", Look(size=SIZE, sheet=sheet))
+        assert np.array_equal(studio.color(_settle(studio, frame)), wanted)
+    studio.use(Sheet())
+    studio.use(sheet)
+    assert studio.view(24).settled, "what was undone is there at once"
+
+
+def test_a_key_frame_that_does_not_fit_is_told_and_has_no_effect(film, studio, tmp_path):
+    cv2.imwrite(str(tmp_path / "small.png"), np.zeros((10, 10, 3), np.uint8))
+    keys = [{"frame": 24, "picture": str(tmp_path / name)} for name in ("small.png", "gone.png")]
+    studio.use(Sheet.model_validate({"keyframes": [*keys, {"frame": 900, "picture": keys[0]["picture"]}]}))
+    told = studio.mistakes
+    assert "has 10x10 pixels and the film 128x96" in told["keyframes[0]"] and "cannot be read" in told["keyframes[1]"]
+    assert "keyframes[2].frame" in told["keyframes[2]"] and not studio.keyed
+    studio.use(Sheet())
