@@ -23,6 +23,7 @@ from ...pipeline.edits.sheet import Region
 from . import photos
 from .films import Films
 from .session import Picture, Superseded
+from .store import LISTS
 from .work import Work
 
 PAGE = Path(__file__).parent / "page"
@@ -57,7 +58,7 @@ def app(films: Films) -> Starlette:
         Route("/api/sheet", desk.sheet),
         Route("/api/sheet", desk.change, methods=["POST"]),
         Route("/api/photos", desk.upload, methods=["POST"]),
-        Route("/api/photos/{name:str}", desk.photo),
+        Route("/api/pictures/{item:str}.png", desk.shown),
         Route("/api/previews", desk.preview, methods=["POST"]),
         Route("/api/previews/{number:int}.mp4", desk.previewed),
         Route("/api/render", desk.render, methods=["POST"]),
@@ -211,12 +212,12 @@ class _Desk:
         path = await asyncio.to_thread(photos.keep, await request.body(), folder)
         return JSONResponse({"photo": f"{folder.name}/{path.name}", "name": path.name})
 
-    async def photo(self, request: Request) -> Response:
-        sheet, name = self.work.task.sheet, request.path_params["name"]
-        folder = sheet.with_name(f"{sheet.name.removesuffix('.json')}.photos")
-        # Only names that the desk gave itself: no name of a request becomes a path.
-        found = next((path for path in folder.glob("*.png") if path.name == name), None)
-        return FileResponse(found, media_type="image/png") if found else Response(status_code=404)
+    async def shown(self, request: Request) -> Response:
+        """A small picture of a photo or key frame in the sheet, by its id."""
+        path = self.work.store.picture(request.path_params["item"])
+        if path is None:
+            return Response(status_code=404)
+        return Response(await asyncio.to_thread(photos.small, path), media_type="image/png")
 
     async def preview(self, request: Request) -> Response:
         body = await _body(request)
@@ -282,7 +283,7 @@ def _change(store: Any, body: dict[str, Any]) -> str | None:
     """Make a change that the page asks for. Returns the id of a new item."""
     what, title = _field(body, "do", str), str(body.get("title", ""))[:200]
     name = body.get("list", "edits")
-    if name not in ("edits", "references"):
+    if name not in LISTS:
         raise _Wrong("there is no such list")
     match what:
         case "add":

@@ -91,6 +91,13 @@ class Store:
         """The ids of the items of a list."""
         return self._versions[self._at]["ids"][name]
 
+    def picture(self, id_: str) -> Path | None:
+        """The file of a photo or key frame; None if there is no such item."""
+        for name, field in (("references", "photo"), ("keyframes", "picture")):
+            if id_ in self.ids(name):
+                return self.path.absolute().parent / self.content[name][self.ids(name).index(id_)][field]
+        return None
+
     def state(self) -> dict[str, Any]:
         """All that the page needs to know."""
         lists = {

@@ -117,9 +117,10 @@ NONSENSE = [
     ("GET", "/api/shots/77.jpg", None, 404),
     ("GET", "/api/picker/256.png", None, 404),
     ("GET", "/api/previews/1.mp4", None, 404),
-    ("GET", "/api/photos/reel.mp4", None, 404),
-    ("GET", "/api/photos/..%2Freel.mp4", None, 404),
-    ("GET", "/api/photos/%2Fetc%2Fpasswd", None, 404),
+    ("GET", "/api/pictures/i99.png", None, 404),
+    ("GET", "/api/pictures/reel.mp4.png", None, 404),
+    ("GET", "/api/pictures/..%2Freel.mp4.png", None, 404),
+    ("GET", "/api/pictures/%2Fetc%2Fpasswd.png", None, 404),
     ("GET", "/page/../api.py", None, 404),
     ("GET", "/page/%2e%2e/api.py", None, 404),
     ("GET", "/page/..%2fapi.py", None, 404),
@@ -132,6 +133,10 @@ NONSENSE = [
     ("POST", "/api/sheet", {"do": "add", "list": "palette", "item": {}}, 400),
     ("POST", "/api/sheet", {"do": "add", "item": {**EDIT, "path": "/etc"}}, 422),
     ("POST", "/api/sheet", {"do": "add", "item": {**EDIT, "frame": 900}}, 422),
+    ("POST", "/api/sheet", {"do": "add", "list": "keyframes", "item": {"frame": 3, "picture": "gone.png"}}, 422),
+    ("POST", "/api/sheet", {"do": "add", "list": "keyframes", "item": {"frame": 900, "picture": "key.png"}}, 422),
+    ("POST", "/api/sheet", {"do": "add", "list": "keyframes", "item": {"frame": 3, "picture": 5}}, 422),
+    ("POST", "/api/sheet", {"do": "add", "list": "keyframes", "item": {"frame": 3, "picture": "/dev/zero"}}, 422),
     ("POST", "/api/sheet", {"do": "update", "id": "i999", "fields": {}}, 422),
     ("POST", "/api/sheet", {"do": "go", "to": 999}, 422),
     ("POST", "/api/previews", {"from": 5, "to": 3}, 422),
@@ -165,10 +170,21 @@ def test_a_photo_is_written_anew_without_what_else_it_carries(client, folder):
     answer = client.post("/api/photos", content=_encoded("JPEG", exif=exif) + b"<script>").json()
     kept = (folder / answer["photo"]).read_bytes()
     assert b"secret" not in kept and b"script" not in kept and Image.open(io.BytesIO(kept)).size == (60, 40)
-    assert client.get(f"/api/photos/{answer['name']}").headers["content-type"] == "image/png"
     new = client.post("/api/sheet", json={"do": "add", "list": "references", "item": {"photo": answer["photo"]}}).json()
     assert read_sheet(folder / "reel.semcolor.json").references[0].photo == str(folder / answer["photo"])
     assert new["references"][0]["id"] == new["new"]
+    shown = client.get(f"/api/pictures/{new['new']}.png")
+    assert shown.headers["content-type"] == "image/png" and Image.open(io.BytesIO(shown.content)).size == (60, 40)
+
+
+@pytest.mark.parametrize("picture", ["reel.mp4", "/dev/zero", "/etc/passwd", "."])
+def test_what_is_no_picture_is_never_sent(client, folder, picture):
+    (folder / "reel.semcolor.json").write_text(json.dumps({"references": [{"photo": picture, "off": True}]}))
+    item = client.post("/api/sheet", json={"do": "palette", "label": "sky", "colour": "#88aacc"}).json()["references"][
+        0
+    ]
+    answer = client.get(f"/api/pictures/{item['id']}.png")
+    assert answer.status_code == 422 and answer.json()["error"].count("p") and len(answer.content) < 200
 
 
 def _bomb() -> bytes:

@@ -313,6 +313,35 @@ def test_everything_can_be_read_and_named(desk, page, pictures):
     assert page.evaluate(CONTRAST) == [] and page.evaluate(NAMELESS) == []
 
 
+def test_a_frame_leaves_for_another_program_and_comes_back_as_a_key_frame(desk, page, folder, pictures):
+    page.click("#tab-film")
+    with page.expect_download() as download:
+        page.click("button:has-text('Save frame 0')")
+    assert download.value.suggested_filename == "reel.000000.png"
+    key = folder / "key.png"
+    download.value.save_as(key)
+    exported = cv2.imread(str(key))
+    assert np.array_equal(exported[..., ::-1], _still(folder, 0))
+    exported[:, :160] = (170, 60, 60)  # B'G'R'
+    opacity = np.full((240, 320, 1), 255, np.uint8)
+    opacity[120:] = 0
+    cv2.imwrite(str(key), np.dstack([exported, opacity]))
+    page.set_input_files("#key-file", key)
+    page.wait_for_selector("#panel-film b:has-text('frame 0')")
+    keyed = _pixels(page, 0)
+    assert np.array_equal(keyed, _still(folder, 0)) and not np.array_equal(keyed, _still(folder, 0, edits=False))
+    for _ in range(6):
+        page.keyboard.press("ArrowRight")
+    assert np.array_equal(_pixels(page, 6), _still(folder, 6)), "it leads the shot"
+    page.screenshot(path=pictures / "keyed.png")
+    page.click("#panel-film [aria-label='Remove key frame 0']")
+    page.wait_for_selector("#panel-film b:has-text('frame 0')", state="detached")
+    assert np.array_equal(_pixels(page, 6), _still(folder, 6, edits=False))
+    page.keyboard.press("Control+z")
+    page.wait_for_selector("#panel-film b:has-text('frame 0')")
+    assert np.array_equal(_pixels(page, 6), _still(folder, 6))
+
+
 def test_a_preview_plays_with_the_film_s_sound(desk, page, folder):
     page.click("#preview")
     page.wait_for_selector("#video:not([hidden])")

@@ -21,6 +21,14 @@ export async function post(path, body) {
   return told;
 }
 
+const MOST = 20; // megabytes, as the server has it
+
+// Sends a picture to the server, which writes it beside the sheet; resolves to {photo, name}.
+export async function upload(file) {
+  if (file.size > MOST * 2 ** 20) throw new Error(`${file.name} is larger than ${MOST} MB; save it as a smaller PNG or as JPEG.`);
+  return post("/api/photos", file);
+}
+
 // Changes the sheet. Returns the new item's id, or null if the server refused the change.
 export async function change(body) {
   try {

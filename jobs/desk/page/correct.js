@@ -127,7 +127,7 @@ function head(mine, draft, told) {
   const given = region();
   const read = told?.labels?.length ? `read as ${told.labels.map(([name, share]) => `${name} ${Math.round(100 * share)} %`).join(", ")}` : draft && !told ? "looking…" : "";
   const number = mine ? state.sheet.edits.findIndex((edit) => edit.id === mine.id) : -1;
-  const mistake = state.server?.mistakes?.[number];
+  const mistake = state.server?.mistakes?.[`edits[${number}]`];
   return h("div", { class: "head" },
     h("h2", {}, given.label ? `All ${given.label}` : kindOf(given)),
     h("p", { class: "quiet" }, `${mine ? whereText(mine) : `frame ${draft.frame}`}${read ? " · " + read : ""}`),

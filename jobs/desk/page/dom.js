@@ -83,3 +83,16 @@ export function ask(text, yes) {
     dialog.showModal();
   });
 }
+
+// Lets a person choose one of some things: {id, text, about}; resolves to its id, or to null.
+export function choose(title, things) {
+  const dialog = $("#dialog");
+  return new Promise((resolve) => {
+    const end = (answer) => { dialog.close(); resolve(answer); };
+    fill(dialog, h("h2", {}, title), h("ul", { class: "list" }, things.map(({ id, text, about }) =>
+      h("li", {}, h("button", { class: "plain grow", onclick: () => end(id) }, h("b", {}, text), h("small", { class: "quiet" }, about))))),
+    h("div", { class: "bar end" }, h("button", { onclick: () => end(null) }, "Cancel")));
+    dialog.oncancel = () => resolve(null);
+    dialog.showModal();
+  });
+}

@@ -1,10 +1,11 @@
 // The panels of what was done: all edits, the history, and what holds for the whole film.
 
-import { change, post } from "./api.js";
-import { $, fill, h, radios, toast } from "./dom.js";
+import { change, upload } from "./api.js";
+import { $, choose, fill, h, radios, toast } from "./dom.js";
 import { nameOf, whereText } from "./correct.js";
 import { setColour } from "./picker.js";
 import { hex, pixels } from "./frames.js";
+import { addKey, couldBeKey, keyframes } from "./keyframes.js";
 import { go } from "./playing.js";
 import { at, reach, set, state } from "./state.js";
 
@@ -31,12 +32,12 @@ export function tellPanels() {
   $("#redo").disabled = !(sheet.at < sheet.history.length - 1);
   $("#undo").title = sheet.at > 0 ? `Undo: ${sheet.history[sheet.at].title} (Ctrl+Z)` : "Undo (Ctrl+Z)";
   if (!state.film) return;
-  const key = JSON.stringify([sheet.version, state.selected, state.tab, state.server?.mistakes, state.server?.following, Object.keys(state.usual)]);
+  const key = JSON.stringify([sheet.version, state.selected, state.tab, state.server?.mistakes, state.server?.following, state.tab === "film" && state.frame, Object.keys(state.usual)]);
   if (key === drawn) return;
   drawn = key;
   const focus = document.activeElement?.id;
   if (state.tab === "edits") fill($("#panel-edits"), list(), history());
-  if (state.tab === "film") fill($("#panel-film"), palette(), references());
+  if (state.tab === "film") fill($("#panel-film"), palette(), keyframes(), references());
   if (focus) $(`#${CSS.escape(focus)}`)?.focus();
 }
 
@@ -51,7 +52,7 @@ function list() {
   const { edits } = state.sheet;
   if (!edits.length) return [h("h2", {}, "Edits"), h("p", { class: "quiet" }, "Nothing was corrected yet.")];
   const row = (edit, n) => {
-    const mistake = state.server?.mistakes?.[n], swatch = edit.action.colour;
+    const mistake = state.server?.mistakes?.[`edits[${n}]`], swatch = edit.action.colour;
     return h("li", { class: edit.id === state.selected ? "on" : "" },
       h("input", {
         type: "checkbox", id: `on-${edit.id}`, checked: !edit.off, "aria-label": `${nameOf(edit)}: on`,
@@ -92,14 +93,14 @@ function palette() {
 
 function references() {
   const rows = state.sheet.references.map((reference) => {
-    const name = reference.photo.split("/").at(-1), [first, stop] = reference.range ? reach({ range: reference.range }) : [0, state.film.frames];
+    const [first, stop] = reference.range ? reach({ range: reference.range }) : [0, state.film.frames];
     return h("li", {},
       h("input", { type: "checkbox", id: `on-${reference.id}`, checked: !reference.off, "aria-label": "Photo: on", onchange: () => change({ do: "update", list: "references", id: reference.id, fields: { off: reference.off ? null : true }, title: "photo on or off" }) }),
-      h("img", { class: "photo", src: `/api/photos/${encodeURIComponent(name)}`, alt: "Photo. Click to take a colour from it.", loading: "lazy", onclick: drop }),
+      h("img", { class: "photo", src: `/api/pictures/${reference.id}.png`, alt: "Photo. Click to take a colour from it.", loading: "lazy", onclick: drop }),
       h("span", { class: "grow" }, h("small", {}, reference.range ? `frames ${first} to ${stop - 1}` : "the whole film")),
       h("button", { "aria-label": "Remove photo", onclick: () => change({ do: "remove", list: "references", id: reference.id, title: "photo removed" }) }, "✕"));
   });
-  const mistake = state.server?.mistakes?.["-1"];
+  const mistake = state.server?.mistakes?.references;
   return [h("h2", {}, "Photos"), h("p", { class: "quiet" }, "Labels that a photo shares with the film get its colours. Drop a photo anywhere on the page."),
     mistake ? h("p", { class: "warning" }, mistake) : null,
     h("ul", { class: "list" }, rows),
@@ -118,7 +119,7 @@ async function drop(event) {
 
 export async function addPhoto(file) {
   try {
-    const { photo } = await post("/api/photos", file);
+    const { photo } = await upload(file);
     await change({ do: "add", list: "references", item: { photo }, title: `photo ${file.name}`.slice(0, 80) });
     set({ tab: "film" });
   } catch (error) {
@@ -130,6 +131,17 @@ export function watchDrops() {
   addEventListener("dragover", (event) => event.preventDefault());
   addEventListener("drop", (event) => {
     event.preventDefault();
-    [...event.dataTransfer.files].forEach(addPhoto);
+    for (const file of event.dataTransfer.files) dropped(file);
   });
+}
+
+// A picture of the film's size may be a photo or a key frame: the person says which.
+async function dropped(file) {
+  if (!await couldBeKey(file)) return addPhoto(file);
+  const { frame } = state;
+  const what = await choose(`What is ${file.name}?`, [
+    { id: "key", text: `Key frame of frame ${frame}`, about: "This frame, coloured elsewhere. Its colours are carried through its shot. Where it is transparent, it says nothing." },
+    { id: "photo", text: "A photo with the right colours", about: "Labels that it shares with the film get its colours." }]);
+  if (what === "key") addKey(file, frame);
+  if (what === "photo") addPhoto(file);
 }

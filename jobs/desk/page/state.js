@@ -6,7 +6,7 @@ export const state = {
   shots: [], // the shots that are known, in order
   scanned: 0, // frames that were read in search of shots
   usual: {}, // label → its usual colour in this film
-  sheet: { edits: [], references: [], palette: {}, history: [], at: 0, broken: "" },
+  sheet: { edits: [], references: [], keyframes: [], palette: {}, history: [], at: 0, broken: "" },
   server: null, // what the server tells all the time
   frame: 0, // number of the frame on view
   mode: "colour", // grey, colour, labels, swipe, beside

@@ -12,6 +12,9 @@ function rows() {
   return state.sheet.edits.map((edit) => ({ edit, span: reach(edit) })).filter(({ span }) => span[0] < stop && span[1] > first);
 }
 
+// The key frames of a shot.
+const keysOf = ({ first, stop }) => state.sheet.keyframes.filter((key) => first <= at(key) && at(key) < stop);
+
 export function tellTimeline() {
   if (!state.film) return;
   const shot = shotOf(state.frame), shown = rows(), box = $("#timeline"), canvas = $("canvas", box);
@@ -38,6 +41,19 @@ export function tellTimeline() {
   for (let frame = Math.ceil(shot.first / every) * every; frame < shot.stop; frame += every) {
     context.fillRect(x(frame), 2, 1, 12);
     context.fillText(String(frame), x(frame) + 3, 12);
+  }
+  for (const key of keysOf(shot)) {
+    const middle = (x(at(key)) + x(at(key) + 1)) / 2;
+    context.globalAlpha = key.off ? 0.35 : 1;
+    context.fillStyle = ink("--accent");
+    context.strokeStyle = ink("--back");
+    context.lineWidth = 1;
+    context.beginPath();
+    for (const [dx, dy] of [[0, -7], [6, 0], [0, 7], [-6, 0]]) context.lineTo(middle + dx, 8 + dy);
+    context.closePath();
+    context.fill();
+    context.stroke();
+    context.globalAlpha = 1;
   }
   shown.slice(0, 8).forEach(({ edit, span }, n) => {
     const y = TOP + 3 + n * ROW, from = Math.max(span[0], shot.first), to = Math.min(span[1], shot.stop), known = knownOf(edit);
@@ -74,7 +90,8 @@ export function tellTimeline() {
   box.setAttribute("aria-valuemin", shot.first);
   box.setAttribute("aria-valuemax", shot.stop - 1);
   box.setAttribute("aria-valuenow", state.frame);
-  box.setAttribute("aria-valuetext", `frame ${state.frame}, ${timecode(timeOf(state.frame))}`);
+  const mine = keysOf(shot).map(at).includes(state.frame) ? ", a key frame" : "";
+  box.setAttribute("aria-valuetext", `frame ${state.frame}, ${timecode(timeOf(state.frame))}${mine}`);
 }
 
 const ofPlace = (edit) => (state.server?.following ?? []).find(({ place }) => {
@@ -91,7 +108,7 @@ function tickStep(least) {
 
 export function tellStrip() {
   if (!state.film) return;
-  const dots = state.shots.map((shot) => state.sheet.edits.filter((edit) => { const [a, b] = reach(edit); return !edit.off && a < shot.stop && b > shot.first; }).length);
+  const dots = state.shots.map((shot) => keysOf(shot).length + state.sheet.edits.filter((edit) => { const [a, b] = reach(edit); return !edit.off && a < shot.stop && b > shot.first; }).length);
   const key = JSON.stringify([state.shots.length, dots]), box = $("#strip");
   if (key !== strip) {
     strip = key;

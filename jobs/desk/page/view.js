@@ -2,6 +2,7 @@
 
 import { $ } from "./dom.js";
 import { fetchPicture, final, have } from "./frames.js";
+import { carried, keyedAt } from "./keyframes.js";
 import { set, state } from "./state.js";
 
 let showing = "";
@@ -100,7 +101,9 @@ export function tellState() {
   if (!entry) text = "painting…";
   else if (!settledAll()) {
     text = unknown.length ? "following the region to this frame…" : "first sight; the shot is being steadied…";
-    if (state.server?.measuring) text = "measuring the photos' colours…";
+    const keyed = keyedAt(state.frame);
+    if (keyed && !keyed.done) text = `carrying the key frame through the shot: ${Math.round(100 * carried(keyed))} %`;
+    else if (state.server?.measuring) text = "measuring the photos' colours…";
     else if (settled && settled[2] > settled[0] && !unknown.length) {
       text = `first sight; the shot is being steadied: ${Math.round(100 * (settled[1] - settled[0]) / Math.max(1, settled[2] - settled[0]))} %`;
     }
