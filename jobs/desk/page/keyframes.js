@@ -67,6 +67,6 @@ export function keyframes() {
     h("p", { class: "quiet" }, "Save a frame, colour it in another program, and bring it back. Its colours are carried through its shot; where it is transparent, it says nothing."),
     h("ul", { class: "list" }, state.sheet.keyframes.map(row)),
     h("div", { class: "row" },
-      h("button", { onclick: saveStill, title: "Save the frame on view as a PNG of the film's size" }, `Save frame ${state.frame}…`),
+      h("button", { onclick: saveStill, title: "Save the frame on view as a PNG of the film's size" }, `Save frame ${state.frame}`),
       h("label", { class: "button" }, `Picture for frame ${state.frame}…`, h("input", { type: "file", class: "unseen", id: "key-file", accept: "image/*", onchange: (event) => { for (const file of event.target.files) addKey(file, state.frame); } })))];
 }
