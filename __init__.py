@@ -25,7 +25,8 @@ from typing import TYPE_CHECKING
 from .errors import AssembleError, FilmError, InputError, OutputError, SemcolorError, UserError, WorkError
 
 if TYPE_CHECKING:
-    from .pipeline.edits.sheet import Sheet, read_sheet
+    from .pipeline.edits.reading import read_sheet
+    from .pipeline.edits.sheet import Sheet
     from .pipeline.film import Film, open_film
     from .pipeline.following import follow
     from .pipeline.inprocess import colorize, label_map, still
@@ -67,7 +68,7 @@ _LAZY = {
     "label_map": "pipeline.inprocess",
     "open_film": "pipeline.film",
     "own_colors": "pipeline.keeping",
-    "read_sheet": "pipeline.edits.sheet",
+    "read_sheet": "pipeline.edits.reading",
     "still": "pipeline.inprocess",
 }
 """The module of each name that is imported when it is first used (PEP 562)."""

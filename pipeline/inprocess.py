@@ -28,7 +28,8 @@ from ..flow import BLOCK, LOOKAHEAD, Motion, horizon
 from ..models import pick_device, pick_precision
 from .chunk import Resume
 from .edits.apply import ResolvedEdits
-from .edits.resolve import Paint, resolve
+from .edits.keys import Paint
+from .edits.resolve import resolve
 from .encode import Encoding
 from .extras import Kind, check_report_name
 from .files import file_sha256, move_into_place

@@ -203,7 +203,7 @@ def video(
         raise UserError("--motion raft works only on the whole film; leave it out to try a part.")
 
     base = options.work_base(work)
-    from ...pipeline.edits.sheet import gather
+    from ...pipeline.edits.reading import gather
     from ...pipeline.film import open_film
     from ...pipeline.outputs import check_place, prepared
     from ...pipeline.photo import photo_film

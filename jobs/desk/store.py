@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import IO, Any, Literal
 
 from ...errors import OutputError, UserError, reason_of
-from ...pipeline.edits.sheet import Sheet, checked, read_sheet
+from ...pipeline.edits.reading import checked, located, read_sheet
+from ...pipeline.edits.sheet import Sheet
 from ...pipeline.files import move_into_place
 
 LISTS = ("edits", "references", "keyframes")
@@ -81,11 +82,7 @@ class Store:
     @property
     def sheet(self) -> Sheet:
         """The present sheet; the paths of its photos and pictures are absolute."""
-        sheet = checked(self.content)
-        folder = self.path.absolute().parent
-        photos = [r.model_copy(update={"photo": str(folder / r.photo)}) for r in sheet.references]
-        keys = [k.model_copy(update={"picture": str(folder / k.picture)}) for k in sheet.keyframes]
-        return sheet.model_copy(update={"references": photos, "keyframes": keys})
+        return located(checked(self.content), self.path.absolute().parent)
 
     def ids(self, name: str) -> list[str]:
         """The ids of the items of a list."""
@@ -112,6 +109,7 @@ class Store:
             "broken": self.broken,
             "history": history,
             "at": self._at,
+            "colours": {},
             "palette": {},
             **rest,
             **lists,

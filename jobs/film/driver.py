@@ -23,7 +23,7 @@ from ...errors import FilmError
 from ...flow.steady import STATE_VERSION
 from ...models import WEIGHTS, pick_precision
 from ...pipeline.edits.apply import ResolvedEdits
-from ...pipeline.edits.sheet import identity as sheet_identity
+from ...pipeline.edits.reading import identity as sheet_identity
 from ...pipeline.encode import Encoding
 from ...pipeline.extras import Extra, Kind
 from ...pipeline.files import file_sha256, is_utf8

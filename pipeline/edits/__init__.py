@@ -1,7 +1,9 @@
 """Edits of labels and colours.
 
 sheet        the JSON that people write, read strictly
-resolve      a sheet resolved for a film: moments → frames, regions → masks
+reading      sheets from files and options
+resolve      a sheet resolved for a film
+resolver     its parts: moments → frames, regions → masks
 references   the colours of photos, label by label
 apply        resolved edits applied to frames
 """

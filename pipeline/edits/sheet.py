@@ -1,4 +1,4 @@
-"""A sheet of edits, and a palette: JSON that people write. It is read strictly; a mistake is named by its JSON path.
+"""A sheet of edits, and a palette: JSON that people write. It is read strictly.
 
     {"edits": [{"frame": 5, "region": {"box": [10, 20, 90, 120]}, "action": {"colour": "#8a3324"}}]}
 
@@ -7,11 +7,9 @@ Coordinates are pixels of the source, x to the right and y down. `Sheet.model_js
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Mapping, Sequence
-from os import PathLike
-from pathlib import Path
+from collections.abc import Collection
+from contextvars import ContextVar
 from typing import Annotated, Any
 
 from pydantic import (
@@ -20,22 +18,38 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
-    TypeAdapter,
-    ValidationError,
+    ModelWrapValidatorHandler,
     model_validator,
 )
 
 from ...errors import InputError
 from ...models.labels import INDEX
-from ..files import file_sha256
 from ..timecode import parse_moment, parse_range
-from ..wording import WORDS, told
+
+_names: ContextVar[Collection[str] | None] = ContextVar("_names", default=None)
+"""The names in `colours` of the sheet that is being checked. None: no sheet is, and any name will do."""
 
 
 def _color(text: str) -> str:
     if not re.fullmatch(r"#[0-9a-fA-F]{6}", text):
         raise ValueError(f"{text!r} is not a colour; write it like #8a3324")
     return text.lower()
+
+
+def _color_or_name(text: str) -> str:
+    names = _names.get()
+    if text.startswith("#"):
+        return _color(text)
+    if names is not None and text not in names:
+        known = f", or one of the names in colours: {', '.join(names)}" if names else ", or define it in colours"
+        raise ValueError(f"{text!r} is not a colour; write it like #8a3324{known}")
+    return text
+
+
+def _name(text: str) -> str:
+    if not text.strip() or text.startswith("#"):
+        raise ValueError(f"{text!r} is not a name; write a word that does not begin with #")
+    return text
 
 
 def _label(name: str) -> str:
@@ -65,6 +79,14 @@ def _time(value: Any) -> Any:
 Color = Annotated[str, AfterValidator(_color), Field(description="an sRGB colour, #rrggbb")]
 """An sRGB colour, `#rrggbb`."""
 
+ColorOrName = Annotated[
+    str, AfterValidator(_color_or_name), Field(description="an sRGB colour, #rrggbb, or one of the names in `colours`")
+]
+"""An sRGB colour, or one of the names in `Sheet.colours`."""
+
+Name = Annotated[str, AfterValidator(_name), Field(description="the name of a colour")]
+"""The name of a colour."""
+
 Label = Annotated[
     str, AfterValidator(_label), Field(description="name of a label; semcolor-video --list-labels lists them")
 ]
@@ -83,7 +105,7 @@ Point = tuple[float, float]
 class _Strict(BaseModel):
     """A record without unknown keys."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, revalidate_instances="always")
 
 
 def _one_of(model: BaseModel, *names: str) -> None:
@@ -161,8 +183,10 @@ class Action(_Strict):
     label: Label | None = Field(
         default=None, description="treat the region as this label; the network paints it accordingly"
     )
-    colour: Color | None = Field(
-        None, description="paint the region in the chroma of this colour; luma stays the source's"
+    colour: ColorOrName | None = Field(
+        None,
+        description="paint the region in the chroma of this colour, #rrggbb or one of the names in `colours`; luma "
+        "stays the source's",
     )
     keep: bool = Field(
         False, description="keep the colours that the network paints, without reference, palette or earlier edits"
@@ -240,7 +264,19 @@ class KeyFrame(_Strict):
         return self
 
 
-Palette = dict[Label, Color]
+class NamedColor(_Strict):
+    """A colour that edits and the palette name. The text "#6b2430" is short for {"colour": "#6b2430"}."""
+
+    colour: Color
+    note: str = Field(default="", description="a comment, such as where the colour comes from; it has no effect")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _text(cls, value: Any) -> Any:
+        return {"colour": value} if isinstance(value, str) else value
+
+
+Palette = dict[Label, ColorOrName]
 """Label → its colour."""
 
 
@@ -251,122 +287,46 @@ class Sheet(_Strict):
     labels apply before colouring, so before all of these.
     """
 
+    colours: dict[Name, NamedColor] = Field(
+        default={}, description="colours with names, which edits and the palette use; a colour alone has no effect"
+    )
     edits: list[Edit] = Field(default=[], description="edits of regions, in order")
     palette: Palette = Field(default={}, description="a colour for each of some labels, in the whole film")
     references: list[Reference] = Field(default=[], description="photos whose colours the film gets")
     keyframes: list[KeyFrame] = Field(default=[], description="frames that were coloured elsewhere")
 
-    def __bool__(self) -> bool:
-        """Whether the sheet contains anything."""
-        return self != Sheet()
-
-
-def read_sheet(path: str | PathLike[str]) -> Sheet:
-    """Read a sheet from a JSON file; the paths of its photos become absolute. Raises InputError."""
-    sheet: Sheet = _read(path, TypeAdapter(Sheet))
-    folder = Path(path).absolute().parent
-    photos = [r.model_copy(update={"photo": str(folder / r.photo)}) for r in sheet.references]
-    keys = [k.model_copy(update={"picture": str(folder / k.picture)}) for k in sheet.keyframes]
-    return sheet.model_copy(update={"references": photos, "keyframes": keys})
-
-
-def read_palette(path: str | PathLike[str]) -> Palette:
-    """Read a palette from a JSON file: {"label": "#rrggbb"}. Raises InputError."""
-    return _read(path, TypeAdapter(Palette))
-
-
-def gather(sheet: Path | None, palette: Path | None, photos: list[Path], keys: Sequence[str] = ()) -> Sheet:
-    """Combine the files of the command's options into one sheet.
-
-    Args:
-        sheet: JSON file of a sheet, or None.
-        palette: JSON file of a palette, or None. The palette of the sheet takes precedence.
-        photos: references for the whole film.
-        keys: key frames, each FRAME=PICTURE.
-
-    Raises:
-        InputError: if a file is missing or holds mistakes.
-    """
-    result = read_sheet(sheet) if sheet else Sheet()
-    for photo in photos:
-        if not photo.is_file():
-            raise InputError(f"--reference {photo}: there is no such file.")
-    references = [Reference(photo=str(photo.absolute())) for photo in photos] + result.references
-    colors = (read_palette(palette) if palette else {}) | result.palette
-    frames = [_key(text) for text in keys] + result.keyframes
-    return result.model_copy(update={"references": references, "palette": colors, "keyframes": frames})
-
-
-def _key(text: str) -> KeyFrame:
-    """A key frame of the command line, FRAME=PICTURE. Raises InputError."""
-    moment, _, picture = text.partition("=")
-    if not moment or not picture:
-        raise InputError(f"--keyframe {text}: write FRAME=PICTURE, such as 310=310.png.")
-    if not Path(picture).is_file():
-        raise InputError(f"--keyframe {text}: there is no file {picture}.")
-    place = {"frame": int(moment)} if moment.isdecimal() else {"time": moment}
-    try:
-        return KeyFrame.model_validate(place | {"picture": str(Path(picture).absolute())})
-    except ValidationError as error:
-        raise InputError(f"--keyframe {text}: {_sentences(error)}.") from None
-
-
-def identity(sheet: Sheet | None) -> dict[str, Any] | None:
-    """The parts of a sheet that affect the colours, for JSON; photos by their SHA-256. None for no or an empty sheet.
-
-    Raises InputError if a photo cannot be read.
-    """
-    if not sheet:
-        return None
-    references = [reference for reference in sheet.references if not reference.off]
-    keys = [key for key in sheet.keyframes if not key.off]
-    named = [("reference", reference.photo) for reference in references] + [("key frame", k.picture) for k in keys]
-    photos = []
-    for kind, path in named:
+    @model_validator(mode="wrap")
+    @classmethod
+    def _names_known(cls, value: Any, check: ModelWrapValidatorHandler[Sheet]) -> Sheet:
+        """Check a sheet; its edits and its palette may name only its own colours."""
+        found = value.colours if isinstance(value, Sheet) else value.get("colours") if isinstance(value, dict) else ()
+        token = _names.set([str(name) for name in found] if isinstance(found, dict) else ())
         try:
-            photos.append(file_sha256(Path(path)))
-        except OSError as error:
-            raise InputError(f"the {kind} {path} cannot be read: {error.strerror}.") from error
-    edits = [edit.model_copy(update={"name": "", "note": ""}) for edit in sheet.edits if not edit.off]
-    kept = sheet.model_copy(update={"edits": edits, "references": references, "keyframes": keys})
-    return kept.model_dump(mode="json", exclude_defaults=True) | {"photos": photos} if kept else None
+            return check(value)
+        finally:
+            _names.reset(token)
 
+    def __bool__(self) -> bool:
+        """Whether the sheet asks for anything."""
+        return self.model_copy(update={"colours": {}}) != Sheet()
 
-def checked(content: Any) -> Sheet:
-    """JSON as a sheet; the paths of its photos stay as they are. Raises InputError, which names all mistakes."""
-    try:
-        return Sheet.model_validate(content)
-    except ValidationError as error:
-        raise InputError(f"{_sentences(error)}.") from None
+    def plain(self) -> Sheet:
+        """The same sheet with colours instead of their names. So it depends on the colours that are used alone.
 
+        Raises:
+            InputError: a name is not defined. This happens only to a sheet that was put together without checks.
+        """
+        edits = [
+            edit.model_copy(update={"action": edit.action.model_copy(update={"colour": self._color(text)})})
+            if (text := edit.action.colour)
+            else edit
+            for edit in self.edits
+        ]
+        palette = {label: self._color(text) for label, text in self.palette.items()}
+        return self.model_copy(update={"colours": {}, "edits": edits, "palette": palette})
 
-def _read(path: str | PathLike[str], kind: TypeAdapter) -> Any:
-    """Read a JSON file as a value of the given type. Raises InputError, which names all mistakes."""
-    try:
-        return kind.validate_python(json.loads(Path(path).read_text(encoding="utf-8")))
-    except ValidationError as error:
-        raise InputError(f"{path}: {_sentences(error)}.") from None
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}.") from error
-    except json.JSONDecodeError as error:
-        where = f"line {error.lineno}, column {error.colno}"
-        raise InputError(f"{path} is not JSON: it breaks at {where} ({error.msg}).") from error
-    except (ValueError, RecursionError) as error:  # invalid UTF-8, or lists in lists without end
-        raise InputError(f"{path} is not JSON: {error}.") from error
-
-
-def _sentences(error: ValidationError) -> str:
-    """All mistakes, each with its place."""
-    return "; ".join(_sentence(mistake) for mistake in error.errors())
-
-
-def _sentence(mistake: Mapping[str, Any]) -> str:
-    """The place of a mistake, and what is wrong there. `mistake`: as for `wording.told`."""
-    between = " " if mistake["type"] in WORDS else ": "
-    return f"{_place(mistake['loc'])}{between}{told(mistake)}"
-
-
-def _place(steps: tuple[int | str, ...]) -> str:
-    """The JSON path of a mistake, such as edits[0].region.box."""
-    text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps if step != "[key]")
-    return text.removeprefix(".") or "the whole file"
+    def _color(self, text: str) -> str:
+        """The colour, #rrggbb, of a text that is one or names one."""
+        if not text.startswith("#") and text not in self.colours:
+            raise InputError(f"{text!r} is not among the names in colours.")
+        return text if text.startswith("#") else self.colours[text].colour

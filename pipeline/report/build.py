@@ -17,7 +17,7 @@ import av
 from ... import __version__
 from ...models import WEIGHTS
 from ..containers import output_format
-from ..edits.sheet import identity
+from ..edits.reading import identity
 from ..encode import Encoding
 from ..files import file_sha256, size_on_disk
 from ..film import Film

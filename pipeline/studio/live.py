@@ -21,7 +21,9 @@ from ...flow.track import track
 from ...models.labels import INDEX
 from ...models.memory import describe
 from ..edits.apply import ResolvedEdit, ResolvedEdits, chroma_of
-from ..edits.resolve import Extent, Paint, Resolver, order_fields
+from ..edits.keys import Paint
+from ..edits.resolve import order_fields
+from ..edits.resolver import Extent, Resolver
 from ..edits.sheet import Edit, Range, Sheet
 from ..film import Film
 from ..following import LOST_CONFIDENCE
@@ -229,7 +231,7 @@ class Editing:
 
         An edit with a mistake has no effect, nor has one whose shot is not known yet: its region stays in that shot.
         """
-        whole = (0, self._locator.film.frames)
+        sheet, whole = sheet.plain(), (0, self._locator.film.frames)
         orders = [ResolvedEdit(*whole, INDEX[label], ab=chroma_of(color)) for label, color in sheet.palette.items()]
         regions: list[Region | None] = [None for _ in orders]
         mistakes: dict[str, str] = {}

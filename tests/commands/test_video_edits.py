@@ -13,7 +13,7 @@ import pytest
 from semcolor.jobs.commands.video import run
 from semcolor.jobs.film.workdir import work_folder
 from semcolor.models.labels import NAMES
-from semcolor.pipeline.edits.sheet import read_sheet
+from semcolor.pipeline.edits.reading import read_sheet
 from semcolor.pipeline.encode import choose_encoding
 from semcolor.pipeline.film import open_film
 from semcolor.pipeline.inprocess import Look, colorize

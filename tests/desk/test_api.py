@@ -24,7 +24,7 @@ from semcolor.jobs.desk.films import Films
 from semcolor.jobs.desk.rendering import Rendering
 from semcolor.jobs.desk.session import Superseded
 from semcolor.jobs.desk.work import Task
-from semcolor.pipeline.edits.sheet import read_sheet
+from semcolor.pipeline.edits.reading import read_sheet
 from semcolor.pipeline.film import open_film
 from semcolor.pipeline.inprocess import still
 from semcolor.pipeline.look import Look

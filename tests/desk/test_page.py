@@ -18,7 +18,7 @@ import av
 import cv2
 import numpy as np
 import pytest
-from semcolor.pipeline.edits.sheet import read_sheet
+from semcolor.pipeline.edits.reading import read_sheet
 from semcolor.pipeline.film import open_film
 from semcolor.pipeline.inprocess import still
 from semcolor.pipeline.look import Look

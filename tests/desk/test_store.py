@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from semcolor.errors import OutputError, UserError
 from semcolor.jobs.desk.store import Store
-from semcolor.pipeline.edits.sheet import read_sheet
+from semcolor.pipeline.edits.reading import read_sheet
 
 EDIT = {"frame": 3, "region": {"point": [5, 6]}, "action": "neutral"}
 
@@ -61,6 +61,25 @@ def test_a_palette_and_references(store, path):
     store.palette("sky", None)
     store.remove("references", photo, "gone")
     assert _read(path) == {}
+
+
+def test_named_colours_stay_in_the_file(path, tmp_path):
+    colours = {"her coat": {"colour": "#6b2430", "note": "museum no. 1921-14"}, "dusk": "#88aacc"}
+    first = {**EDIT, "action": {"colour": "her coat"}}
+    path.write_text(json.dumps({"colours": colours, "edits": [first], "palette": {"sky": "dusk"}}))
+    store = Store(path, tmp_path / "cache")
+    assert store.state()["colours"] == colours
+    store.palette("tree", "her coat")
+    id_ = store.add("edits", {**EDIT, "action": {"colour": "dusk"}}, "dusk")
+    store.remove("edits", id_, "gone")
+    store.step(-1)
+    store.step(-1)
+    store.go(1)
+    assert _read(path) == {"colours": colours, "edits": [first], "palette": {"sky": "dusk", "tree": "her coat"}}
+    assert store.sheet.plain().palette == {"sky": "#88aacc", "tree": "#6b2430"}
+    with pytest.raises(UserError, match="'her hat' is not a colour.*her coat, dusk"):
+        store.palette("wall", "her hat")
+    store.close()
 
 
 def test_what_the_command_refuses_is_refused_and_changes_nothing(path, tmp_path):

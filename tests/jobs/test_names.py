@@ -18,7 +18,7 @@ from semcolor.jobs.batch.state import Records
 from semcolor.jobs.batch.target import target_of
 from semcolor.jobs.commands import batch, video
 from semcolor.jobs.film.workdir import work_folder
-from semcolor.pipeline.edits.sheet import read_sheet
+from semcolor.pipeline.edits.reading import read_sheet
 from semcolor.pipeline.files import is_utf8
 from semcolor.pipeline.film import open_film
 from support.films import make_film, shot

@@ -73,6 +73,29 @@ def test_only_what_edits_touch_is_painted_again(film_folder, tmp_path, events, m
     ]
 
 
+def test_a_named_colour_changed_once_changes_where_it_is_used(film_folder, tmp_path, events):
+    """And a note, another name, or a colour that nothing uses makes no work at all."""
+    source, sheet = make_film(film_folder / "named.mkv", shots((50, 50, 50), (48, 64))), tmp_path / "edits.json"
+    places = [{"frame": frame, "region": {"box": [8, 8, 40, 40]}, "action": {"colour": "coat"}} for frame in (5, 120)]
+    places += [{"frame": 60, "region": {"box": [8, 8, 40, 40]}, "action": {"colour": "hat"}}]
+    fast = ["--size", "64", "--workers", "1"]
+
+    def colorize(output: Path, coat: object, *options: str, **others: object) -> bytes:
+        colours = {"coat": coat, "hat": "#2040a0"} | others
+        sheet.write_text(json.dumps({"colours": colours, "edits": places}))
+        assert run([str(source), "-o", str(output), "--edits", str(sheet), *fast, *options]) == 0
+        return output.read_bytes()
+
+    output, again = tmp_path / "out.mkv", ("--keep", "--overwrite")
+    red = colorize(output, "#cc2020", "--keep")
+    assert colorize(output, {"colour": "#CC2020", "note": "museum no. 1921-14"}, *again, scarf="#123456") == red
+    green = colorize(output, "#20a020", *again)
+    assert green != red and green == colorize(tmp_path / "alone.mkv", "#20a020")
+    painted = [line["painted"] for line in _runs(events)]
+    assert painted[0] == [(0, 50), (50, 50), (100, 50)] and painted[-2:] == [[(0, 50), (100, 50)], painted[0]]
+    assert len(painted) == 3 or not painted[1], "nothing was to be painted in the second run"
+
+
 def test_a_part_that_ends_inside_a_shot_comes_out_as_before(film_folder, tmp_path, events):
     """What follows it in the shot has a say in its colours, and is looked at again."""
     source = make_film(film_folder / "one_shot.mkv", shots((310,), (48, 64)), options={"g": "50"})
@@ -162,7 +185,7 @@ def test_places_are_looked_for_once(film_folder, tmp_path, monkeypatch):
     first = planned("a", here)
     known = masks(first, 0)
     tracked = []
-    monkeypatch.setattr("semcolor.pipeline.edits.resolve.track", lambda *a: tracked.append(a) or track(*a))
+    monkeypatch.setattr("semcolor.pipeline.edits.resolver.track", lambda *a: tracked.append(a) or track(*a))
     both = planned("b", there, here | {"action": {"label": "tree"}, "note": "a try"})
     assert len(tracked) == 1, "the one that is new"
     order = both.orders[2]

@@ -14,8 +14,9 @@ from semcolor.models.labels import INDEX, NAMES
 from semcolor.pipeline.chunk import Chunk
 from semcolor.pipeline.compose import chroma_planes
 from semcolor.pipeline.edits.apply import ColorTransfer, ResolvedEdit, ResolvedEdits, chroma_of
+from semcolor.pipeline.edits.reading import checked, gather, identity, read_palette, read_sheet
 from semcolor.pipeline.edits.resolve import resolve
-from semcolor.pipeline.edits.sheet import Sheet, identity, read_palette, read_sheet
+from semcolor.pipeline.edits.sheet import Edit, Sheet
 from semcolor.pipeline.film import open_film
 from semcolor.pipeline.overlay import overlay
 from semcolor.pipeline.reader import read_chunks
@@ -78,6 +79,14 @@ MISTAKES = {
     "no text": ({"references": [{"photo": 3}]}, "references[0].photo must be text"),
     "no list": ({"edits": 3}, "edits must be a list"),
     "no object": ({"edits": [3]}, "edits[0] must be an object"),
+    "no such name": (
+        {"colours": {"her coat": "#6b2430"}, "edits": [{"frame": 1, "region": BOX, "action": {"colour": "her hat"}}]},
+        "colour: 'her hat' is not a colour; write it like #8a3324, or one of the names in colours: her coat",
+    ),
+    "no such name in a palette": ({"palette": {"sky": "dusk"}}, "palette.sky: 'dusk' is not a colour; write it like"),
+    "no colour of a name": ({"colours": {"her coat": {"colour": "red"}}}, "colours.her coat.colour: 'red' is not"),
+    "a name like a colour": ({"colours": {"#6b2430": "#6b2430"}}, "colours.#6b2430: '#6b2430' is not a name"),
+    "a list of colours": ({"colours": ["#6b2430"]}, "colours must be an object"),
     "a line": (
         {"edits": [{"frame": 1, "region": {"polygon": [[1, 2]]}, "action": "keep"}]},
         "polygon must have at least 3 items",
@@ -100,6 +109,44 @@ def test_a_palette_is_read(tmp_path):
     assert read_palette(_sheet(tmp_path, {"sky": "#ABCDEF"})) == {"sky": "#abcdef"}
     with pytest.raises(InputError, match="moon"):
         read_palette(_sheet(tmp_path, {"moon": "#abcdef"}))
+
+
+COAT = {"her coat": {"colour": "#6B2430", "note": "museum no. 1921-14"}, "dusk": "#88aacc"}
+
+
+def test_names_of_colours_stand_for_their_colours():
+    edits = [
+        {"frame": 1, "region": BOX, "action": {"colour": "her coat"}},
+        {"region": {"label": "tree"}, "action": "keep"},
+    ]
+    named = Sheet.model_validate({"colours": COAT, "edits": edits, "palette": {"sky": "dusk", "tree": "#102030"}})
+    plain = named.plain()
+    assert plain.edits[0].action.colour == "#6b2430" and plain.edits[1] == named.edits[1]
+    assert plain.palette == {"sky": "#88aacc", "tree": "#102030"} and not plain.colours
+    assert named.colours["her coat"].note == "museum no. 1921-14" and named.edits[0].action.colour == "her coat"
+    same = {"colours": {"x": "#6b2430", "unused": "#000000"}, "palette": {"sky": "#88aacc", "tree": "#102030"}}
+    same |= {"edits": [edits[0] | {"action": {"colour": "x"}}, edits[1]]}
+    assert identity(Sheet.model_validate(same)) == identity(named) == identity(plain), "names and notes have no effect"
+    assert identity(Sheet.model_validate(same | {"colours": {"x": "#6b2431"}})) != identity(named)
+    assert not Sheet.model_validate({"colours": COAT}) and identity(Sheet.model_validate({"colours": COAT})) is None
+
+
+def test_mistakes_in_names_of_colours_are_told_with_all_others():
+    wrong = {"edits": [{"region": {"label": "sky"}, "action": {"colour": "dust"}}, {"frame": -1}], "colours": COAT}
+    with pytest.raises(InputError, match=r"edits\[0\].*'dust'.*her coat, dusk; .*edits\[1\].frame"):
+        checked(wrong)
+    edit = Edit.model_validate(wrong["edits"][0])
+    with pytest.raises(ValueError, match="dust"):
+        Sheet(edits=[edit])
+    with pytest.raises(InputError, match="dust"):
+        Sheet().model_copy(update={"edits": [edit]}).plain()
+
+
+def test_a_palette_file_may_name_the_sheet_s_colours(tmp_path):
+    palette, sheet = write(tmp_path / "palette.json", {"sky": "dusk"}), _sheet(tmp_path, {"colours": COAT})
+    assert gather(sheet, palette, []).plain().palette == {"sky": "#88aacc"}
+    with pytest.raises(InputError, match=r"palette.json: palette.sky: 'dusk' is not a colour"):
+        gather(None, palette, [])
 
 
 def test_moments_and_ranges(vfr_film, short_film):

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from semcolor import InputError, Look, UserError, open_film, still
 from semcolor.jobs.commands.video import run
-from semcolor.pipeline.edits.sheet import Sheet, gather, read_sheet
+from semcolor.pipeline.edits.reading import gather, read_sheet
+from semcolor.pipeline.edits.sheet import Sheet
 from support.films import make_film
 from support.motions import disc
 
