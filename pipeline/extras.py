@@ -30,8 +30,11 @@ class Kind(StrEnum):
     REPORT = "report"
     """What came in, what went out, what was kept and what was changed (HTML or JSON)."""
 
+    RECORD = "record"
+    """How the film was made: the sheet, settings, versions, and digests of all files (JSON)."""
 
-NOT_FILMS = (Kind.SUMMARY, Kind.REPORT)
+
+NOT_FILMS = (Kind.SUMMARY, Kind.REPORT, Kind.RECORD)
 """Kinds that are no films."""
 
 REPORTS = (".html", ".htm", ".json")
@@ -45,7 +48,13 @@ class Extra(NamedTuple):
     target: Location
     """Path or URL of the result."""
     encoding: Encoding | None = None
-    """None for the summary and the report, which are no films."""
+    """None for the summary, the report and the record, which are no films."""
+
+
+def check_record_name(target: str | os.PathLike[str], option: str = "--record") -> None:
+    """Raise OutputError if the place of a record does not end in .json. `option`: begins the message."""
+    if PurePath(target).suffix.lower() != ".json":
+        raise OutputError(f"{option} {os.fspath(target)}: a record is written as JSON; use .json.")
 
 
 def check_report_name(target: str | os.PathLike[str], option: str = "--report") -> None:

@@ -118,6 +118,7 @@ def colorize(
         check = None if report is None else LumaCheck(film, encoding)
         writer, done = PartWriter(folder, target, encoding, luma_check=check), 0
         counts: list[OwnCount] = []
+        colored = False
         painter, each = _painter(film, look, device), list(spans) or [(0, film.frames)]
         negative = each == [(0, film.frames)] and looks_negative(samples(film), painter.paint)
         if negative:
@@ -129,9 +130,10 @@ def colorize(
             chunk = replace(frames.chunk, start=done, pts=pts, durations=target.durations(done, stop))
             writer.write(chunk, frames.luma, composed.chroma, note=composed.note)
             counts = add_own(counts, frames.chunk)
+            colored = colored or frames.chroma is None or any(own is None for own in frames.chroma)
             done = stop
             progress(done)
-        result = assemble(target, folder, writer.parts, output, encoding, copy_streams=not spans)
+        result = assemble(target, folder, writer.parts, output, encoding, copy_streams=not spans, colored=colored)
         finish = place if encoding.pictures else move_into_place
         if report is None:
             finish(result, output)

@@ -46,6 +46,7 @@ from .nesting import needs_nesting, open_muxer
 from .opening import open_container
 from .parts import Part
 from .pictures import gather
+from .provenance import add_statement, stating
 from .smpte import IN_A_TRACK, IN_THE_FILE, Timecode
 from .sound import IN_EDIT_UNITS, check_sound, first_packets, first_units
 from .streams import NO_STREAMS, attached_picture, plan_streams
@@ -80,6 +81,7 @@ def assemble(
     kind: str = "film",
     copy_streams: bool = True,
     metadata: dict[str, str] | None = None,
+    colored: bool = False,
 ) -> Path:
     """Join the parts' pictures with the source's other streams, and check the result.
 
@@ -92,6 +94,7 @@ def assemble(
         kind: kind of the pictures; see `extras.Kind`.
         copy_streams: whether the source's other streams, chapters and metadata are copied.
         metadata: metadata of the whole file besides the source's.
+        colored: whether the file states that a network made its colours; see `provenance`.
 
     Returns:
         Path of the finished film inside `folder`; `files.move_into_place` can move it to `output`.
@@ -110,7 +113,7 @@ def assemble(
     result = Path(folder) / f"{kind}{Path(output).suffix}"
     try:
         container = output_format(output)
-        written = join_parts(film, files, result, container, copy_streams, encoding, metadata)
+        written = join_parts(film, files, result, container, copy_streams, encoding, metadata, colored=colored)
         verify(film, written, result, container, encoding)
     except av.error.FFmpegError as error:
         raise AssembleError(f"{output} could not be assembled: {reason_of(error)}.") from error
@@ -126,6 +129,7 @@ def join_parts(
     encoding: Encoding,
     metadata: dict[str, str] | None = None,
     trial: Trial | None = None,
+    colored: bool = False,
 ) -> Written:
     """Write the output.
 
@@ -138,6 +142,7 @@ def join_parts(
         encoding: encoding of the pictures.
         metadata: metadata of the whole file besides the source's.
         trial: the extent of a trial; None: the whole film is written.
+        colored: whether the file states that a network made its colours.
 
     Raises:
         StampError: if the container cannot store the time stamps of the film or of a copied stream.
@@ -186,6 +191,7 @@ def join_parts(
         if plan.keycode:
             out.metadata["keycode"] = plan.keycode
         out.metadata.update(metadata or {})
+        out.metadata.update(stating(container, out.metadata) if colored else {})
         others = (p for p in source.demux() if p.size and p.stream_index in streams) if streams else iter(())
         out.start_encoding()
         unit = Fraction(picture.time_base)
@@ -210,6 +216,8 @@ def join_parts(
     if chapters and nested:
         with target.open("r+b") if isinstance(target, Path) else contextlib.nullcontext(target) as file:
             add_chapters(file, chapters)
+    if colored:
+        add_statement(container, target)
     return Written(stored(pts, film.time_base, unit), unit, copied, plan.timecode, place)
 
 

@@ -92,6 +92,8 @@ class Wish(BaseModel):
     """Template of the label film's path; None: no label film."""
     report: FileName | None = None
     """Template of the report's path; None: no report."""
+    record: FileName | None = None
+    """Template of the record's path; None: no record."""
     fps: Annotated[str | None, BeforeValidator(_rate)] = None
     """Frames per second of a film without time stamps, for instance ``24000/1001``."""
     track: int | None = Field(None, ge=0)
@@ -142,7 +144,7 @@ class Wish(BaseModel):
 
     def decisive(self) -> dict[str, Any]:
         """The settings that decide the output's bytes, besides the source and the program."""
-        return self.model_dump(exclude={"source", "output", "labels", "report", "strict", "workers"})
+        return self.model_dump(exclude={"source", "output", "labels", "report", "record", "strict", "workers"})
 
 
 @dataclass(frozen=True, slots=True)

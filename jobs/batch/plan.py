@@ -17,7 +17,7 @@ from ...models import is_weights
 from ...pipeline.containers import output_format
 from ...pipeline.defaults import CODEC
 from ...pipeline.encode import check_codec
-from ...pipeline.extras import check_report_name
+from ...pipeline.extras import check_record_name, check_report_name
 from ...pipeline.files import file_sha256, unwritable
 from ...pipeline.sequences.names import is_pattern
 from ...pipeline.sequences.names import target as target_pattern
@@ -137,6 +137,7 @@ class _Planner:
             "output": self._path(asked, wish.output or self.target.template, wish.codec),
             "labels": self._path(asked, wish.labels, CODEC) if wish.labels else None,
             "report": self._path(asked, wish.report, wish.codec) if wish.report else None,
+            "record": self._path(asked, wish.record, wish.codec) if wish.record else None,
         }
 
     def _path(self, asked: Asked, template: str, codec: str) -> str:
@@ -174,11 +175,13 @@ class _Planner:
             raise UserError(f"{source}: no such file.")
         if isinstance(source, Path) and source.is_dir():
             raise UserError(f"{source} is a folder; give one film (a video file).")
-        output, labels, report = str(paths["output"]), paths["labels"], paths["report"]
+        output, labels, report, record = str(paths["output"]), paths["labels"], paths["report"], paths["record"]
         if labels == output:
             raise UserError(f"labels {labels} is also the path of the colour film; give another path.")
         if report:
             check_report_name(report)
+        if record:
+            check_record_name(record)
         self._check_once("--codec", wish.codec, lambda: check_codec(wish.codec))
         made_with = wish.decisive()
         if wish.weights:
@@ -186,7 +189,7 @@ class _Planner:
         for path in filter(None, (output, labels)):
             check = target_pattern if path is output and is_pattern(path) else output_format
             self._check_once("suffix", Path(path).suffix, lambda path=path, check=check: check(path))
-        for path in filter(None, (output, labels, report)):
+        for path in filter(None, (output, labels, report, record)):
             if is_url(path):
                 work_folder(path, self.work)  # raises UserError if there is no --work
                 self._check_once(
@@ -194,7 +197,7 @@ class _Planner:
                 )
             else:
                 self._check_once("folder", os.path.dirname(path), lambda path=path: _check_writable(path))
-        own = {"work": self.work, "report": report}
+        own = {"work": self.work, "report": report, "record": record}
         planned = PlannedFilm(key_of(output), str(source), output, labels, wish, made_with, found, asked.origin, **own)
         return self._with_outputs(planned)
 
@@ -263,9 +266,9 @@ def _same_file(path: str, source: str) -> bool:
     return os.path.exists(path) and os.path.exists(source) and os.path.samefile(path, source)
 
 
-def _beside(film: Record | PlannedFilm) -> tuple[str | None, str | None]:
+def _beside(film: Record | PlannedFilm) -> tuple[str | None, str | None, str | None]:
     """Paths of a film's outputs besides the colour film."""
-    return film.labels, film.report
+    return film.labels, film.report, film.record
 
 
 def _check_writable(path: str) -> None:

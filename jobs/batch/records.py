@@ -60,6 +60,8 @@ class Record(_Model):
     """Path of the label film."""
     report: FileName | None = None
     """Path of the report."""
+    record: FileName | None = None
+    """Path of the film's own record."""
     source_stat: Stat
     """Size and time of the source."""
     before: dict[FileName, Stat | None] = {}
@@ -110,6 +112,7 @@ class Record(_Model):
             wish=planned.made_with,
             labels=planned.labels,
             report=planned.report,
+            record=planned.record,
             source_stat=planned.source_stat,
             before={path: file_stat(path) for path in planned.targets},
         )
@@ -164,6 +167,8 @@ class PlannedFilm:
     """See `film.job.Settings.work`."""
     report: str | None = None
     """Path of the report."""
+    record: str | None = None
+    """Path of the record."""
 
     @property
     def films(self) -> list[str]:
@@ -173,7 +178,7 @@ class PlannedFilm:
     @property
     def targets(self) -> list[str]:
         """Paths of all outputs."""
-        return [*self.films, *([self.report] if self.report else [])]
+        return [*self.films, *filter(None, (self.report, self.record))]
 
 
 def key_of(output: str | os.PathLike[str]) -> str:

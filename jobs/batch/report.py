@@ -91,6 +91,7 @@ def _film(planned: PlannedFilm, record: Record | None) -> dict[str, Any]:
         "output": planned.output,
         "labels": planned.labels,
         "report": planned.report,
+        "record": planned.record,
     }
     if record:
         frames = record.done - record.resumed

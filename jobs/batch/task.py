@@ -79,13 +79,15 @@ def prepared(planned: PlannedFilm, film: Film, dry: bool = False) -> Prepared:
                 words += check_content(film, path, its_encoding, copy_streams)
                 continue
         words += check_output(film, path, its_encoding, planned.overwrite, copy_streams)
-    if planned.report:
-        extras.append(Extra(Kind.REPORT, location_of(planned.report)))
-        if not is_url(planned.report) and not dry:
-            Path(planned.report).parent.mkdir(parents=True, exist_ok=True)
-        if is_url(planned.report) or Path(planned.report).parent.is_dir():
+    for kind, path in ((Kind.REPORT, planned.report), (Kind.RECORD, planned.record)):
+        if not path:
+            continue
+        extras.append(Extra(kind, location_of(path)))
+        if not is_url(path) and not dry:
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
+        if is_url(path) or Path(path).parent.is_dir():
             there = dry and planned.check
-            check_place(film.path, location_of(planned.report), planned.overwrite or there, film_format=False)
+            check_place(film.path, location_of(path), planned.overwrite or there, film_format=False)
     return film, encoding, extras, words
 
 

@@ -66,6 +66,10 @@ def batch(
         str | None,
         typer.Option(metavar="TEMPLATE", help="Also write a report of each film, .html or .json; relative to WHERE."),
     ] = None,
+    record: Annotated[
+        str | None,
+        typer.Option(metavar="TEMPLATE", help="Also write how each film was made, .json; relative to WHERE."),
+    ] = None,
     steady: options.Steady = STEADY,
     weights: options.Weights = None,
     vivid: options.Vivid = VIVID,
@@ -97,7 +101,7 @@ def batch(
 ) -> int:
     """Colorize many films, several at the same time. `semcolor-batch status FOLDER` shows how far they are.
 
-    A manifest has one film per line: source and, if they differ from the options, output, labels, report, fps, track,
+    A manifest has one film per line: source and, if they differ from the options, output, labels, report, record, fps, track,
     strict, drop, only, transfer, size, codec, pix_fmt, crf, preset, steady, vivid, keep_colour, weights, workers. After
     an interruption, the same command continues: finished films are skipped. Exit code 0: all films are done, 1: some
     failed, 2: nothing was done because of mistakes.
@@ -112,6 +116,7 @@ def batch(
     defaults = {
         "labels": labels,
         "report": report,
+        "record": record,
         "fps": fps,
         "track": track,
         "strict": strict,

@@ -13,7 +13,7 @@ from ...errors import UserError
 from ...models import is_weights
 from ...pipeline.chunk import CHUNK_SIZES
 from ...pipeline.defaults import CHUNK, CODEC, CRF, PRESET, SIZE, STEADY, VIVID
-from ...pipeline.extras import NOT_FILMS, Extra, Kind, check_report_name
+from ...pipeline.extras import NOT_FILMS, Extra, Kind, check_record_name, check_report_name
 from ...pipeline.look import Look
 from ...pipeline.selection import EVERYTHING, parse_selection
 from ...pipeline.sequences.names import is_sequence
@@ -106,6 +106,9 @@ def video(
         str | None,
         typer.Option(metavar="PATH", help="Also write what was kept and changed, with digests: .html or .json."),
     ] = None,
+    record: Annotated[
+        str | None, typer.Option(metavar="PATH", help="Also write how it was made: edits, settings, digests; .json.")
+    ] = None,
     edits: Annotated[
         Path | None, typer.Option(metavar="PATH", help="Corrections of labels and colours: JSON; see --edits-schema.")
     ] = None,
@@ -184,7 +187,7 @@ def video(
     film_at, target = places(source, output, still is not None, codec)
     is_still = still is not None or is_photo(film_at)
     wanted: dict[Kind, str | None] = {Kind.LABELS: labels, Kind.MAPS: label_maps, Kind.COMPARE: compare}
-    wanted |= {Kind.SUMMARY: summary, Kind.REPORT: report}
+    wanted |= {Kind.SUMMARY: summary, Kind.REPORT: report, Kind.RECORD: record}
     extra_paths = {kind: location_of(path) for kind, path in wanted.items() if path}
     _check_paths(target, extra_paths, {"--range": span, "--shots": shots, "--still": still})
     selection = parse_selection(drop, only)
@@ -194,6 +197,8 @@ def video(
         raise UserError(f"--label-maps {label_maps}: only Matroska keeps their legend; give a name that ends in .mkv.")
     if report:
         check_report_name(report)
+    if record:
+        check_record_name(record)
     if full and not label_maps:
         raise UserError("--full applies to --label-maps; give both.")
     if weights and not is_weights(weights):
@@ -260,6 +265,7 @@ OPTIONS = {
     Kind.COMPARE: "--compare",
     Kind.SUMMARY: "--summary",
     Kind.REPORT: "--report",
+    Kind.RECORD: "--record",
 }
 """Options that write the extras."""
 

@@ -42,7 +42,7 @@ from .events import EventLog, logging_the_end
 from .job import FilmResult, Job, Progress, Settings
 from .recovery import Outcome, ask_precision, finish_parts
 from .relay import Relay
-from .reporting import report_on
+from .reporting import record_of, report_on
 from .sizing import Sizes, writers
 from .workdir import (
     belongs,
@@ -228,11 +228,20 @@ def _assemble(job: Job, outcome: Outcome, targets: dict[Kind, Location], *, resu
         "negative": outcome.negative,
     }
     found = _found(job.film, facts)  # parts of an earlier run may hold damage
-    results = {Kind.FILM: assemble(job.film, job.work, parts, targets[Kind.FILM], job.encoding)}
+    colored = sum(stop - first for first, stop in job.kept) < job.film.frames
+    results = {Kind.FILM: assemble(job.film, job.work, parts, targets[Kind.FILM], job.encoding, colored=colored)}
     for kind, encoding in job.extras.items():
         legend = LEGEND if kind == Kind.MAPS else None
         results[kind] = assemble(
-            job.film, job.work, parts, targets[kind], encoding, kind, copy_streams=False, metadata=legend
+            job.film,
+            job.work,
+            parts,
+            targets[kind],
+            encoding,
+            kind,
+            copy_streams=False,
+            metadata=legend,
+            colored=colored and kind == Kind.COMPARE,
         )
     if job.summary:
         results[Kind.SUMMARY] = job.work / "summary.json"
@@ -243,6 +252,9 @@ def _assemble(job: Job, outcome: Outcome, targets: dict[Kind, Location], *, resu
         run = {"found": found, "resumed": resumed, "started": started}
         results[Kind.REPORT] = report_on(job, outcome, results, digests, targets, **run)
         digests[Kind.REPORT] = file_sha256(results[Kind.REPORT])
+    if Kind.RECORD in targets:
+        results[Kind.RECORD] = record_of(job, results, digests, targets)
+        digests[Kind.RECORD] = file_sha256(results[Kind.RECORD])
     seal(job.work, results, digests, facts | {"own": [astuple(shot) for shot in own]})
     return facts | {"own": own, "findings": found}
 
@@ -308,5 +320,5 @@ def _identity(film: Film, encoding: Encoding, settings: Settings, extras: Sequen
         "keep_colour": look.keep_colour,
         "sheet": sheet_identity(look.sheet),
         "encoding": repr(encoding),
-        "also": {extra.kind: repr(extra.encoding) for extra in extras},
+        "also": {extra.kind: repr(extra.encoding) for extra in extras if extra.kind != Kind.RECORD},
     }

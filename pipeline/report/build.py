@@ -163,7 +163,7 @@ def _report(made: Made, pictures: PagePictures | None) -> Report:
         shots=shots,
         series=gathered.series(),
         settings=made.settings,
-        versions=_versions(),
+        versions=versions(),
         timings=made.timings,
     )
 
@@ -200,7 +200,8 @@ def _streams_changed(made: Made) -> list[Warning]:
     return [Warning(first_frame=None, last_frame=None, message=f"{name}: {word}.") for word in words]
 
 
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
+    """Versions of semcolor, and of all that has a say in the result."""
     found: dict[str, Any] = {"semcolor": __version__, "Python": platform.python_version()}
     for package in PACKAGES:
         try:

@@ -86,6 +86,16 @@ def describe(film: Film, file: str | Path, name: str | os.PathLike[str], sha256:
     )
 
 
+def digest_of(film: Film) -> dict[str, Any]:
+    """Bytes and SHA-256 of a film's file; for a sequence, of all its pictures."""
+    if film.scans:
+        paths = [film.scans.path(frame) for frame in range(film.frames)]
+        digest_ = file_sha256(Path(film.scans.pattern.folder), [path.name for path in paths])
+        return {"bytes": sum(path.stat().st_size for path in paths), "sha256": digest_}
+    sha256 = digest(film.path) if is_url(film.path) else file_sha256(Path(film.path))
+    return {"bytes": size_of(film.path), "sha256": sha256}
+
+
 def _sequence(film: Film, scans: Scans, name: str | os.PathLike[str], sha256: str) -> Media:
     """What is in a sequence of pictures. Its digest is that of the names and digests of its files."""
     paths = [scans.path(frame) for frame in range(film.frames)]

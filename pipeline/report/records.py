@@ -79,7 +79,7 @@ class Media(_Record):
 class OtherFile(_Record):
     """A further file that the run has written, such as the film of labels."""
 
-    kind: str = Field(description="labels, maps, compare or summary")
+    kind: str = Field(description="labels, maps, compare, summary, or what else the file is")
     name: str
     bytes: int
     sha256: str

@@ -17,6 +17,7 @@ from semcolor.jobs.batch.scheduler import share
 from semcolor.jobs.batch.state import FOLDER, Records
 from semcolor.jobs.commands import batch, video
 from semcolor.jobs.film.workdir import work_folder
+from semcolor.pipeline.files import file_sha256
 from support.batches import make_batch_plan
 from support.files import touch
 from support.films import make_film, packets, shot
@@ -226,7 +227,8 @@ def films(tmp_path_factory) -> Path:
 
 def test_poisoned_films_do_not_stop_the_others_and_the_same_command_goes_on(films, tmp_path, ray_running, capsys):
     out = tmp_path / "out"
-    command = [films, "-o", out, *FAST, "--report", "{stem}.html"]
+    beside = ["--report", "{stem}.html", "--record", "{stem}.json"]
+    command = [films, "-o", out, *FAST, *beside]
     assert _run(*command, "--dry-run") == 1  # as the run will end
     said = capsys.readouterr()
     assert "2 films to do" in said.out and "2 would fail" in said.out and "about " in said.out
@@ -239,7 +241,10 @@ def test_poisoned_films_do_not_stop_the_others_and_the_same_command_goes_on(film
     failures = [line for line in said.err.splitlines() if line.startswith("failed: ")]
     assert len(failures) == 2 and any("text.mp4 is not a video" in line for line in failures)
     assert "again: " not in said.err  # a bad film is bad at the second try as well
-    assert {p.name for p in out.iterdir()} == {"one.color.mkv", "one.html", "two.color.mkv", "two.html", FOLDER}
+    written = {f"{name}.{suffix}" for name in ("one", "two") for suffix in ("color.mkv", "html", "json")}
+    assert {p.name for p in out.iterdir()} == {*written, FOLDER}
+    record = json.loads((out / "one.json").read_text(encoding="utf-8"))
+    assert record["outputs"][0]["sha256"] == file_sha256(out / "one.color.mkv")
     assert "one.color.mkv" in (out / "one.html").read_text(encoding="utf-8")
 
     alone = tmp_path / "alone.mkv"
@@ -260,7 +265,7 @@ def test_poisoned_films_do_not_stop_the_others_and_the_same_command_goes_on(film
     # its film was in place but not in the books.
     os.utime(films / "two.mkv")
     one = _record(out / "one.color.mkv")
-    assert one.before == {one.output: None, one.report: None}
+    assert one.before == {one.output: None, one.report: None, one.record: None}
     Records(out / FOLDER).write(key_of(one.output), one.model_copy(update={"state": "running", "outputs": {}}))
     work_folder(Path(one.output)).mkdir()
     stamps = {path: path.stat().st_mtime_ns for path in out.glob("[a-z]*.mkv")}
@@ -268,7 +273,7 @@ def test_poisoned_films_do_not_stop_the_others_and_the_same_command_goes_on(film
     assert capsys.readouterr().out.startswith("2 of 4 films done, 2 failed, ")
     assert {path: path.stat().st_mtime_ns for path in out.glob("[a-z]*.mkv")} == stamps
     assert _record(Path(one.output)).state == "done" and not work_folder(Path(one.output)).exists()
-    again = ["-o", out, *FAST, "--report", "{stem}.html", "--quiet"]
+    again = ["-o", out, *FAST, *beside, "--quiet"]
     assert _run(films / "one.mkv", films / "two.mkv", *again) == 0
     assert capsys.readouterr() == ("", "")
 
@@ -276,7 +281,7 @@ def test_poisoned_films_do_not_stop_the_others_and_the_same_command_goes_on(film
     assert _run(films / "one.mkv", "-o", out, *FAST, "--vivid", "0.5") == 2
     assert "made with other settings" in capsys.readouterr().err
     (out / "two.color.mkv").unlink()
-    wish = {"size": 64, "codec": "ffv1", "report": "{stem}.html"}
+    wish = {"size": 64, "codec": "ffv1", "report": "{stem}.html", "record": "{stem}.json"}
     plan = make_batch_plan(tmp_path, films / "one.mkv", films / "two.mkv", **wish)
     assert [Path(job.source).name for job in plan.to_do] == ["two.mkv"] and len(plan.finished) == 1
 
