@@ -101,10 +101,10 @@ def batch(
 ) -> int:
     """Colorize many films, several at the same time. `semcolor-batch status FOLDER` shows how far they are.
 
-    A manifest has one film per line: source and, if they differ from the options, output, labels, report, record, fps, track,
-    strict, drop, only, transfer, size, codec, pix_fmt, crf, preset, steady, vivid, keep_colour, weights, workers. After
-    an interruption, the same command continues: finished films are skipped. Exit code 0: all films are done, 1: some
-    failed, 2: nothing was done because of mistakes.
+    A manifest has one film per line: source and, if they differ from the options, output, labels, report, record, fps,
+    track, strict, drop, only, transfer, size, codec, pix_fmt, crf, preset, steady, vivid, keep_colour, weights,
+    workers. After an interruption, the same command continues: finished films are skipped. Exit code 0: all films are
+    done, 1: some failed, 2: nothing was done because of mistakes.
     """
     from pydantic import ValidationError
 

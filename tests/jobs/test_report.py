@@ -45,7 +45,7 @@ def test_films_that_are_not_done_come_first_and_totals_are_over_all(tmp_path):
     assert details["done"]["frames_per_second"] == 8.0 and details["done"]["error"] is None
     assert details["done"]["damaged"] == [7, 8] and details["done"]["output"].endswith("out/done.color.mkv")
     assert details["failed"]["error"] == "frame 3 <b> & more" and len(details["failed"]["tries"]) == 1
-    assert set(details["waiting"]) == {"source", "state", "output", "labels", "report"}
+    assert set(details["waiting"]) == {"source", "state", "output", "labels", "report", "record"}
 
     page = (records.folder / "summary.html").read_text()
     assert "3 films: 1 done, 1 failed, 1 waiting" in page and page.count("\n<tr class=") == 3
