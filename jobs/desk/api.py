@@ -20,8 +20,10 @@ from starlette.staticfiles import StaticFiles
 
 from ...errors import SemcolorError, UserError
 from ...pipeline.edits.sheet import Region
+from ...pipeline.studio.sound import has_sound, wav
 from . import photos
 from .films import Films
+from .previews import Preview
 from .session import Picture, Superseded
 from .store import LISTS
 from .work import Work
@@ -34,6 +36,12 @@ TICK = 0.25
 
 BEAT = 15.0
 """Seconds after which the page is told something even if nothing has changed."""
+
+SOON = 0.05
+"""Seconds between two looks at a preview that grows."""
+
+HEARD = 60.0
+"""Most seconds of sound that the page gets at once."""
 
 COLOR = re.compile(r"#[0-9a-f]{6}")
 """A colour as the page writes it."""
@@ -61,6 +69,7 @@ def app(films: Films) -> Starlette:
         Route("/api/pictures/{item:str}.png", desk.shown),
         Route("/api/previews", desk.preview, methods=["POST"]),
         Route("/api/previews/{number:int}.mp4", desk.previewed),
+        Route("/api/sound/{frame:int}.wav", desk.sound),
         Route("/api/render", desk.render, methods=["POST"]),
         Route("/api/events", desk.events),
         Mount("/page", StaticFiles(directory=PAGE)),
@@ -222,7 +231,7 @@ class _Desk:
     async def preview(self, request: Request) -> Response:
         body = await _body(request)
         if body.get("stop") is True:
-            self.work.session.stop_preview()
+            self.work.session.previews.stop()
             return JSONResponse({})
         first, last = (self._checked(_field(body, name, int)) for name in ("from", "to"))
         if last < first:
@@ -231,9 +240,34 @@ class _Desk:
 
     async def previewed(self, request: Request) -> Response:
         made = self.work.session.previews.get(request.path_params["number"])
-        if made is None or made.state != "done":
+        if made is None or made.state not in ("running", "done"):
             return Response(status_code=404)
-        return FileResponse(made.path, media_type="video/mp4")
+        if made.state == "done":
+            return FileResponse(made.path, media_type="video/mp4")
+        return StreamingResponse(self._growing(made), media_type="video/mp4")
+
+    async def _growing(self, made: Preview) -> AsyncIterator[bytes]:
+        """A preview's file while it is still being written."""
+        while made.state == "running" and not made.path.exists():
+            await asyncio.sleep(SOON)
+        with made.path.open("rb") as file:
+            while not self._films.closing:
+                whole = made.state != "running"
+                data = await asyncio.to_thread(file.read)
+                if data:
+                    yield data
+                elif whole:
+                    return
+                else:
+                    await asyncio.sleep(SOON)
+
+    async def sound(self, request: Request) -> Response:
+        """The film's sound from a frame on, for `HEARD` seconds at most."""
+        film, first = self.work.task.film, self._frame(request)
+        if not has_sound(film):
+            return Response(status_code=404)
+        last = film.frame_at(f"{min(film.seconds, float(film.time(first)) + HEARD):f}s")
+        return StreamingResponse(wav(film, first, max(first, last) + 1), media_type="audio/wav")
 
     async def render(self, request: Request) -> Response:
         body = await _body(request)

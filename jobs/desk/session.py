@@ -1,20 +1,19 @@
 """An open film, and the threads that paint it.
 
 Three threads work on it. The *painter* answers requests for frames, the latest of each view first, and steadies shots
-when nobody waits. The *scout* follows regions, and else reads through the film for its shots. The *player* encodes
-previews from frames that the painter hands it. Between two small pieces of work the painter looks whether somebody
-waits, so a request never waits for long.
+when nobody waits; the studio's *artists* help it. The *scout* follows regions, and else reads through the film for its
+shots. A *player* encodes a preview from frames that the painter hands it. Between two small pieces of work the painter
+looks whether somebody waits, so a request never waits for long.
 """
 
 from __future__ import annotations
 
 import logging
-import queue
 import tempfile
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from hashlib import sha256
@@ -29,10 +28,11 @@ from ...pipeline.edits.sheet import Sheet
 from ...pipeline.film import Film
 from ...pipeline.look import Look
 from ...pipeline.studio.late import LatePainter
-from ...pipeline.studio.preview import HEIGHT, write_preview
+from ...pipeline.studio.preview import HEIGHT
 from ...pipeline.studio.scan import Scan
 from ...pipeline.studio.studio import Studio
 from .encoded import jpeg, png
+from .previews import Preview, Previews
 from .questions import Questions
 
 _log = logging.getLogger(__name__)
@@ -51,9 +51,6 @@ PAUSE = 0.12
 RECENT = 5.0
 """Seconds after a request in which regions are followed for it, even while a film is rendered."""
 
-AHEAD = 8
-"""Frames of a preview that may wait for the encoder."""
-
 
 class Superseded(Exception):
     """A later request of the same view has taken the place of this one."""
@@ -69,21 +66,6 @@ class Picture:
     """Changes with the picture."""
     settled: bool
     """Whether these are the film's final pixels."""
-
-
-@dataclass
-class Preview:
-    """A preview that is made, or was."""
-
-    number: int
-    first: int
-    stop: int
-    path: Path
-    done: int = 0
-    """Number of frames that are painted."""
-    state: Literal["running", "done", "failed", "stopped"] = "running"
-    error: str = ""
-    frames: queue.Queue[np.ndarray | None] | None = None
 
 
 class Session:
@@ -121,8 +103,7 @@ class Session:
         """How far its shot is settled; see `Studio.progress`."""
         self.resting = False
         """Whether the cores belong to somebody else: then nothing is done ahead of requests."""
-        self.previews: dict[int, Preview] = {}
-        self._previewing: tuple[Preview, Iterator[bool]] | None = None
+        self.previews = Previews(film, self.studio, folder)
         self._jobs: OrderedDict[Any, tuple[Callable[[], Any], Future]] = OrderedDict()
         self._wake = threading.Condition()
         self._closing = False
@@ -144,11 +125,9 @@ class Session:
                 future.cancel()
             self._jobs.clear()
             self._wake.notify_all()
-        for preview in self.previews.values():
-            if preview.frames:
-                preview.frames.put(None)
         for thread in self._threads:
             thread.join()
+        self.previews.close()
         self.studio.close()
         self._folder.cleanup()
 
@@ -195,27 +174,11 @@ class Session:
         return self.ask(work, (view, kind))
 
     def preview(self, first: int, stop: int) -> Preview:
-        """Begin to make a preview of frames; an earlier one that is not done is stopped."""
-        self.stop_preview()
-        number = len(self.previews) + 1
-        made = Preview(number, first, stop, Path(self._folder.name) / f"preview-{number}.mp4")
-        made.frames = queue.Queue()
-        self.previews[number] = made
-        player = threading.Thread(target=self._play, args=(made,), name="player", daemon=True)
-        self._threads.append(player)
-        player.start()
-        self._previewing = made, self._previewed(made)
+        """Begin to make a preview of frames; see `Previews.start`."""
+        made = self.previews.start(first, stop)
         with self._wake:
             self._wake.notify_all()
         return made
-
-    def stop_preview(self) -> None:
-        """Stop the preview that is being made."""
-        if self._previewing:
-            made, self._previewing = self._previewing[0], None
-            if made.frames and made.state == "running":
-                made.state = "stopped"
-                made.frames.put(None)
 
     def _picture(self, frame: int, kind: Kind, have: str, small: bool) -> Picture:
         if kind == "grey":
@@ -288,59 +251,28 @@ class Session:
 
     def _ahead(self) -> float:
         """Do a little ahead of requests. Returns the seconds for which there is nothing to do."""
-        if self._previewing:
-            made, frames = self._previewing
-            did = next(frames, None)
-            if did is None:
-                self._previewing = None
-            return 0.0 if did or did is None else 0.01
+        did = self.previews.step()
+        if did is not None:
+            return 0.0 if did else 0.02
         if self.resting:
             return 0.5
         did = self.studio.advance(self.frame)
         self.beat += did is True
         return {True: 0.0, False: 0.02, None: 0.3}[did]
 
-    def _previewed(self, made: Preview) -> Iterator[bool]:
-        """Hand the frames of a preview to the player, a little at each step; the values say whether something was
-        done."""
-        assert made.frames is not None
-        for frame in range(made.first, made.stop):
-            while not (view := self.studio.view(frame)).settled:
-                yield self.studio.advance(frame) is True
-            while made.frames.qsize() >= AHEAD:
-                yield False
-            made.frames.put(self.studio.color(view, HEIGHT))
-            made.done = frame + 1 - made.first
-            yield True
-        made.frames.put(None)
-
-    def _play(self, made: Preview) -> None:
-        """The player's thread."""
-        frames = made.frames
-        assert frames is not None
-        try:
-            write_preview(self.film, _until_none(frames), made.first, made.stop, made.path)
-            if made.state == "running":
-                made.state = "done"
-        except Exception as error:
-            if made.state == "running":
-                made.state, made.error = "failed", told(error) or repr(error)
-        if made.state != "done":
-            made.path.unlink(missing_ok=True)
-
     def _scout(self) -> None:
         """The scout's thread."""
         stepped = 0.0
         while not self._closing:
-            now, preview = time.monotonic(), self._previewing
+            now, wanted = time.monotonic(), self.previews.wanted
             asked = now - self._asked
             # Requests come first, but who asks all the time must not hold up what he asks for.
             busy = asked < BUSY and now - stepped < 2 * BUSY and self.studio.shots.of(self.frame) is not None
-            if busy or (self.resting and asked > RECENT and not preview):
+            if busy or (self.resting and asked > RECENT and wanted is None):
                 time.sleep(0.02)
                 continue
             stepped = now
-            frame = preview[0].first + preview[0].done if preview else self.frame
+            frame = self.frame if wanted is None else wanted
             try:
                 if self.studio.follow(frame):
                     self.beat += 1
@@ -354,9 +286,3 @@ class Session:
             except Exception as error:
                 self._troubled(error)
                 time.sleep(1.0)
-
-
-def _until_none(frames: queue.Queue[np.ndarray | None]) -> Iterator[np.ndarray]:
-    """The frames of a queue, up to the None that ends it."""
-    while (frame := frames.get()) is not None:
-        yield frame

@@ -141,7 +141,7 @@ class Work:
     def state(self) -> dict[str, Any]:
         """What changes all the time."""
         session, studio = self.session, self.session.studio
-        preview = session.previews.get(len(session.previews))
+        preview = session.previews.last
         following = [
             {
                 "place": region.place,

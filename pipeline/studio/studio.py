@@ -10,9 +10,11 @@ One thread uses `Studio`. A second may call `follow`, which follows regions and 
 
 from __future__ import annotations
 
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from queue import Queue
 
 import cv2
 import numpy as np
@@ -29,12 +31,15 @@ from ..inprocess import WARM
 from ..look import Look
 from ..overlay import likeliest
 from ..ycbcr import PlaneFormat, picture
-from .chain import Chain
+from .chain import STEP, Chain
 from .keyed import KeyedShot, KeyFrames
 from .late import LatePainter
 from .live import NO_EDITS, Editing, LiveEdits, Locator, Region
 from .shelf import Shelf
 from .source import Shots, Source
+
+ARTISTS = 2
+"""Threads that paint and measure ahead of the frame on view."""
 
 
 @dataclass(frozen=True)
@@ -84,9 +89,11 @@ class Studio:
         self.shots = shots or Shots(film, look.size)
         self.source, self._far_source = (Source(film, look.size, self._shelf) for _ in range(2))
         # Networks run in one thread each: for the frame on view, for the frames around it, and for `follow`.
-        self._painter, self._artist = (LatePainter(film, look, device) for _ in range(2))
-        self._other = scout or LatePainter(film, look, device)
-        self._pool = ThreadPoolExecutor(1, "artist")
+        self._painter, self._other = LatePainter(film, look, device), scout or LatePainter(film, look, device)
+        self._artists: Queue[LatePainter] = Queue()
+        for _ in range(ARTISTS):
+            self._artists.put(LatePainter(film, look, device))
+        self._pool = ThreadPoolExecutor(ARTISTS, "artist")
         self._keys = KeyFrames(film, look.size, self.shots, folder)
         near, far = (
             Locator(film, look.size, painter.paint, look.weights, self.shots, source)
@@ -111,7 +118,7 @@ class Studio:
     def close(self) -> None:
         """Close the film's file and end the threads."""
         self._pool.shutdown(wait=True, cancel_futures=True)
-        for painter in (self._painter, self._artist, self._other):
+        for painter in (self._painter, self._other, *(self._artists.get() for _ in range(ARTISTS))):
             painter.close()
         self.source.close()
         self._far_source.close()
@@ -162,14 +169,21 @@ class Studio:
             view: the frame.
             height: a smaller height for a preview; None: the film's own, for the very pixels.
         """
-        film, luma = self.film, self.source.luma(view.frame)
+        return self.coloring(view, height)()
+
+    def coloring(self, view: View, height: int | None = None) -> Callable[[], np.ndarray]:
+        """A function that returns `color`. Any thread may call it."""
+        luma, thumb = self.source.luma(view.frame), self.source.thumb(view.frame)
+        return lambda: self._colored(view, luma, thumb, height)
+
+    def _colored(self, view: View, luma: np.ndarray, thumb: np.ndarray, height: int | None) -> np.ndarray:
+        film = self.film
         size = film.height, film.width
         if height and height < film.height:
             size = height, 2 * round(height * film.width / film.height / 2)
             luma = cv2.resize(luma, size[::-1], interpolation=cv2.INTER_AREA)
         fmt = PlaneFormat.of(film)
-        chroma = chroma_planes(view.ab, self.source.thumb(view.frame), luma, size, fmt)
-        return self._square(picture(luma, chroma, fmt))
+        return self._square(picture(luma, chroma_planes(view.ab, thumb, luma, size, fmt), fmt))
 
     def gray(self, frame: int) -> np.ndarray:
         """The picture of a frame without colours: (H, W) uint8."""
@@ -202,6 +216,9 @@ class Studio:
         if self.shots.of(frame) is None:
             return False
         chain = self._chain(frame)
+        for other in self._chains:
+            if other.stop != chain.stop:
+                other.rest()
         first, stop = self.shots.around(frame)
         done = chain.advance(stop - 1 if chain.has(frame) else frame)
         if done is None and chain.begin > first:  # what is before the frame comes last
@@ -215,7 +232,7 @@ class Studio:
             return frame, frame, frame
         chain = self._chain(frame)
         missing = chain.missing(chain.stop - 1)
-        at = chain.stop if missing is None else chain.begin + missing * (2 * BLOCK)
+        at = chain.stop if missing is None else chain.begin + missing * STEP
         return chain.begin, at, chain.stop
 
     def follow(self, frame: int) -> bool:
@@ -291,7 +308,7 @@ class Studio:
         for chain in sorted(mine, key=lambda chain: chain.begin):
             if chain.has(frame) or chain.begin == near:
                 return chain
-        close = [c for c in mine if (m := c.missing(frame)) is not None and c.begin + m * 2 * BLOCK >= frame - WARM]
+        close = [c for c in mine if (m := c.missing(frame)) is not None and c.begin + m * STEP >= frame - WARM]
         if close:
             return min(close, key=lambda chain: chain.begin)
         return self._new(near, stop)
@@ -302,16 +319,26 @@ class Studio:
         return mine[0] if mine else self._new(first, stop)
 
     def _new(self, begin: int, stop: int) -> Chain:
-        chain = Chain(self.source, self._shelf, self.look.steady, begin, stop, self._paint)
+        chain = Chain(
+            self.source,
+            self._shelf,
+            strength=self.look.steady,
+            begin=begin,
+            stop=stop,
+            hire=self._pool.submit,
+            paint=self._paint,
+        )
         chain.use(self.edits)
         self._chains = [*self._chains[-7:], chain]
         return chain
 
-    def _paint(self, first: int, thumbs: np.ndarray, edits: LiveEdits) -> Future[Colors]:
-        def paint() -> Colors:
-            return Colors(*self._artist.paint(thumbs, lambda n, labels: edits.amend(first + n, labels)))
-
-        return self._pool.submit(paint)
+    def _paint(self, first: int, thumbs: np.ndarray, edits: LiveEdits) -> tuple[np.ndarray, ...]:
+        """Paint frames for a chain, by the artist that is free."""
+        artist = self._artists.get()
+        try:
+            return artist.paint(thumbs, lambda n, labels: edits.amend(first + n, labels))
+        finally:
+            self._artists.put(artist)
 
     def _square(self, shown: np.ndarray) -> np.ndarray:
         """A picture with square pixels, as `inprocess.still` makes it."""

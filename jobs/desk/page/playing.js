@@ -5,12 +5,15 @@ import { $, toast } from "./dom.js";
 import { fetchPicture, have } from "./frames.js";
 import { frameAt, set, shotOf, state, timeOf } from "./state.js";
 
-let clock = 0, asked = false, wanted = null;
+let clock = 0, place = 0, asked = false, wanted = null;
+
+const FIRST = 1.6; // seconds of a preview that are made before it begins to play
 
 export function go(frame) {
   const to = Math.min(state.film.frames - 1, Math.max(0, Math.round(frame)));
   if (to === state.frame) return;
   stopVideo();
+  if (state.playing) play(0);
   $("#tip").hidden = true;
   set({ frame: to, drawing: null, draft: state.draft?.frame === to ? state.draft : null });
 }
@@ -32,11 +35,40 @@ export function play(speed) {
   const begin = state.playing;
   set({ playing: speed, drawing: null });
   $("#tip").hidden = true;
+  hear(speed);
   if (speed && !begin) {
     clock = performance.now();
+    place = state.frame;
     requestAnimationFrame(tick);
   }
 }
+
+// The film's sound while it plays forth. It is the clock then: pictures follow it.
+const audio = new Audio();
+let heard = null; // the frame with which the sound begins; null: silence
+
+function hear(speed) {
+  const can = state.film.sound && speed > 0 && speed <= 4;
+  if (!can) {
+    audio.pause();
+    heard = null;
+    return;
+  }
+  audio.preservesPitch = true;
+  if (heard === null || Math.abs(frameAt(timeOf(heard) + audio.currentTime) - state.frame) > state.film.rate) {
+    heard = state.frame;
+    audio.src = `/api/sound/${heard}.wav`;
+  }
+  audio.playbackRate = speed;
+  const mine = heard;
+  audio.play().catch(() => { if (heard === mine) heard = null; }); // then it plays without sound
+}
+
+audio.addEventListener("ended", () => { // the server hands out a minute at a time
+  heard = null;
+  if (state.playing) hear(state.playing);
+});
+audio.addEventListener("error", () => { heard = null; });
 
 export function toggle() {
   const video = $("#video");
@@ -44,12 +76,10 @@ export function toggle() {
   play(state.playing ? 0 : 1);
 }
 
-let place = 0;
-
 function tick(now) {
   if (!state.playing) return;
-  if (Math.round(place) !== state.frame && Math.abs(place - state.frame) > 1) place = state.frame;
-  place += (now - clock) / 1000 * state.film.rate * state.playing;
+  if (heard !== null) place = frameAt(timeOf(heard) + audio.currentTime);
+  else place += (now - clock) / 1000 * state.film.rate * state.playing;
   clock = now;
   const to = Math.floor(Math.min(state.film.frames - 1, Math.max(0, place)));
   const kind = state.mode === "grey" ? "grey" : "colour";
@@ -60,7 +90,7 @@ function tick(now) {
       if (state.playing && have(kind, to)) set({ frame: to, draft: null });
     });
   }
-  if (place >= state.film.frames - 1 || place <= 0) return set({ playing: 0 });
+  if (place >= state.film.frames - 1 || (place <= 0 && state.playing < 0)) return play(0);
   requestAnimationFrame(tick);
 }
 
@@ -83,7 +113,8 @@ export function tellPreview() {
   const label = running ? "Stop preview" : "Preview shot with sound";
   if (button.textContent !== label) button.textContent = label;
   text.textContent = running ? `preview: ${made.done} of ${made.stop - made.first} frames` : made?.state === "failed" ? `The preview failed: ${made.error}` : "";
-  if (wanted && made?.number === wanted.number && made.state === "done") {
+  const there = made?.state === "done" || (running && made.done >= Math.min(FIRST * state.film.rate, made.stop - made.first));
+  if (wanted && made?.number === wanted.number && there) { // the rest is made while this plays
     startVideo(wanted);
     wanted = null;
   }

@@ -37,7 +37,7 @@ async function work(kinds, small) {
 
 // Gets what is missing. While the frame changes fast, small pictures do; when it rests, the very pixels come.
 export async function refresh() {
-  if (!state.film) return;
+  if (!state.film || !$("#video").hidden) return; // a preview hides the picture
   const key = `${state.frame} ${state.sheet.version} ${needed()}`;
   if (key !== showing) {
     // While frames change fast, and where nothing is there to be seen, a small picture comes first.
@@ -84,7 +84,7 @@ export function settledAll() {
 
 // Called when the server has settled something.
 export function beat() {
-  if (!state.playing && state.server?.ready && !(settledAll() && wanted().every(([kind, frame]) => final(kind, frame)))) {
+  if (!state.playing && $("#video").hidden && state.server?.ready && !(settledAll() && wanted().every(([kind, frame]) => final(kind, frame)))) {
     clearTimeout(later);
     later = setTimeout(rest, 30);
   }
