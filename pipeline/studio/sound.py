@@ -16,6 +16,9 @@ from ..opening import open_container
 RATE = 48000
 """Samples per second."""
 
+EARLIER = Fraction(1, 4)
+"""Seconds before the first wanted sample at which decoding begins."""
+
 
 def has_sound(film: Film) -> bool:
     """Whether the film has sound that can be played."""
@@ -44,7 +47,8 @@ def sound_of(film: Film, first: int, stop: int) -> Iterator[tuple[int, np.ndarra
     wanted = round(seconds(film, first, stop) * RATE)
     with open_container(film.path) as container:
         source: Any = next(iter(container.streams.audio))
-        container.seek(max(0, int(origin / source.time_base)), stream=source)
+        # Decoders need some packets before they are right, so they begin earlier.
+        container.seek(max(0, int((origin - EARLIER) / source.time_base)), stream=source)
         for decoded in container.decode(source):
             if decoded.pts is None:
                 continue

@@ -10,6 +10,7 @@ import zlib
 from dataclasses import replace
 from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 import pytest
@@ -139,6 +140,8 @@ NONSENSE = [
     ("POST", "/api/sheet", {"do": "add", "list": "keyframes", "item": {"frame": 3, "picture": "/dev/zero"}}, 422),
     ("POST", "/api/sheet", {"do": "update", "id": "i999", "fields": {}}, 422),
     ("POST", "/api/sheet", {"do": "go", "to": 999}, 422),
+    ("GET", "/api/sound/22.wav", None, 400),
+    ("GET", "/api/sound/1.wav", None, 404),
     ("POST", "/api/previews", {"from": 5, "to": 3}, 422),
     ("POST", "/api/previews", {"from": 5, "to": 22}, 400),
     ("POST", "/api/open", {"key": "x"}, 422),
@@ -213,6 +216,22 @@ def test_a_later_request_takes_the_place_of_an_earlier_one(films):
     asked[-1].result()
     blocker.result()
     assert done == [4] and all(isinstance(future.exception(), Superseded) for future in asked[:-1])
+
+
+@pytest.mark.slow
+def test_a_preview_is_sent_while_it_is_made_and_not_made_twice(client, films):
+    number = client.post("/api/previews", json={"from": 0, "to": 9}).json()["number"]
+    assert films.work.session.previews.get(number).state == "running"
+    data = client.get(f"/api/previews/{number}.mp4").content  # ends with the preview
+    assert films.work.session.previews.get(number).state == "done"
+    assert client.get(f"/api/previews/{number}.mp4").content == data
+    with av.open(io.BytesIO(data)) as made:
+        assert [frame.time for frame in made.decode(video=0)] == pytest.approx([n / 25 for n in range(10)], abs=1e-4)
+    assert client.post("/api/previews", json={"from": 0, "to": 9}).json()["number"] == number
+    client.post("/api/sheet", json={"do": "add", "item": EDIT})
+    assert client.post("/api/previews", json={"from": 0, "to": 9}).json()["number"] == number + 1
+    client.post("/api/previews", json={"stop": True})
+    assert client.get(f"/api/previews/{number + 1}.mp4").status_code == 404
 
 
 def test_an_output_that_is_there_is_asked_for(client, films, folder, monkeypatch):

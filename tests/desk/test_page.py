@@ -145,6 +145,14 @@ def _settled(page) -> None:
     page.wait_for_selector("#state[data-final=true]")
 
 
+def _until(page, expression: str) -> None:
+    """Wait until a JavaScript expression holds; the page's policy forbids `wait_for_function`."""
+    began = time.monotonic()
+    while not page.evaluate(expression):
+        assert time.monotonic() - began < PATIENCE / 1000, expression
+        page.wait_for_timeout(50)
+
+
 def _pixels(page, frame: int, kind: str = "colour") -> np.ndarray:
     """(H, W, 3) uint8: the picture that the page holds."""
     page.wait_for_selector(f"#state[data-final=true][data-frame='{frame}']")
@@ -345,12 +353,7 @@ def test_a_frame_leaves_for_another_program_and_comes_back_as_a_key_frame(desk, 
 def test_a_preview_plays_with_the_film_s_sound(desk, page, folder):
     page.click("#preview")
     page.wait_for_selector("#video:not([hidden])")
-    for _ in range(100):
-        if page.evaluate(
-            "document.querySelector('#video').currentTime > 0.1 || document.querySelector('#video').hidden"
-        ):
-            break
-        page.wait_for_timeout(50)
+    _until(page, "document.querySelector('#video').currentTime > 0.1 || document.querySelector('#video').hidden")
     data = page.request.get(desk.address.partition("?")[0] + "api/previews/1.mp4").body()
     with av.open(io.BytesIO(data)) as made:
         assert len(list(made.decode(made.streams.video[0]))) == 16
@@ -358,6 +361,18 @@ def test_a_preview_plays_with_the_film_s_sound(desk, page, folder):
         sound = [frame.to_ndarray() for frame in made.decode(made.streams.audio[0])]
     heard = np.concatenate(sound, 1)
     assert abs(heard.shape[1] / 48000 - 16 / 25) < 0.05 and np.abs(heard).max() > 0.2, "the tone of 440 Hz"
+    # Space plays what is painted, with the film's sound; K stops.
+    page.keyboard.press("Escape")
+    page.keyboard.press("Home")
+    with page.expect_response(lambda answer: answer.url.endswith("/api/sound/0.wav") and answer.ok):
+        page.keyboard.press("Space")
+    _until(page, "Number(document.querySelector('#frame').value) >= 5")
+    page.keyboard.press("k")
+    page.wait_for_selector("#play[aria-label=Play]")
+    there = int(page.input_value("#frame"))
+    page.keyboard.press("j")
+    _until(page, f"Number(document.querySelector('#frame').value) < {there}")
+    page.wait_for_selector("#play[aria-label=Play]")
 
 
 def test_quick_edits_do_not_queue_up(desk, page, folder):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import time
+import wave
 from pathlib import Path
 
 import av
@@ -19,6 +21,7 @@ from semcolor.pipeline.shots import numbered_shots
 from semcolor.pipeline.studio.live import Region
 from semcolor.pipeline.studio.scan import Scan
 from semcolor.pipeline.studio.shelf import Shelf
+from semcolor.pipeline.studio.sound import sound_of, wav
 from semcolor.pipeline.studio.studio import Studio
 from semcolor.pipeline.ycbcr import PlaneFormat, picture
 from support.films import make_film, photo, samples, shot, shots
@@ -161,6 +164,18 @@ def test_a_photo_s_colours_are_those_of_a_still(film, studio, tmp_path):
     assert not studio.view(30).settled, "the photo is not measured yet"
     wanted = still(film, 30, tmp_path / "still.png", Look(size=SIZE, sheet=sheet))
     assert np.array_equal(studio.color(_settle(studio, 30)), wanted)
+
+
+def test_the_sound_of_some_frames_is_theirs(tmp_path):
+    film = open_film(make_film(tmp_path / "loud.mp4", shot("coffee", 30, (48, 64)), audio="aac"))
+    data = b"".join(wav(film, 5, 25))
+    with wave.open(io.BytesIO(data)) as made:
+        assert (made.getnchannels(), made.getframerate(), made.getnframes()) == (2, 48000, 38400)
+        heard = np.frombuffer(made.readframes(38400), "<i2").reshape(-1, 2)[:, 0]
+    whole = np.zeros(60000, np.int16)
+    for at, piece in sound_of(film, 0, 30):
+        whole[at : at + len(piece)] = piece[:, 0]
+    assert np.abs(heard - whole[9600 : 9600 + 38400].astype(int)).max() < 50 and heard.max() > 3000, "from frame 5 on"
 
 
 def test_where_a_region_is_unsure_is_told():

@@ -92,5 +92,9 @@ export function watchKeys() {
     }
   });
   addEventListener("pointerdown", () => { dragged = true; });
+  // Who clicks on a button with the pointer wants the keys for the picture again: Space plays, and does not click twice.
+  addEventListener("click", (event) => {
+    if (event.detail && event.target.closest?.("header button, .bar button, #tools button, #strip button") && !$("#dialog").open) $("#stage").focus({ preventScroll: true });
+  });
   addEventListener("blur", () => { holdSpace(false); set({ peek: false }); });
 }
