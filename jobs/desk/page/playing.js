@@ -90,7 +90,10 @@ function tick(now) {
       if (state.playing && have(kind, to)) set({ frame: to, draft: null });
     });
   }
-  if (place >= state.film.frames - 1 || (place <= 0 && state.playing < 0)) return play(0);
+  if (place >= state.film.frames - 1 || (place <= 0 && state.playing < 0)) {
+    play(0);
+    return go(to); // whatever could be painted on the way
+  }
   requestAnimationFrame(tick);
 }
 
