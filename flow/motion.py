@@ -14,10 +14,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from typing import Protocol
 
 import cv2
 import numpy as np
+from threadpoolctl import ThreadpoolController
 
 from .planes import halve
 from .visibility import relate, without_specks
@@ -167,12 +169,23 @@ def equalize(picture: np.ndarray, model: np.ndarray) -> np.ndarray:
     return cv2.LUT(picture, np.clip(np.rint(curve), 0, 255).astype(np.uint8))
 
 
+@cache
+def _blas() -> ThreadpoolController:
+    """The libraries of linear algebra in this process."""
+    return ThreadpoolController().select(user_api="blas")
+
+
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """OpenCV on one thread, since the result of DIS depends on how its work is divided among threads."""
+    """OpenCV and linear algebra on one thread.
+
+    The result of DIS depends on how its work is divided among threads. Matrices are small here, and more threads would
+    mostly wait for each other.
+    """
     threads = cv2.getNumThreads()
     cv2.setNumThreads(1)
     try:
-        yield
+        with _blas().limit(limits=1):
+            yield
     finally:
         cv2.setNumThreads(threads)

@@ -27,6 +27,9 @@ network sees both, how sure the match is, and the luma, and draws the outline. I
 the region are no longer sure. What was found is remembered, so that the memory knows the region as it looks now. Where
 neither motion nor memory speaks for the region, nothing is drawn: a region that is lost fades, it does not scatter.
 
+What does not depend on the region, the matches and the features of a frame, is found one frame ahead in another thread.
+The result is the same with one thread.
+
 Measured by tests/benchmarks/regions.py.
 """
 
@@ -34,19 +37,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import cv2
 import numpy as np
 
-from .anchor import Matcher
+from .anchor import Match, Matcher
 from .motion import one_thread
 from .planes import halve, length, local_mean
 from .snap import walk
 from .warp import inside, remap, sources
-
-ANCHOR_FRAMES = 20
-"""Frames after which the present frame becomes the anchor."""
 
 MIN_KNOWN = 0.05
 """Least weight that a pixel of a new anchor has, however little is known of it."""
@@ -127,8 +127,12 @@ class Memory(Protocol):
         """Remember a frame in which the region is given."""
         ...
 
-    def tell(self, thumb: np.ndarray) -> np.ndarray:
-        """The log odds (h/2, w/2) that the places of a picture (h, w) look like the region."""
+    def see(self, thumb: np.ndarray) -> Any:
+        """What `tell` takes of a picture (h, w). It may run in another thread than all the rest."""
+        ...
+
+    def tell(self, seen: Any) -> np.ndarray:
+        """The log odds (h/2, w/2) that the places of a picture look like the region."""
         ...
 
     def outline(self, before: np.ndarray, sure: np.ndarray) -> np.ndarray:
@@ -171,15 +175,31 @@ def track(thumbs: np.ndarray, mask: np.ndarray, at: int, remember: Callable[[], 
         raise ValueError(f"there is no frame {at} among {len(thumbs)}")
     if mask.shape != (thumbs[at].shape[0] // 2, thumbs[at].shape[1] // 2) or mask.dtype != np.uint8:
         raise ValueError(f"the mask is {mask.dtype} {mask.shape}, the thumbs {thumbs[at].shape}")
-    with ThreadPoolExecutor(2, thread_name_prefix="track") as pool:
+    with ThreadPoolExecutor(1, thread_name_prefix="track") as ahead:
         for way in (range(at + 1, len(thumbs)), range(at - 1, -1, -1)):
-            follower = _Follower(thumbs[at], mask.astype(np.float32) / 255, remember(), pool) if way else None
+            if not way:
+                continue
+            follower = _Follower(thumbs[at], mask.astype(np.float32) / 255, remember())
+            with one_thread():
+                seen = follower.see(thumbs[way[0]])
             for frame in way:
-                assert follower
+                # OpenCV's threads are set for the process, so nothing runs while the caller has the turn.
                 with one_thread():
-                    found, confidence = follower.step(thumbs[frame])
+                    coming = ahead.submit(follower.see, thumbs[frame + way.step]) if frame != way[-1] else None
+                    found, confidence = follower.step(seen)
+                    seen = coming.result() if coming else None
                 yield Place(frame, np.rint(found * 255).astype(np.uint8), confidence)
     yield Place(at, mask, 1.0)
+
+
+class _Seen(NamedTuple):
+    """What is known of a frame before the region is looked for in it."""
+
+    picture: np.ndarray
+    """(h, w) uint8 luma on the chroma grid."""
+    match: Match
+    look: Any
+    """What the memory sees of the frame."""
 
 
 class _Follower:
@@ -189,10 +209,10 @@ class _Follower:
     (h, w, 2) float32.
     """
 
-    def __init__(self, thumb: np.ndarray, mask: np.ndarray, memory: Memory, pool: ThreadPoolExecutor) -> None:
-        self._memory, self._pool = memory, pool
+    def __init__(self, thumb: np.ndarray, mask: np.ndarray, memory: Memory) -> None:
+        self._memory = memory
         memory.give(thumb, mask)
-        self._matcher = Matcher(halve(thumb), pool)
+        self._matcher = Matcher(halve(thumb))
         self._mask = mask
         """The region in the frame before."""
         self._weight = np.full_like(mask, MAX_WEIGHT)
@@ -201,29 +221,33 @@ class _Follower:
 
     def _anchor(self, known: np.ndarray) -> None:
         """Keep the region as that of the anchor; `known` (h, w) says how sure it is, 0 to 1."""
-        self._known, self._age = known, 0
+        self._known = known
         self._region = _sharpened(self._mask)  # since matching blurs
 
-    def step(self, thumb: np.ndarray) -> tuple[np.ndarray, float]:
-        """Take the next frame, (2h, 2w) uint8, and return the region in it and how sure that is, 0 to 1."""
-        telling = self._pool.submit(self._memory.tell, thumb)
-        mask, sure = self._moved(halve(thumb))
+    def see(self, thumb: np.ndarray) -> _Seen:
+        """Look at the next frame, (2h, 2w) uint8. It may run in another thread than `step`."""
+        picture = halve(thumb)
+        return _Seen(picture, self._matcher.match(picture), self._memory.see(thumb))
+
+    def step(self, seen: _Seen) -> tuple[np.ndarray, float]:
+        """The region in the next frame, (h, w), and how sure that is, 0 to 1."""
+        likeness = 1 / (1 + np.exp(-self._memory.tell(seen.look)))
+        mask, sure = self._moved(seen.picture, seen.match)
         trust = np.clip(2 * sure - 0.5, 0, 1)
-        likeness = 1 / (1 + np.exp(-telling.result()))
-        drawn = _reached(self._memory.outline(mask, trust), mask)
-        self._mask = mask = drawn + (mask - drawn) * np.float32(_health(mask, trust))
+        health = _health(mask, trust)
+        if health < 1:
+            drawn = _reached(self._memory.outline(mask, trust), mask)
+            mask = drawn + (mask - drawn) * np.float32(health)
+        self._mask = mask
         self._memory.learn(mask)
-        self._age += 1
-        if self._age == ANCHOR_FRAMES:
-            self._matcher.drop_anchor()
+        if seen.match.new_anchor:
             self._anchor(np.clip(2 * sure, MIN_KNOWN, 1))
         within = np.maximum(2 * mask - 1, 0)
         total = float(within.sum())
         return mask, float((within * likeness).sum()) / total if total >= 1 else 0.0
 
-    def _moved(self, picture: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _moved(self, picture: np.ndarray, match: Match) -> tuple[np.ndarray, np.ndarray]:
         """The region in a picture (h, w) uint8 as motion tells it, and how sure each pixel's match is."""
-        match = self._matcher.match(picture)
         sure = match.sure * remap(self._known, match.at_anchor)
         matched = remap(self._region, match.at_anchor)
         seen = np.clip(2 - 2 * match.gap, 0, 1)  # 1 up to half a pixel, 0 from one pixel on

@@ -168,6 +168,15 @@ def planes_of(
     return np.stack([luma, coarse * scale, fine * scale, 2 * before - 1, 2 * sure - 1])
 
 
+class Seen(NamedTuple):
+    """What a region's memory sees of a picture."""
+
+    half: np.ndarray
+    """(h/2, w/2) uint8 luma."""
+    cells: tuple[Cells, Cells]
+    """Coarse and fine."""
+
+
 class RegionMemory:
     """The memory of one region. Pictures are (h, w) uint8 luma; masks (h/2, w/2) float32, 0 outside, 1 inside."""
 
@@ -181,15 +190,16 @@ class RegionMemory:
         for regression, cells in zip(self._scales, cells_of(self._sight.features(thumb)), strict=True):
             regression.give(cells, *region_sides(mask, cells.shape))
 
-    def tell(self, thumb: np.ndarray) -> np.ndarray:
+    def see(self, thumb: np.ndarray) -> Seen:
+        """What `tell` takes of a picture. It may run in another thread than the rest."""
+        half = cv2.resize(thumb, (thumb.shape[1] // 2, thumb.shape[0] // 2), interpolation=cv2.INTER_AREA)
+        return Seen(half, cells_of(self._sight.features(thumb)))
+
+    def tell(self, seen: Seen) -> np.ndarray:
         """Where the region is in a picture: log odds (h/2, w/2) float32, from coarse cells. `outline` refines it."""
-        self._picture = cv2.resize(thumb, (thumb.shape[1] // 2, thumb.shape[0] // 2), interpolation=cv2.INTER_AREA)
-        self._cells = cells_of(self._sight.features(thumb))
-        self._told = [
-            told_region(regression, cells, self._picture.shape)
-            for regression, cells in zip(self._scales, self._cells, strict=True)
-        ]
-        return self._told[0]
+        self._picture, self._cells = seen
+        self._coarse = told_region(self._scales[0], self._cells[0], self._picture.shape)
+        return self._coarse
 
     def outline(self, before: np.ndarray, sure: np.ndarray) -> np.ndarray:
         """The region's mask in the picture of the last `tell`.
@@ -198,8 +208,8 @@ class RegionMemory:
             before: the region's mask in the frame before, moved along.
             sure: (h/2, w/2) float32, 0 to 1, how sure that motion is.
         """
-        coarse, fine = self._told
-        log_odds = self._sight.outline(planes_of(self._picture, coarse, fine, before, sure))
+        fine = told_region(self._scales[1], self._cells[1], self._picture.shape)
+        log_odds = self._sight.outline(planes_of(self._picture, self._coarse, fine, before, sure))
         return 1 / (1 + np.exp(-np.clip(log_odds, -15, 15)))
 
     def learn(self, mask: np.ndarray) -> None:

@@ -26,7 +26,7 @@ STRIDE = 8
 
 
 class Sight:
-    """The encoder and RegionNet. It serves one thread at a time."""
+    """The encoder and RegionNet. Each of them serves one thread at a time."""
 
     def __init__(self, weights: Path | None = None) -> None:
         """Load the networks.
