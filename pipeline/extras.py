@@ -23,6 +23,8 @@ class Kind(StrEnum):
     """A film of the labels that the network read, with names and a legend."""
     MAPS = "maps"
     """A film of label maps: a pixel's value is the index of its label."""
+    COVERAGE = "coverage"
+    """A grey film: how surely each place has its colour from key frames and edits."""
     COMPARE = "compare"
     """A film twice as wide: on the left each frame as the networks painted it, on the right the steadied frame."""
     SUMMARY = "summary"

@@ -17,6 +17,7 @@ from ..flow import Estimator, Motion, Steadier, estimate
 from .chunk import Chunk
 from .compose import Layered, chroma_planes
 from .edits.apply import ResolvedEdits
+from .edits.coverage import coverage
 from .encode import Encoding, chroma_size
 from .extras import Kind
 from .film import Film
@@ -192,6 +193,8 @@ class Composing:
             extras[Kind.LABELS] = (np.stack([overlay(t, p) for t, p in zip(thumbs, labels, strict=True)]),)
         if maps := self._extras.get(Kind.MAPS):
             extras[Kind.MAPS] = (np.stack([likeliest(p, (maps.height, maps.width)) for p in labels]),)
+        if Kind.COVERAGE in self._extras:
+            extras[Kind.COVERAGE] = (coverage(self._edits, chunk.start, labels),)
         if painted and Kind.COMPARE in self._extras:  # each half has the samples of a colour film
             extras[Kind.COMPARE] = self._comparison(frames, painted.ab, layered, chroma)
         note = count(chunk, thumbs, layered, labels) if self._summary else None

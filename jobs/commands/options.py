@@ -26,6 +26,38 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
+def list_labels(wanted: bool) -> None:
+    """Print the labels and end."""
+    if wanted:
+        from ...models.labels import NAMES, PALETTE
+
+        for number, (name, color) in enumerate(zip(NAMES, PALETTE, strict=True)):
+            print(f"{number:2} {name:12} #{bytes(color).hex()}")
+        raise typer.Exit
+
+
+def edits_schema(wanted: bool) -> None:
+    """Print the JSON Schema of sheets and end."""
+    if wanted:
+        import json
+
+        from ...pipeline.edits.sheet import Sheet
+
+        print(json.dumps(Sheet.model_json_schema(), indent=1))
+        raise typer.Exit
+
+
+def report_schema(wanted: bool) -> None:
+    """Print the JSON Schema of reports and end."""
+    if wanted:
+        import json
+
+        from ...pipeline.report.records import Report
+
+        print(json.dumps(Report.model_json_schema(), indent=1))
+        raise typer.Exit
+
+
 def _multiple_of_32(size: int) -> int:
     if size % 32:
         raise typer.BadParameter(f"{size} is not a multiple of 32.")

@@ -29,35 +29,6 @@ if TYPE_CHECKING:
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
 
-def _list_labels(wanted: bool) -> None:
-    if wanted:
-        from ...models.labels import NAMES, PALETTE
-
-        for number, (name, color) in enumerate(zip(NAMES, PALETTE, strict=True)):
-            print(f"{number:2} {name:12} #{bytes(color).hex()}")
-        raise typer.Exit
-
-
-def _edits_schema(wanted: bool) -> None:
-    if wanted:
-        import json
-
-        from ...pipeline.edits.sheet import Sheet
-
-        print(json.dumps(Sheet.model_json_schema(), indent=1))
-        raise typer.Exit
-
-
-def _report_schema(wanted: bool) -> None:
-    if wanted:
-        import json
-
-        from ...pipeline.report.records import Report
-
-        print(json.dumps(Report.model_json_schema(), indent=1))
-        raise typer.Exit
-
-
 def _chunk_size(chunk: int) -> int:
     if chunk not in CHUNK_SIZES:
         raise typer.BadParameter(f"{chunk} is not one of {', '.join(map(str, CHUNK_SIZES))}.")
@@ -99,6 +70,10 @@ def video(
     full: Annotated[
         bool, typer.Option("--full", help="Label maps have the film's size.  [default: that of the networks]")
     ] = False,
+    coverage: Annotated[
+        str | None,
+        typer.Option(metavar="PATH", help="Also write a grey film: how surely key frames and edits give the colours."),
+    ] = None,
     summary: Annotated[
         str | None, typer.Option(metavar="PATH", help="Also write labels, colours and shares per shot: JSON.")
     ] = None,
@@ -163,18 +138,25 @@ def video(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an output that exists.")] = False,
     quiet: options.Quiet = False,
     list_labels: Annotated[
-        bool, typer.Option("--list-labels", callback=_list_labels, is_eager=True, help="Print the labels and exit.")
+        bool,
+        typer.Option("--list-labels", callback=options.list_labels, is_eager=True, help="Print the labels and exit."),
     ] = False,
     edits_schema: Annotated[
         bool,
         typer.Option(
-            "--edits-schema", callback=_edits_schema, is_eager=True, help="Print the JSON Schema of edits and exit."
+            "--edits-schema",
+            callback=options.edits_schema,
+            is_eager=True,
+            help="Print the JSON Schema of edits and exit.",
         ),
     ] = False,
     report_schema: Annotated[
         bool,
         typer.Option(
-            "--report-schema", callback=_report_schema, is_eager=True, help="Print the JSON Schema of reports and exit."
+            "--report-schema",
+            callback=options.report_schema,
+            is_eager=True,
+            help="Print the JSON Schema of reports and exit.",
         ),
     ] = False,
     version: options.Version = False,
@@ -187,7 +169,7 @@ def video(
     film_at, target = places(source, output, still is not None, codec)
     is_still = still is not None or is_photo(film_at)
     wanted: dict[Kind, str | None] = {Kind.LABELS: labels, Kind.MAPS: label_maps, Kind.COMPARE: compare}
-    wanted |= {Kind.SUMMARY: summary, Kind.REPORT: report, Kind.RECORD: record}
+    wanted |= {Kind.COVERAGE: coverage, Kind.SUMMARY: summary, Kind.REPORT: report, Kind.RECORD: record}
     extra_paths = {kind: location_of(path) for kind, path in wanted.items() if path}
     _check_paths(target, extra_paths, {"--range": span, "--shots": shots, "--still": still})
     selection = parse_selection(drop, only)
@@ -222,6 +204,8 @@ def video(
             is_film = kind not in NOT_FILMS and not is_still
             check_place(film_at, path, overwrite or has_work, film_format=is_film)
     sheet = gather(edits, palette, reference or [], keyframe or [])
+    if coverage and not sheet:
+        raise UserError("--coverage shows what key frames and edits cover; give --keyframe, --edits or --palette.")
     look = Look(
         size=size,
         steady=0.0 if no_steady else steady,
@@ -263,6 +247,7 @@ OPTIONS = {
     Kind.LABELS: "--labels",
     Kind.MAPS: "--label-maps",
     Kind.COMPARE: "--compare",
+    Kind.COVERAGE: "--coverage",
     Kind.SUMMARY: "--summary",
     Kind.REPORT: "--report",
     Kind.RECORD: "--record",
@@ -298,6 +283,7 @@ def _extras(
     encodings = {
         Kind.LABELS: labels_encoding(film, *overlay_size(thumb)),
         Kind.MAPS: maps_encoding(film, *((film.width, film.height) if full else thumb[::-1])),
+        Kind.COVERAGE: maps_encoding(film, thumb[1] // 2, thumb[0] // 2),
         Kind.COMPARE: replace(encoding, width=2 * film.width),
     }
     return [Extra(kind, path, encodings.get(kind)) for kind, path in extra_paths.items()]

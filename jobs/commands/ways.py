@@ -11,6 +11,7 @@ from ...pipeline.look import Look
 from ...pipeline.storage import Location
 
 if TYPE_CHECKING:
+    from ...pipeline.edits.coverage import Weakest
     from ...pipeline.encode import Encoding
     from ...pipeline.extras import Extra
     from ...pipeline.film import Film
@@ -53,6 +54,8 @@ def whole(
     tell_findings(film, result.findings)
     if not quiet:
         _report(target, result)
+        for shot in result.weakest:
+            _tell_weakest(film, shot)
     _tell_own_colors(film, settings.look, result.own, quiet)
     for line in result.lost_regions:
         print(f"{NAME}: {film.path}: {line}", file=sys.stderr)
@@ -64,6 +67,15 @@ def tell_findings(film: Film, found: Sequence[Finding]) -> None:
 
     for line in sentences(film.path, film.when, found):
         print(f"{NAME}: {line}", file=sys.stderr)
+
+
+def _tell_weakest(film: Film, shot: Weakest) -> None:
+    """Say which frame of a shot with key frames should be painted next, unless they cover the whole shot."""
+    from ...pipeline.edits.coverage import COVERED
+
+    if shot.share < COVERED:
+        least = f"of frames {shot.first} to {shot.stop - 1}, key frames and edits cover {film.when(shot.frame)} least"
+        print(f"{film.path}: {least} ({shot.share:.0%}); paint frame {shot.frame} next.")
 
 
 def _tell_own_colors(film: Film, look: Look, shots: tuple[ShotColor, ...], quiet: bool) -> None:

@@ -23,6 +23,7 @@ from ...errors import FilmError
 from ...flow.steady import STATE_VERSION
 from ...models import WEIGHTS, pick_precision
 from ...pipeline.edits.apply import ResolvedEdits
+from ...pipeline.edits.coverage import Weakest, weakest
 from ...pipeline.edits.reading import identity as sheet_identity
 from ...pipeline.encode import Encoding
 from ...pipeline.extras import Extra, Kind
@@ -204,7 +205,8 @@ def _finished(
     if not facts:
         return {}
     listed = {name: tuple(facts[name]) for name in ("damaged", "lost", "lost_regions")}
-    return facts | listed | {"own": _own(facts["own"])}
+    least = tuple(Weakest(*shot) for shot in facts["weakest"])
+    return facts | listed | {"own": _own(facts["own"]), "weakest": least}
 
 
 def _assemble(job: Job, outcome: Outcome, targets: dict[Kind, Location], *, resumed: int, started: float) -> dict:
@@ -225,6 +227,7 @@ def _assemble(job: Job, outcome: Outcome, targets: dict[Kind, Location], *, resu
         "damaged": tuple(n for p in parts for n in p.damaged),
         "lost": tuple(n for p in parts for n in p.lost),
         "lost_regions": tuple(job.edits.lost(job.film.when)) if job.edits else (),
+        "weakest": weakest(job.edits),
         "negative": outcome.negative,
     }
     found = _found(job.film, facts)  # parts of an earlier run may hold damage

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ...pipeline.defaults import CHUNK
 from ...pipeline.edits.apply import ResolvedEdits
+from ...pipeline.edits.coverage import Weakest
 from ...pipeline.encode import Encoding
 from ...pipeline.extras import Kind
 from ...pipeline.film import Film
@@ -96,6 +97,8 @@ class FilmResult:
     """The colours that each shot of the source has already."""
     lost_regions: tuple[str, ...] = ()
     """A sentence for each region of an edit that could not be followed to the end of its shot."""
+    weakest: tuple[Weakest, ...] = ()
+    """Of each shot with key frames, the frame that they and the edits cover least: the one to paint next."""
     negative: bool = False
     """Whether the film looks like a negative."""
     restarts: int = 0

@@ -5,5 +5,6 @@ reading      sheets from files and options
 resolve      a sheet resolved for a film
 resolver     its parts: moments → frames, regions → masks
 references   the colours of photos, label by label
+coverage     how surely people chose the colours
 apply        resolved edits applied to frames
 """

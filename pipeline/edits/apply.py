@@ -256,13 +256,13 @@ class ResolvedEdits:
 
     def _carried(self, frame: int) -> bytes:
         """What `key_bytes` has made of a frame's colours from key frames; b"" where there are none."""
-        return self._entry(key_name(frame))
+        return self.entry(key_name(frame))
 
     def _read(self, number: int, frame: int) -> bytes:
         """The bytes of a mask; b"" for an empty one."""
-        return self._entry(mask_name(number, frame))
+        return self.entry(mask_name(number, frame))
 
-    def _entry(self, name: str) -> bytes:
+    def entry(self, name: str) -> bytes:
         """The bytes of an entry of the archive; b"" where there is none, as of empty masks."""
         try:
             return self._archive.read(name)
@@ -285,6 +285,11 @@ class ResolvedEdits:
 def mask_name(order: int, frame: int) -> str:
     """Name of a mask in the archive."""
     return f"{order}/{frame}"
+
+
+def sure_name(order: int) -> str:
+    """Name of how sure the place of an order's region is, in the archive: JSON, number of a frame → 0 to 1."""
+    return f"{order}/sure"
 
 
 def key_name(frame: int) -> str:

@@ -18,7 +18,7 @@ from ...models.labels import INDEX
 from ..files import move_into_place
 from ..film import Film
 from . import sheet as edits
-from .apply import ColorTransfer, ResolvedEdit, ResolvedEdits, chroma_of, mask_name
+from .apply import ColorTransfer, ResolvedEdit, ResolvedEdits, chroma_of, mask_name, sure_name
 from .keys import Paint
 from .resolver import Resolver
 
@@ -145,6 +145,8 @@ def _taken_over(path: Path) -> dict[str, _Known]:
 def _copy(known: _Known, archive: zipfile.ZipFile, number: int) -> None:
     """Copy the masks of an earlier order into the archive, as those of order `number`."""
     with zipfile.ZipFile(known.path) as source:
-        for frame in range(known.order.first, known.order.stop + 1):
-            if mask_name(known.number, frame) in source.NameToInfo:
-                archive.writestr(mask_name(number, frame), source.read(mask_name(known.number, frame)))
+        frames = range(known.order.first, known.order.stop + 1)
+        names = {mask_name(known.number, frame): mask_name(number, frame) for frame in frames}
+        for name, new in (names | {sure_name(known.number): sure_name(number)}).items():
+            if name in source.NameToInfo:
+                archive.writestr(new, source.read(name))

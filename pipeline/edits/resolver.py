@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import zipfile
 from collections.abc import Callable, Sequence
 from functools import cached_property
@@ -25,7 +26,7 @@ from ..reader import thumb_size
 from ..shots import numbered_shots, shot_around
 from ..timecode import parse_moment
 from . import sheet as edits
-from .apply import ColorTransfer, ResolvedEdit, mask_name
+from .apply import ColorTransfer, ResolvedEdit, mask_name, sure_name
 from .keys import Paint, carry_keys, read_key
 from .references import ColorSums, color_changes, read_photo
 
@@ -123,6 +124,8 @@ class Resolver:
                     mask = self.reduced(found)
                     if mask.any():
                         archive.writestr(mask_name(number, first + n), mask.tobytes())
+        rounded = {n: round(confidence, 3) for n, confidence in sorted(sure.items())}
+        archive.writestr(sure_name(number), json.dumps(rounded))
         return lost_since(sure, frame)
 
     def shot(self, frame: int) -> tuple[int, int]:

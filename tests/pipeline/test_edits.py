@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -13,7 +16,16 @@ from semcolor.flow import Motion
 from semcolor.models.labels import INDEX, NAMES
 from semcolor.pipeline.chunk import Chunk
 from semcolor.pipeline.compose import chroma_planes
-from semcolor.pipeline.edits.apply import ColorTransfer, ResolvedEdit, ResolvedEdits, chroma_of
+from semcolor.pipeline.edits.apply import (
+    ColorTransfer,
+    ResolvedEdit,
+    ResolvedEdits,
+    chroma_of,
+    key_bytes,
+    key_name,
+    sure_name,
+)
+from semcolor.pipeline.edits.coverage import coverage, weakest
 from semcolor.pipeline.edits.reading import checked, gather, identity, read_palette, read_sheet
 from semcolor.pipeline.edits.resolve import resolve
 from semcolor.pipeline.edits.sheet import Edit, Sheet
@@ -476,3 +488,30 @@ def test_names_stand_in_wide_regions_of_the_overlay():
     upper, lower = drawn[:256], drawn[256:]
     assert upper.sum() > 20 and lower.sum() > 20, "two names, in white"
     assert not drawn[100:190, 100:190].any(), "none at the bird"
+
+
+def test_coverage_counts_what_people_chose(tmp_path):
+    mask = np.zeros((16, 16), np.uint8)
+    mask[4:12, 4:12] = 255
+    orders = (
+        ResolvedEdit(0, 4, None, ab=(40.0, 8.0), strength=0.5),
+        ResolvedEdit(0, 4, None, relabel=INDEX["sky"]),
+        ResolvedEdit(1, 4, INDEX["wall"], ab=(1.0, 2.0), strength=0.2),
+    )
+    edits = make_resolved(tmp_path, orders, masks={(0, 0): mask, (0, 1): mask, (1, 0): 255 - mask, (1, 1): 255 - mask})
+    key = key_bytes(np.zeros((2, 16, 16)), np.where(mask.T > 0, 0.3, 0.1))
+    with zipfile.ZipFile(edits.masks, "a") as archive:
+        archive.writestr(sure_name(0), json.dumps({"0": 1.0, "1": 0.2}))
+        archive.writestr(key_name(1), key)
+        archive.writestr(key_name(2), key_bytes(np.zeros((2, 16, 16)), np.where(mask > 0, 0.3, 0.05)))
+        archive.writestr(key_name(3), key_bytes(np.zeros((2, 16, 16)), np.ones((16, 16))))
+    edits = replace(edits, keyed=((1, 4),))
+    labels = np.zeros((4, 62, 8, 8), np.uint8)
+    labels[:, INDEX["wall"], :, :2], labels[:, INDEX["tree"], :, 2:] = 255, 255
+    found = coverage(edits, 0, labels)
+    assert found.dtype == np.uint8 and found.shape == (4, 16, 16)
+    assert found[0, 8, 8] == 128 and found[0, 0, 0] == 0 == found[0, 0, 15], "half an edit; a label gives no colours"
+    assert (found[1, 8, 8], found[1, 0, 0], found[1, 0, 15]) == (76, 51, 26), "the key frame, the label, the key frame"
+    assert found[3].min() == 255 and not coverage(None, 0, labels).any()
+    (least,) = weakest(edits)
+    assert least[:3] == (1, 4, 2) and least.share == pytest.approx(0.25 * 0.3 + 0.75 * 0.05, abs=0.002)

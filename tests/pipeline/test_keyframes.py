@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from semcolor import InputError, Look, UserError, open_film, still
 from semcolor.jobs.commands.video import run
+from semcolor.jobs.film import driver
 from semcolor.pipeline.edits.reading import gather, read_sheet
 from semcolor.pipeline.edits.sheet import Sheet
-from support.films import make_film
+from support.films import luma_planes, make_film
 from support.motions import disc
 
 SIZE = 96
@@ -38,6 +39,10 @@ def _key(reel, path, alpha=False):
 
 def _look(path):
     return Look(size=SIZE, sheet=Sheet.model_validate({"keyframes": [{"frame": 2, "picture": str(path)}]}))
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
 
 
 def _redness(picture, where):
@@ -80,15 +85,32 @@ def test_an_edit_wins_over_a_key_frame(reel, tmp_path):
     assert abs(_redness(shown, inside)) < 5
 
 
-def test_the_command_and_the_sheet_say_the_same(reel, tmp_path):
-    film, _ = reel
-    key = _key(reel, tmp_path / "key.png")
+def test_the_command_and_the_sheet_say_the_same_and_what_is_covered(reel, tmp_path, monkeypatch, capsys):
+    film, masks = reel
+    key = _key(reel, tmp_path / "key.png", alpha=True)
     (tmp_path / "sheet.json").write_text(json.dumps({"keyframes": [{"frame": 2, "picture": "key.png"}]}))
     one, two = tmp_path / "one.mkv", tmp_path / "two.mkv"
-    fast = ["--size", str(SIZE), "--quiet"]
-    assert run([film.path, "-o", str(one), "--keyframe", f"2={key}", *fast]) == 0
-    assert run([film.path, "-o", str(two), "--edits", str(tmp_path / "sheet.json"), "--chunk", "16", *fast]) == 0
-    assert one.read_bytes() == two.read_bytes()
+    fast = ["--size", str(SIZE)]
+    covered = [tmp_path / "one.cover.mkv", tmp_path / "two.cover.mkv"]
+    said = ["--keyframe", f"2={key}", "--coverage", str(covered[0]), *fast]
+    with monkeypatch.context() as patch:
+        patch.setattr(driver, "deliver", _interrupt)
+        assert run([film.path, "-o", str(one), *said]) == 130
+    capsys.readouterr()
+    assert run([film.path, "-o", str(one), *said]) == 0
+    assert "an earlier run had finished it" in (first := capsys.readouterr().out)
+    sheet = ["--edits", str(tmp_path / "sheet.json"), "--coverage", str(covered[1]), "--chunk", "16", "--quiet"]
+    assert run([film.path, "-o", str(two), *sheet, *fast]) == 0
+    assert one.read_bytes() == two.read_bytes() and covered[0].read_bytes() == covered[1].read_bytes()
+    seen = luma_planes(covered[0])
+    assert open_film(covered[0]).pts.tolist() == [p * 1000 * film.time_base for p in film.pts.tolist()]
+    places = [cv2.resize(mask.astype(np.float32), seen.shape[:0:-1], interpolation=cv2.INTER_AREA) for mask in masks]
+    far = cv2.dilate(places[2], np.ones((41, 41))) == 0
+    assert seen[2][places[2] == 1].min() == 255 and not seen[2][far].any() and not seen[14:].any()
+    assert all(seen[n][places[n] == 1].mean() > 128 for n in range(14))
+    shares = seen[:14].mean((1, 2))
+    assert f"of frames 0 to 13, key frames and edits cover {film.when(int(shares.argmin()))} least" in first
+    assert f"; paint frame {shares.argmin()} next." in first
     assert gather(None, None, [], [f"2={key}"]).keyframes == read_sheet(tmp_path / "sheet.json").keyframes
 
 
