@@ -77,12 +77,13 @@ def carry_bit_by_bit(
     looks = _Looks(thumbs, keys, describe)
     height, width = (side // 2 for side in thumbs[0].shape)
     count = len(thumbs)
-    with tempfile.TemporaryFile() as file:
+    with tempfile.TemporaryFile() as file, tempfile.TemporaryFile() as moved:
         forth = np.memmap(file, np.float16, "w+", shape=(count, 3, height, width))
-        for frame, state in _one_way(thumbs, keys, looks, range(count)):
+        steps = _Steps(np.memmap(moved, np.float16, "w+", shape=(count, 3, height, width)))
+        for frame, state in _one_way(thumbs, keys, looks, steps, range(count)):
             forth[frame] = state
             yield None
-        for frame, state in _one_way(thumbs, keys, looks, range(count - 1, -1, -1)):
+        for frame, state in _one_way(thumbs, keys, looks, steps, range(count - 1, -1, -1)):
             one, other = state, forth[frame].astype(np.float32)
             weights = np.square(one[2]) + np.float32(1e-6), np.square(other[2]) + np.float32(1e-6)
             ab = (one[:2] * weights[0] + other[:2] * weights[1]) / (weights[0] + weights[1])
@@ -90,7 +91,7 @@ def carry_bit_by_bit(
 
 
 def _one_way(
-    thumbs: Sequence[np.ndarray] | np.ndarray, keys: Mapping[int, Key], looks: _Looks, way: range
+    thumbs: Sequence[np.ndarray] | np.ndarray, keys: Mapping[int, Key], looks: _Looks, steps: _Steps, way: range
 ) -> Iterator[tuple[int, np.ndarray]]:
     """Yield (frame, state) of the frames of `way`; a state is (3, h/2, w/2) float32: a, b and confidence."""
     height, width = (side // 2 for side in thumbs[0].shape)
@@ -98,10 +99,10 @@ def _one_way(
     for frame in way:
         thumb = np.array(thumbs[frame])
         if before is not None and state[2].any():
-            motion = estimate(np.stack([before, thumb]), None)
-            where = sources(motion.backward[1])
+            flow, visible = steps.into(frame, before, thumb, way.step)
+            where = sources(flow)
             a, b, known = (remap(plane, where, cubic=n < 2) for n, plane in enumerate(state))
-            known = known * carried_share(motion.backward_visible[1]) * np.float32(KEPT)
+            known = known * carried_share(visible) * np.float32(KEPT)
             state = np.stack([a, b, known])
         if frame in keys:
             key = keys[frame]
@@ -115,6 +116,34 @@ def _one_way(
             state[2] = total
         before = thumb
         yield frame, state.copy()
+
+
+class _Steps:
+    """The motion between neighbouring frames. It is measured once, on the way forth, for both directions of time."""
+
+    def __init__(self, kept: np.ndarray) -> None:
+        """`kept`: (N, 3, h/2, w/2) float16, where the way forth leaves the motion for the way back."""
+        self._kept = kept
+        self._known: set[int] = set()
+
+    def into(self, frame: int, before: np.ndarray, thumb: np.ndarray, step: int) -> tuple[np.ndarray, np.ndarray]:
+        """Where the pixels of a frame were in the frame before it on the way: the flow (h/2, w/2, 2) float32 in pixels
+        of this grid, and how surely each pixel is visible there (h/2, w/2) uint8.
+
+        Args:
+            frame: number of the frame.
+            before: (h, w) uint8, the frame before it on the way.
+            thumb: (h, w) uint8, the frame.
+            step: 1 on the way forth, -1 on the way back.
+        """
+        if step < 0 and frame in self._known:
+            x, y, visible = self._kept[frame].astype(np.float32)
+            return np.stack([x, y], -1), visible.astype(np.uint8)
+        motion = estimate(np.stack([before, thumb]), None)
+        if step > 0:
+            self._kept[frame - 1] = *motion.forward[1].transpose(2, 0, 1), motion.forward_visible[1]
+            self._known.add(frame - 1)
+        return motion.backward[1], motion.backward_visible[1]
 
 
 class _Looks:

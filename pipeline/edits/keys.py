@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -14,11 +16,12 @@ from ...errors import UserError
 from ...flow.carry import Key, carry
 from ...models.memory import describe
 from ...models.sight import Sight
+from ..files import file_sha256
 from ..film import Film
 from ..following import thumbs_of
 from ..reader import thumb_size
 from .apply import ColorTransfer, key_bytes, key_name
-from .references import ColorSums, color_changes
+from .references import ColorSums, color_changes, decoded
 
 Paint = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 """A function like `Painter.paint`."""
@@ -35,11 +38,7 @@ def read_key(film: Film, picture: Path, size: int) -> Key:
     Raises:
         UserError: the picture cannot be read, has no colours, or has another size.
     """
-    try:
-        data = np.fromfile(picture, np.uint8)
-    except OSError as error:
-        raise UserError(f"the key frame {picture} cannot be read: {error.strerror}.") from error
-    read = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if data.size else None
+    read = decoded(picture, cv2.IMREAD_UNCHANGED, f"the key frame {picture}")
     if read is None or read.ndim != 3:
         raise UserError(f"the key frame {picture} is no picture in colour (PNG, TIFF, JPEG, WebP).")
     shown = round(film.width * film.sample_aspect), film.height
@@ -54,6 +53,31 @@ def read_key(film: Film, picture: Path, size: int) -> Key:
     lab = cv2.cvtColor(np.ascontiguousarray(small[..., :3]), cv2.COLOR_BGR2Lab)
     known = small[..., 3] if small.shape[2] == 4 else np.ones((height, width), np.float32)
     return Key(np.ascontiguousarray(lab[..., 1:].transpose(2, 0, 1)), np.clip(known, 0, 1))
+
+
+class CarriedShot(NamedTuple):
+    """The key frames of a shot, carried through it."""
+
+    shot: tuple[int, int]
+    """(first frame, number after the last)."""
+    origin: str
+    """What the colours come from, as JSON: the shot, and for each key frame the digest of its picture."""
+    said: ColorTransfer | None
+    """What the key frames say of each label; None where they say nothing."""
+    path: Path | None = None
+    """File with the colours of the frames; None: the file that is being written."""
+
+    def copy(self, archive: zipfile.ZipFile) -> None:
+        """Copy the colours of the frames into another archive."""
+        assert self.path
+        with zipfile.ZipFile(self.path) as source:
+            for frame in range(*self.shot):
+                archive.writestr(key_name(frame), source.read(key_name(frame)))
+
+
+def origin_of(shot: tuple[int, int], pictures: Mapping[int, Path]) -> str:
+    """See `CarriedShot.origin`. `pictures`: number of a frame → the picture of its key frame."""
+    return json.dumps([shot, {frame: file_sha256(path) for frame, path in sorted(pictures.items())}])
 
 
 def carry_keys(

@@ -62,13 +62,27 @@ def color_changes(wanted: ColorSums, found: ColorSums) -> dict[int, ColorChange]
     return changes
 
 
-def read_photo(path: Path, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Read a photo: luma (h, w) uint8 at network size, and a, b of CIE Lab (2, h/2, w/2) float32. Raises InputError."""
+def decoded(path: Path, flags: int, called: str) -> np.ndarray | None:
+    """The samples of a picture, as OpenCV decodes them; None if the file is no picture.
+
+    Args:
+        path: the file.
+        flags: OpenCV's IMREAD flags.
+        called: the file in messages.
+
+    Raises:
+        InputError: the file cannot be read.
+    """
     try:
         data = np.fromfile(path, np.uint8)
     except OSError as error:
-        raise InputError(f"--reference {path} cannot be read: {error.strerror}.") from error
-    picture = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
+        raise InputError(f"{called} cannot be read: {error.strerror}.") from error
+    return cv2.imdecode(data, flags) if data.size else None
+
+
+def read_photo(path: Path, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Read a photo: luma (h, w) uint8 at network size, and a, b of CIE Lab (2, h/2, w/2) float32. Raises InputError."""
+    picture = decoded(path, cv2.IMREAD_COLOR, f"--reference {path}")
     if picture is None:
         raise InputError(f"--reference {path} is not a photo (JPEG, PNG, …).")
     height, width = network_size(picture.shape[1] / picture.shape[0], size)

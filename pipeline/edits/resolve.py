@@ -19,7 +19,7 @@ from ..files import move_into_place
 from ..film import Film
 from . import sheet as edits
 from .apply import ColorTransfer, ResolvedEdit, ResolvedEdits, chroma_of, mask_name, sure_name
-from .keys import Paint
+from .keys import CarriedShot, Paint
 from .resolver import Resolver
 
 
@@ -38,7 +38,8 @@ def resolve(
     """Resolve a sheet for a film.
 
     The result is kept in a file in `folder`; the next call with the same key reads it. A result of another sheet is
-    replaced, but regions that both sheets contain are not tracked again. So a folder serves one film, one size and one
+    replaced, but regions that both sheets contain are not tracked again, and shots with the same key frames are not
+    carried again. So a folder serves one film, one size and one
     set of weights.
 
     Args:
@@ -63,6 +64,7 @@ def resolve(
     whole = (0, film.frames)
     resolver = Resolver(film, size, painter, weights, within or whole, shown or within or whole)
     kept = {of: known for other in folder.glob("masks-*.zip") for of, known in _taken_over(other).items()}
+    keyed_shots = {shot.origin: shot for other in folder.glob("masks-*.zip") for shot in _carried(other)}
     with zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
         orders = [ResolvedEdit(0, film.frames, INDEX[label], ab=chroma_of(c)) for label, c in sheet.palette.items()]
         active = {number: edit for number, edit in enumerate(sheet.edits) if not edit.off}
@@ -87,10 +89,13 @@ def resolve(
                 lost = resolver.track(edit, found, archive, len(orders))
             orders.append(replace(found.order, lost=lost, name=f"edits[{place}]", **order_fields(edit)))
         transfers = resolver.transfers(sheet.references)
-        keyed = resolver.carry_keys(sheet.keyframes, transfers, archive)
+        carried = resolver.carry_keys(sheet.keyframes, keyed_shots, archive)
+        transfers += [shot.said for shot in carried if shot.said]
+        keyed = tuple(shot.shot for shot in carried)
         resolved = ResolvedEdits(tuple(orders), tuple(transfers), path, keyed)
         plain = {"orders": list(map(asdict, orders)), "transfers": list(map(asdict, transfers)), "origins": origins}
         plain["keyed"] = keyed
+        plain["carried"] = [[shot.shot, shot.origin, shot.said and asdict(shot.said)] for shot in carried]
         archive.writestr("plan.json", json.dumps(plain))
     move_into_place(temporary, path)
     for other in folder.glob("masks-*"):
@@ -117,11 +122,25 @@ def _read(path: Path) -> tuple[ResolvedEdits, list[str | None]]:
         ResolvedEdit(**order | {"ab": order["ab"] and tuple(order["ab"]), "lost": tuple(order["lost"])})
         for order in kept["orders"]
     ]
-    transfers = [
-        ColorTransfer(**t | {"changes": {int(k): v for k, v in t["changes"].items()}}) for t in kept["transfers"]
-    ]
+    transfers = [_transfer(plain) for plain in kept["transfers"]]
     keyed = tuple((first, stop) for first, stop in kept["keyed"])
     return ResolvedEdits(tuple(orders), tuple(transfers), path, keyed), kept["origins"]
+
+
+def _transfer(plain: dict[str, Any]) -> ColorTransfer:
+    """A transfer, from JSON."""
+    changes: dict[int, Any] = {int(label): tuple(map(tuple, change)) for label, change in plain["changes"].items()}
+    return ColorTransfer(**plain | {"changes": changes})
+
+
+def _carried(path: Path) -> list[CarriedShot]:
+    """The shots with key frames of an earlier result."""
+    with zipfile.ZipFile(path) as archive:
+        kept = json.loads(archive.read("plan.json"))
+    return [
+        CarriedShot((first, stop), origin, said and _transfer(said), path)
+        for (first, stop), origin, said in kept.get("carried", [])
+    ]
 
 
 class _Known(NamedTuple):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
@@ -27,7 +27,7 @@ from ..shots import numbered_shots, shot_around
 from ..timecode import parse_moment
 from . import sheet as edits
 from .apply import ColorTransfer, ResolvedEdit, mask_name, sure_name
-from .keys import Paint, carry_keys, read_key
+from .keys import CarriedShot, Paint, carry_keys, origin_of, read_key
 from .references import ColorSums, color_changes, read_photo
 
 SUPERSAMPLED = 4
@@ -207,19 +207,20 @@ class Resolver:
         return cv2.resize(area, thumb.shape[::-1], interpolation=cv2.INTER_LINEAR)
 
     def carry_keys(
-        self, asked: Sequence[edits.KeyFrame], transfers: list[ColorTransfer], archive: zipfile.ZipFile
-    ) -> tuple[tuple[int, int], ...]:
-        """Carry key frames through their shots, and add to `transfers` what they say of labels.
+        self, asked: Sequence[edits.KeyFrame], kept: Mapping[str, CarriedShot], archive: zipfile.ZipFile
+    ) -> list[CarriedShot]:
+        """Carry key frames through their shots.
 
         Args:
             asked: the key frames of the sheet.
-            transfers: those of the references.
+            kept: origin → a shot of an earlier result, which is not carried again.
             archive: the archive of the result.
 
         Returns:
-            Pairs (first frame, number after the last) of the shots that have key frames and are shown.
+            The shots that have key frames and are shown, in order.
         """
         shots: dict[tuple[int, int], dict[int, Key]] = {}
+        pictures: dict[tuple[int, int], dict[int, Path]] = {}
         for n, key in enumerate(asked):
             if key.off:
                 continue
@@ -227,12 +228,19 @@ class Resolver:
             assert moment is not None
             frame = self.film.frame_at(moment, f"keyframes[{n}].{'time' if key.frame is None else 'frame'}")
             shots.setdefault(self.shot(frame), {})[frame] = read_key(self.film, Path(key.picture), self.size)
+            pictures.setdefault(self.shot(frame), {})[frame] = Path(key.picture)
         first, stop = self.shown
-        keyed = [shot for shot in sorted(shots) if shot[0] < stop and first < shot[1]]
-        for shot in keyed:
-            said = carry_keys(self.film, shot, shots[shot], self.size, self.paint, self._sight, archive)
-            transfers += [said] if said else []
-        return tuple(keyed)
+        carried = []
+        for shot in sorted(shots):
+            if shot[0] < stop and first < shot[1]:
+                origin = origin_of(shot, pictures[shot])
+                if origin in kept:
+                    kept[origin].copy(archive)
+                    said = kept[origin].said
+                else:
+                    said = carry_keys(self.film, shot, shots[shot], self.size, self.paint, self._sight, archive)
+                carried.append(CarriedShot(shot, origin, said))
+        return carried
 
     def transfers(self, references: Sequence[edits.Reference]) -> list[ColorTransfer]:
         """The colours of all references. Photos of the same range make one transfer."""

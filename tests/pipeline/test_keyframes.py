@@ -8,7 +8,12 @@ import pytest
 from semcolor import InputError, Look, UserError, open_film, still
 from semcolor.jobs.commands.video import run
 from semcolor.jobs.film import driver
+from semcolor.models.painter import Painter
+from semcolor.pipeline.edits import resolver
+from semcolor.pipeline.edits.apply import key_name
+from semcolor.pipeline.edits.keys import carry_keys
 from semcolor.pipeline.edits.reading import gather, read_sheet
+from semcolor.pipeline.edits.resolve import resolve
 from semcolor.pipeline.edits.sheet import Sheet
 from support.films import luma_planes, make_film
 from support.motions import disc
@@ -133,3 +138,31 @@ def test_pictures_that_do_not_fit_are_told(reel, tmp_path):
     with pytest.raises(UserError, match="is no picture in colour"):
         still(film, 2, tmp_path / "a.png", _look(tmp_path / "grey.png"))
     assert not (tmp_path / "a.png").exists()
+
+
+def test_a_keyed_shot_is_carried_once(reel, tmp_path, monkeypatch):
+    film, _ = reel
+    folder, key = tmp_path / "work", _key(reel, tmp_path / "key.png")
+    folder.mkdir()
+    painter, carried = Painter("cpu").paint, []
+
+    def resolved(name, *others, picture=key):
+        sheet = {"keyframes": [{"frame": 2, "picture": str(picture)}, *others], "palette": {"sky": "#88aacc"}}
+        if name == "a":
+            del sheet["palette"]
+        return resolve(film, Sheet.model_validate(sheet), SIZE, lambda: painter, folder, name)
+
+    def colours(edits):
+        return [edits.entry(key_name(frame)) for frame in range(22)]
+
+    first = resolved("a")
+    known, said = colours(first), first.transfers
+    monkeypatch.setattr(resolver, "carry_keys", lambda *a: carried.append(a[1]) or carry_keys(*a))
+    again = resolved("b")
+    assert not carried and colours(again) == known and again.transfers == said and any(known)
+    assert [path.name for path in folder.iterdir()] == ["masks-b.zip"]
+    both = resolved("c", {"frame": 16, "picture": str(key)})
+    assert carried == [(14, 22)] and both.keyed == ((0, 14), (14, 22)), "only the shot that is new"
+    assert colours(both)[:14] == known[:14] and both.transfers[: len(said)] == said
+    other = resolved("d", picture=_key(reel, tmp_path / "other.png", alpha=True))
+    assert carried == [(14, 22), (0, 14)] and colours(other)[:14] != known[:14], "another picture"
