@@ -33,7 +33,7 @@ SIZE = 256
 
 def measure(given: argparse.Namespace, results: Results) -> None:
     painter, sight = Painter("cpu"), Sight()
-    clips = all_clips(results, given.clips)
+    clips = list(all_clips(results, given.clips))
     for count in given.keys:
         rows = [judge(clip, given.frames, count, painter, sight) for clip in clips]
         results.add("One key frame" if count == 1 else f"{count} key frames", [*rows, mean_row("mean", rows)])
