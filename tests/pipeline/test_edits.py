@@ -515,3 +515,22 @@ def test_coverage_counts_what_people_chose(tmp_path):
     assert found[3].min() == 255 and not coverage(None, 0, labels).any()
     (least,) = weakest(edits)
     assert least[:3] == (1, 4, 2) and least.share == pytest.approx(0.25 * 0.3 + 0.75 * 0.05, abs=0.002)
+
+
+def test_references_key_frames_the_palette_and_edits_come_in_this_order(tmp_path):
+    """Each gives one quarter of the picture more; the later one wins."""
+    sky, shape = INDEX["sky"], (16, 16)
+    labels, ab = np.zeros((1, 62, 8, 8), np.uint8), np.full((1, 2, *shape), 3, np.float16)
+    labels[:, sky, 4:], labels[:, INDEX["tree"], :4] = 255, 255  # the palette knows only the lower half
+    known = np.zeros(shape, np.float32)
+    known[:, :8] = 1  # the key frame only the left half
+    mask = np.zeros(shape, np.uint8)
+    mask[12:, :4] = 255
+    changes = {label: ((3.0, 3.0), (-50.0, -50.0), (1.0, 1.0)) for label in (sky, INDEX["tree"])}
+    orders = ResolvedEdit(0, 1, sky, ab=(20.0, 20.0)), ResolvedEdit(0, 1, None, ab=(60.0, 60.0))
+    edits = make_resolved(tmp_path, orders, [ColorTransfer(0, 1, changes)], {(1, 0): mask})
+    with zipfile.ZipFile(edits.masks, "a") as archive:
+        archive.writestr(key_name(0), key_bytes(np.full((2, *shape), -20.0), known))
+    (frame,) = replace(edits, keyed=((0, 1),)).finish(0, ab, labels)
+    a = frame.flat()[0]
+    assert np.allclose([a[2, 14], a[2, 2], a[9, 2], a[9, 14], a[14, 1]], [-50, -20, 20, 20, 60], atol=0.1)

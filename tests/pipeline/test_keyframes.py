@@ -164,5 +164,7 @@ def test_a_keyed_shot_is_carried_once(reel, tmp_path, monkeypatch):
     both = resolved("c", {"frame": 16, "picture": str(key)})
     assert carried == [(14, 22)] and both.keyed == ((0, 14), (14, 22)), "only the shot that is new"
     assert colours(both)[:14] == known[:14] and both.transfers[: len(said)] == said
+    parts = (0, 0, 14, 14), (14, 14, 22, 22)
+    assert [again.digest(*part) == both.digest(*part) for part in parts] == [True, False], "nothing else is repainted"
     other = resolved("d", picture=_key(reel, tmp_path / "other.png", alpha=True))
     assert carried == [(14, 22), (0, 14)] and colours(other)[:14] != known[:14], "another picture"
