@@ -74,7 +74,9 @@ def record_of(
     from ...pipeline.report.record import write_record
 
     file = job.work / "record.json"
-    files = {kind: (path, targets[kind], digests[kind]) for kind, path in results.items()}
+    files: dict[str, tuple[Path, Location, str]] = {
+        kind: (path, targets[kind], digests[kind]) for kind, path in results.items()
+    }
     write_record(file, job.film, job.look, _settings(job), files)
     return file
 

@@ -130,7 +130,7 @@ def _read(path: Path) -> tuple[ResolvedEdits, list[str | None]]:
 def _transfer(plain: dict[str, Any]) -> ColorTransfer:
     """A transfer, from JSON."""
     changes: dict[int, Any] = {int(label): tuple(map(tuple, change)) for label, change in plain["changes"].items()}
-    return ColorTransfer(**plain | {"changes": changes})
+    return ColorTransfer(plain["first"], plain["stop"], changes)
 
 
 def _carried(path: Path) -> list[CarriedShot]:

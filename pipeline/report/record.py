@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from os import PathLike
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,6 +14,7 @@ from ..files import file_sha256, size_on_disk
 from ..film import Film
 from ..look import Look
 from ..provenance import DIGITAL_SOURCE_TYPE, SENTENCE
+from ..storage import Location
 from .build import versions
 from .media import digest_of, plain_name
 from .records import OtherFile, Settings
@@ -47,7 +47,7 @@ def write_record(
     film: Film,
     look: Look,
     settings: Settings,
-    files: Mapping[str, tuple[Path, str | PathLike[str], str]],
+    files: Mapping[str, tuple[Path, Location, str]],
 ) -> None:
     """Write the record of a finished film as JSON.
 
