@@ -7,6 +7,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterable
+from contextlib import ExitStack
 from pathlib import Path
 
 from ..errors import reason_of
@@ -64,6 +65,13 @@ def move_into_place(temporary: Path, path: Path) -> None:
     _sync(temporary)
     os.replace(temporary, path)
     _sync(path.parent)
+
+
+def temporary_beside(stack: ExitStack, path: str | os.PathLike[str]) -> tuple[Path, Path]:
+    """A temporary file beside a path, and the path. The stack removes the file's folder."""
+    place_ = Path(path).absolute()
+    folder = stack.enter_context(tempfile.TemporaryDirectory(prefix=".semcolor-", dir=place_.parent))
+    return Path(folder) / f"written{place_.suffix}", place_
 
 
 def _sync(path: Path) -> None:

@@ -15,7 +15,7 @@ import os
 import tempfile
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from ..errors import OutputError, UserError
+from ..errors import OutputError
 from ..flow import BLOCK, LOOKAHEAD, Motion, horizon
 from ..models import pick_device, pick_precision
 from .chunk import Resume
@@ -31,15 +31,15 @@ from .edits.apply import ResolvedEdits
 from .edits.keys import Paint
 from .edits.resolve import resolve
 from .encode import Encoding
-from .extras import Kind, check_report_name
-from .files import file_sha256, move_into_place
+from .extras import Kind
+from .files import file_sha256, move_into_place, temporary_beside
 from .film import Film
 from .frames import Colors, Frames
 from .keeping import kept_spans
 from .look import Look
 from .mux import assemble
 from .negative import looks_negative, samples, warning
-from .outputs import check_output, check_place, prepared
+from .outputs import check_beside, check_output, check_place, prepared
 from .overlay import likeliest
 from .owncolors import OwnCount, ShotColor, Spans, add_own, shots_of
 from .parts import findings_of
@@ -49,6 +49,7 @@ from .report.lumacheck import LumaCheck
 from .sequences.names import located
 from .shots import shot_around
 from .stages import Composing, Painting, Pairing, Steadying, chroma_of_frames, finished, survey
+from .storage import Location
 from .timecode import Moment
 from .writer import PartWriter
 from .ycbcr import PlaneFormat, picture
@@ -77,6 +78,7 @@ def colorize(
     encoding: Encoding | None = None,
     overwrite: bool = False,
     report: str | os.PathLike[str] | None = None,
+    record: str | os.PathLike[str] | None = None,
     progress: Callable[[int], None] = lambda done: None,
     device: str = "auto",
 ) -> tuple[ShotColor, ...]:
@@ -89,8 +91,9 @@ def colorize(
         spans: pairs (first frame, number after the last). If given, only these frames are written, one span after
             another from time 0 on, without sound. The whole film keeps its time stamps and other streams.
         encoding: encoding of the colour film; by default that of `choose_encoding`.
-        overwrite: whether an existing output is replaced, and an existing report.
+        overwrite: whether an existing output is replaced, and an existing report or record.
         report: a file that gets what was kept and what was changed: ``.html`` or ``.json``. Only for the whole film.
+        record: a file (``.json``) that gets how the film was made. Only for the whole film.
         progress: called with the number of frames done.
         device: ``auto``, ``cpu`` or ``cuda``.
 
@@ -105,13 +108,7 @@ def colorize(
     if encoding is None:
         film, encoding = prepared(film, output, keep_colour=look.keep_colour)
     check_output(film, output, encoding, overwrite, copy_streams=not spans)
-    if report is not None:
-        check_report_name(report, "report")
-        check_place(film.path, report, overwrite, film_format=False)
-        if spans:
-            raise UserError("a report is about the whole film; leave spans or report out.")
-        if output == Path(report).absolute():
-            raise OutputError(f"{output} cannot be both the film and its report.")
+    check_beside(film, output, {"report": report, "record": record}, overwrite, whole=not spans)
     target = _cut_out(film, spans) if spans else film
     beside = output.parent.parent if encoding.pictures else output.parent
     with tempfile.TemporaryDirectory(prefix=".semcolor-", dir=beside) as folder:
@@ -135,28 +132,37 @@ def colorize(
             progress(done)
         result = assemble(target, folder, writer.parts, output, encoding, copy_streams=not spans, colored=colored)
         finish = place if encoding.pictures else move_into_place
-        if report is None:
+        if report is None and record is None:
             finish(result, output)
             return shots_of(counts)
         from .report.build import Made, settings_of, timings_of, write_report
+        from .report.record import write_record
 
-        made = Made(
-            film=film,
-            encoding=encoding,
-            folder=Path(folder),
-            parts=writer.parts,
-            files={Kind.FILM: (result, output, file_sha256(result))},
-            findings=findings_of(film.findings, writer.parts),
-            settings=settings_of(look, encoding, device, pick_precision(device)),
-            timings=timings_of(film.frames, started),
-            negative=negative,
-        )
-        report = Path(report).absolute()
-        with tempfile.TemporaryDirectory(prefix=".semcolor-", dir=report.parent) as beside:
-            temporary = Path(beside) / f"report{report.suffix}"
-            write_report(made, temporary)
+        settings = settings_of(look, encoding, device, pick_precision(device))
+        files: dict[str, tuple[Path, Location, str]] = {Kind.FILM: (result, output, file_sha256(result))}
+        with ExitStack() as stack:
+            written: list[tuple[Path, Path]] = []  # temporary file, its place
+            if report is not None:
+                made = Made(
+                    film=film,
+                    encoding=encoding,
+                    folder=Path(folder),
+                    parts=writer.parts,
+                    files=files,
+                    findings=findings_of(film.findings, writer.parts),
+                    settings=settings,
+                    timings=timings_of(film.frames, started),
+                    negative=negative,
+                )
+                written.append(temporary_beside(stack, report))
+                write_report(made, written[-1][0])
+                files[Kind.REPORT] = *written[-1], file_sha256(written[-1][0])
+            if record is not None:
+                written.append(temporary_beside(stack, record))
+                write_record(written[-1][0], film, look, settings, files)
             finish(result, output)
-            move_into_place(temporary, report)
+            for temporary, its_place in written:
+                move_into_place(temporary, its_place)
     return shots_of(counts)
 
 

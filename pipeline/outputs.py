@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from ..errors import OutputError
+from ..errors import OutputError, UserError
 from .containers import output_format
 from .defaults import CODEC, CRF, PRESET, KeepColour
 from .encode import Encoding, choose_encoding, narrows
+from .extras import check_record_name, check_report_name
 from .files import unwritable
 from .film import Film
 from .findings import sentences
@@ -164,3 +165,28 @@ def check_place(
         raise OutputError(f"{output} cannot be written: {output.parent}: {reason}.")
     if film_format:
         output_format(output)
+
+
+def check_beside(
+    film: Film, output: Path, asked: dict[str, str | os.PathLike[str] | None], overwrite: bool, whole: bool
+) -> None:
+    """Raise UserError if a report or a record cannot be written beside a film.
+
+    Args:
+        film: the source.
+        output: the colour film.
+        asked: the paths of "report" and "record", or None.
+        overwrite: whether existing files are replaced.
+        whole: whether the whole film is written.
+    """
+    seen = {output: "film"}
+    for what, path in asked.items():
+        if path is None:
+            continue
+        (check_report_name if what == "report" else check_record_name)(path, what)
+        check_place(film.path, path, overwrite, film_format=False)
+        if not whole:
+            raise UserError(f"a {what} is about the whole film; leave spans or {what} out.")
+        if other := seen.get(Path(path).absolute()):
+            raise OutputError(f"{path} cannot be both the {other} and its {what}.")
+        seen[Path(path).absolute()] = what

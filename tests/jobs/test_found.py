@@ -16,7 +16,9 @@ from semcolor.jobs.film import driver
 from semcolor.jobs.film.recovery import Outcome
 from semcolor.jobs.film.workdir import keep_or_clear, remember, remembered, work_folder
 from semcolor.pipeline import inprocess
+from semcolor.pipeline.files import file_sha256
 from semcolor.pipeline.film import open_film
+from semcolor.pipeline.report.record import Record
 from semcolor.pipeline.report.records import Report
 from support.films import make_film, shot, shots
 
@@ -86,10 +88,14 @@ def test_other_edits_keep_what_was_found_and_another_job_does_not(tmp_path):
     assert remembered(work) == {}
 
 
-def test_a_page_can_be_had_from_python(tmp_path, monkeypatch):
+def test_a_page_and_a_record_can_be_had_from_python(tmp_path, monkeypatch):
     film = open_film(make_film(tmp_path / "a.mkv", shot("coffee", 3, (48, 64)), codec="ffv1"))
     monkeypatch.setattr(inprocess, "looks_negative", lambda pictures, paint: True)
-    colorize(film, tmp_path / "b.mkv", Look(size=64), report=tmp_path / "b.html")
+    colorize(film, tmp_path / "b.mkv", Look(size=64), report=tmp_path / "b.html", record=tmp_path / "b.json")
+    record = Record.model_validate_json((tmp_path / "b.json").read_text(encoding="utf-8"))
+    places = [tmp_path / name for name in ("b.mkv", "b.html")]
+    assert [(file.name, file.sha256) for file in record.outputs] == [(p.name, file_sha256(p)) for p in places]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.mkv", "b.html", "b.json", "b.mkv"]
     page = (tmp_path / "b.html").read_text()
     assert "<li>a.mkv looks like a negative" in page
     assert str(tmp_path) not in page
@@ -103,6 +109,8 @@ def test_a_page_can_be_had_from_python(tmp_path, monkeypatch):
         ("there.json", {}, "exists already"),
         ("no/r.json", {}, "folder does not exist"),
         ("r.json", {"spans": [(0, 2)]}, "whole film"),
+        ("r.json", {"record": "r.xml"}, "use .json"),
+        ("r.json", {"record": "b.mkv"}, "use .json"),
     ],
 )
 def test_a_report_that_cannot_be_is_refused_before_the_work(report, more, words, tmp_path, monkeypatch):
