@@ -331,6 +331,10 @@ def _change(store: Any, body: dict[str, Any]) -> str | None:
             store.move(name, _field(body, "id", str), _field(body, "to", int), title or "moved")
         case "palette":
             store.palette(_field(body, "label", str), body.get("colour"))
+        case "colour":
+            name, color = _field(body, "name", str), _field(body, "colour", str, type(None))
+            note, to = (_field(body, key, str, type(None)) for key in ("note", "to"))
+            store.color(name, color, note, to)
         case "undo":
             store.step(-1)
         case "redo":

@@ -8,19 +8,19 @@ history is lost.
 from __future__ import annotations
 
 import copy
-import fcntl
 import json
 import os
 import time
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import Any, Literal
 
-from ...errors import OutputError, UserError, reason_of
+from ...errors import OutputError, UserError
 from ...pipeline.edits.reading import checked, located, read_sheet
 from ...pipeline.edits.sheet import Sheet
-from ...pipeline.files import move_into_place
+from .colors import change_color
+from .sheetfile import locked, stat, write
 
 LISTS = ("edits", "references", "keyframes")
 """The parts of a sheet that are lists, whose items have ids."""
@@ -51,7 +51,7 @@ class Store:
             InputError: if the file is not a sheet.
         """
         self.path, self._check = path, check
-        self._lock = _locked(path)
+        self._lock = locked(path)
         self._history = cache / f"history-{sha256(os.fsencode(path.resolve())).hexdigest()[:16]}.json"
         self.broken = ""
         """What is wrong with the file since somebody else wrote it; "" if nothing is."""
@@ -202,6 +202,12 @@ class Store:
 
         self.change(f"{label} in the whole film", change)
 
+    def color(self, name: str, color: str | None, note: str | None = None, to: str | None = None) -> None:
+        """Give a colour a name, or change a named one everywhere; see `colors.change_color`."""
+        self.change(
+            f"colour {to or name}", lambda content, _: change_color(content, name, color, note, to), f"colour {name}"
+        )
+
     def go(self, to: int) -> None:
         """Go to a version of the history: undo and redo. Raises UserError if there is none, or it cannot be saved."""
         self._may_save()
@@ -219,7 +225,7 @@ class Store:
 
     def look(self) -> bool:
         """Read the file again if somebody else has changed it. Returns whether anything has changed."""
-        if self._stat == _stat(self.path):
+        if self._stat == stat(self.path):
             return False
         before = self.broken
         try:
@@ -281,7 +287,7 @@ class Store:
 
     def _read(self) -> Content:
         """The sheet in the file; {} if there is no file. Raises InputError."""
-        self._stat = _stat(self.path)
+        self._stat = stat(self.path)
         if self._stat is None:
             return {}
         read_sheet(self.path)
@@ -290,8 +296,8 @@ class Store:
 
     def _save(self, content: Content) -> None:
         """Write the file, whole or not at all. Raises OutputError."""
-        _write(self.path, content, indent=1)
-        self._stat = _stat(self.path)
+        write(self.path, content, indent=1)
+        self._stat = stat(self.path)
 
     def _load(self, content: Content) -> None:
         """Take up the history, if it fits the file."""
@@ -316,48 +322,6 @@ class Store:
         """Save the history. What fails costs no work: the sheet itself is saved."""
         try:
             self._history.parent.mkdir(parents=True, exist_ok=True)
-            _write(self._history, {"versions": self._versions, "at": self._at, "next": self._next})
+            write(self._history, {"versions": self._versions, "at": self._at, "next": self._next})
         except OutputError:
             self._history.unlink(missing_ok=True)
-
-
-def _stat(path: Path) -> tuple[int, int] | None:
-    """Size and modification time of a file; None if there is none."""
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_size, found.st_mtime_ns
-
-
-def _write(path: Path, content: Any, indent: int | None = None) -> None:
-    """Write JSON, whole or not at all. Raises OutputError."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_text(json.dumps(content, indent=indent, ensure_ascii=False) + "\n", encoding="utf-8")
-        move_into_place(temporary, path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise OutputError(f"{path} cannot be written: {reason_of(error)}.") from error
-
-
-def _locked(path: Path) -> IO[str]:
-    """A lock file beside the sheet, held by this process. Raises OutputError."""
-    place = path.with_name(f".{path.name}.lock")
-    try:
-        lock = place.open("a+")
-    except OSError as error:
-        raise OutputError(f"{path} cannot be written: {reason_of(error)}.") from error
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        lock.seek(0)
-        who = lock.read().strip()
-        lock.close()
-        raise OutputError(
-            f"another semcolor-desk{f' (process {who})' if who else ''} has {path} open; work there, or stop it first."
-        ) from None
-    lock.truncate(0)
-    lock.write(str(os.getpid()))
-    lock.flush()
-    return lock

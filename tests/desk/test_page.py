@@ -30,7 +30,7 @@ playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is no
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium here")]
 
 SIZE = 96
-PATIENCE = 120_000
+PATIENCE = 60_000
 """Milliseconds for what takes a second on a quiet machine."""
 
 PIXELS = """async ([kind, frame]) => {
@@ -257,16 +257,31 @@ def test_a_killed_desk_loses_nothing(desk, page, folder, browser):
     page.press("#search", "Enter")
     _saved(page, 1)
     _paint(page, "#22447a")
+    # The colour gets a name; a second region is the same, and both change with it.
+    page.fill("#colour-name", "her coat")
+    page.press("#colour-name", "Enter")
+    page.wait_for_selector("button[aria-pressed=true]:has-text('her coat')")
+    page.keyboard.press("Escape")
+    _draw(page, (0.1, 0.1), (0.3, 0.3))
+    page.wait_for_selector("button:has-text('Drop')")
+    page.click("button.label:has-text('her coat')")
+    _saved(page, 2)
+    page.click("#tab-film")
+    page.wait_for_selector("small:has-text('used 2 times')")
+    page.fill("[aria-label='Colour of her coat']", "#7a2244")
+    page.wait_for_selector("small:has-text('#7a2244')")
     desk.end(signal.SIGKILL)
-    kept = read_sheet(folder / "reel.semcolor.json").edits
-    assert [edit.action.colour for edit in kept] == ["#22447a"]
+    kept = read_sheet(folder / "reel.semcolor.json")
+    assert [edit.action.colour for edit in kept.plain().edits] == ["#7a2244", "#7a2244"]
+    assert kept.edits[0].action.colour == "her coat"
     again = Desk(folder, "reel.mp4", "--size", str(SIZE))
     try:
         other = browser.new_page()
         other.goto(again.address)
         _settled(other)
-        _saved(other, 1)
-        other.click("#undo")
+        _saved(other, 2)
+        for _ in range(5):
+            other.click("#undo")
         other.click("#tab-edits")
         other.wait_for_selector("b:has-text('read as sky')")
         other.close()

@@ -82,6 +82,29 @@ def test_named_colours_stay_in_the_file(path, tmp_path):
     store.close()
 
 
+def test_a_named_colour_is_changed_everywhere(store, path):
+    store.color("her coat", "#6b2430", note="museum no. 1921-14")
+    for action in ({"colour": "her coat"}, {"colour": "#112233"}, "neutral"):
+        store.add("edits", {**EDIT, "action": action}, "painted")
+    store.palette("sky", "her coat")
+    store.color("her coat", "#702a36")
+    store.color("her coat", "#702a36", to="coat")
+    assert _read(path)["colours"] == {"coat": {"colour": "#702a36", "note": "museum no. 1921-14"}}
+    assert read_sheet(path).plain().edits[0].action.colour == "#702a36" and _read(path)["palette"] == {"sky": "coat"}
+    store.color("scarf", "#aa2211")
+    with pytest.raises(UserError, match="already"):
+        store.color("scarf", "#aa2211", to="coat")
+    with pytest.raises(UserError, match="not a name"):
+        store.color("#1", "#aa2211")
+    store.color("coat", None)
+    assert [edit["action"] for edit in _read(path)["edits"]] == [
+        {"colour": "#702a36"},
+        {"colour": "#112233"},
+        "neutral",
+    ]
+    assert _read(path)["palette"] == {"sky": "#702a36"} and list(_read(path)["colours"]) == ["scarf"]
+
+
 def test_what_the_command_refuses_is_refused_and_changes_nothing(path, tmp_path):
     def check(sheet, item):
         if item.get("frame") == 99:

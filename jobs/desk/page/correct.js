@@ -2,8 +2,9 @@
 
 import { change, post } from "./api.js";
 import { $, fill, h, say, toast } from "./dom.js";
+import { sameAs } from "./colours.js";
 import { picker, remember, tellColour } from "./picker.js";
-import { at, reach, selected, set, shotOf, state, timecode, timeOf } from "./state.js";
+import { at, colourOf, reach, selected, set, shotOf, state, timecode, timeOf } from "./state.js";
 
 let drawn = "", same = "", search = "", way = "label", waiting = 0, scope = "shot";
 
@@ -18,7 +19,7 @@ export const kindOf = (given) => KINDS[Object.keys(KINDS).find((name) => given[n
 export function actionText(action) {
   if (action === "neutral" || action?.neutral) return "neutral";
   if (action === "keep" || action?.keep) return "kept";
-  return action.label ? `read as ${action.label}` : action.colour;
+  return action.label ? `read as ${action.label}` : action.colour.startsWith("#") ? action.colour : `same as ${action.colour}`;
 }
 
 export function nameOf(edit) {
@@ -65,7 +66,7 @@ export async function apply(action) {
   } else if (mine) {
     await change({ do: "update", id: mine.id, fields: { action }, title: `${nameOf(mine)} → ${actionText(action)}`.slice(0, 120), merge: true });
   } else toast("First choose a region in the picture: point at something, or draw.");
-  if (action.colour) remember(action.colour);
+  if (action.colour) remember(colourOf(action.colour));
 }
 
 // Repeats the action of the edit before, for instance for a stroke on another frame. Enter does it.
@@ -93,7 +94,7 @@ export function tellCorrect() {
   if (!state.film) return;
   const mine = selected(), { draft } = state;
   const told = about();
-  const key = JSON.stringify([draft?.region, told?.lumas, told?.labels, mine, way, state.recent, Object.keys(state.usual).length, state.server?.mistakes]);
+  const key = JSON.stringify([draft?.region, told?.lumas, told?.labels, mine, way, state.recent, state.sheet.colours, Object.keys(state.usual).length, state.server?.mistakes]);
   if (key === drawn) return;
   // What is being typed stays; the panel is drawn anew when the field is left.
   const panel = $("#panel-correct"), identity = JSON.stringify([draft?.region, mine?.id, way]);
@@ -104,7 +105,7 @@ export function tellCorrect() {
   const focus = document.activeElement?.id;
   const caret = document.activeElement?.selectionStart;
   if (!draft && !mine) return fill(panel, hints());
-  fill(panel, head(mine, draft, told), ways(), way === "label" ? labels(mine, told) : colours(told), others(mine), details(mine));
+  fill(panel, head(mine, draft, told), ways(), way === "label" ? labels(mine, told) : colours(told, mine), others(mine), details(mine));
   if (focus && $(`#${CSS.escape(focus)}`, panel)) {
     const element = $(`#${CSS.escape(focus)}`, panel);
     element.focus();
@@ -177,8 +178,13 @@ function labels(mine, told) {
     h("p", { class: "quiet" }, "The square shows the colour that a label usually gets in this film."));
 }
 
-function colours(told) {
-  const sheet = new Set([...state.recent, ...state.sheet.edits.map((edit) => edit.action.colour), ...Object.values(state.sheet.palette)].filter(Boolean));
+// Paints with a named colour; without a region it becomes the present colour.
+function chosenName(name) {
+  if (state.draft || selected()) apply({ colour: name });
+}
+
+function colours(told, mine) {
+  const sheet = new Set([...state.recent, ...state.sheet.edits.map((edit) => colourOf(edit.action.colour)), ...Object.values(state.sheet.palette).map(colourOf)].filter(Boolean));
   const swatches = [...sheet].slice(0, 16).map((colour) =>
     h("button", { class: "swatch", style: { background: colour }, title: colour, "aria-label": `Colour ${colour}`, onclick: () => { set({ colour }); chosen(colour); } }));
   const suggested = (told?.labels ?? []).filter(([name]) => state.usual[name]).map(([name]) =>
@@ -188,6 +194,7 @@ function colours(told) {
     picker(told?.lumas ?? null, chosen),
     h("div", { class: "row" }, h("button", { onclick: () => apply({ colour: state.colour }), class: "main" }, "Paint it so (Enter)"),
       h("button", { title: "Take a colour from the picture (I)", onclick: () => set({ tool: "dropper" }) }, "Eyedropper")),
+    sameAs(mine?.action?.colour, chosenName),
     suggested.length ? h("div", { class: "row" }, suggested) : null,
     swatches.length ? h("div", {}, h("div", { class: "quiet" }, "Colours of this film"), h("div", { class: "row" }, swatches)) : null);
 }

@@ -5,9 +5,10 @@ import { $, choose, fill, h, radios, toast } from "./dom.js";
 import { nameOf, whereText } from "./correct.js";
 import { setColour } from "./picker.js";
 import { hex, pixels } from "./frames.js";
+import { namedColours } from "./colours.js";
 import { addKey, couldBeKey, keyframes } from "./keyframes.js";
 import { go } from "./playing.js";
-import { at, reach, set, state } from "./state.js";
+import { at, colourOf, reach, set, state } from "./state.js";
 
 const TABS = [{ id: "correct", text: "Correct" }, { id: "edits", text: "Edits" }, { id: "film", text: "Whole film" }];
 let drawn = "";
@@ -37,13 +38,13 @@ export function tellPanels() {
   drawn = key;
   const focus = document.activeElement?.id;
   if (state.tab === "edits") fill($("#panel-edits"), list(), history());
-  if (state.tab === "film") fill($("#panel-film"), palette(), keyframes(), references());
+  if (state.tab === "film") fill($("#panel-film"), namedColours(), palette(), keyframes(), references());
   if (focus) $(`#${CSS.escape(focus)}`)?.focus();
 }
 
 export function pick(edit) {
   const frame = at(edit), [first, stop] = reach(edit);
-  set({ selected: edit.id, draft: null });
+  set({ selected: edit.id, draft: null, colour: colourOf(edit.action.colour) ?? state.colour });
   if (frame !== null) go(frame);
   else if (state.frame < first || state.frame >= stop) go(first);
 }
@@ -52,7 +53,7 @@ function list() {
   const { edits } = state.sheet;
   if (!edits.length) return [h("h2", {}, "Edits"), h("p", { class: "quiet" }, "Nothing was corrected yet.")];
   const row = (edit, n) => {
-    const mistake = state.server?.mistakes?.[`edits[${n}]`], swatch = edit.action.colour;
+    const mistake = state.server?.mistakes?.[`edits[${n}]`], swatch = colourOf(edit.action.colour);
     return h("li", { class: edit.id === state.selected ? "on" : "" },
       h("input", {
         type: "checkbox", id: `on-${edit.id}`, checked: !edit.off, "aria-label": `${nameOf(edit)}: on`,
@@ -81,7 +82,7 @@ function history() {
 function palette() {
   const { palette } = state.sheet;
   const rows = Object.entries(palette).map(([label, colour]) => h("li", {},
-    h("input", { type: "color", id: `palette-${label}`, value: colour, "aria-label": `Colour of ${label}`, onchange: (event) => change({ do: "palette", label, colour: event.target.value }) }),
+    h("input", { type: "color", id: `palette-${label}`, value: colourOf(colour), "aria-label": `Colour of ${label}`, onchange: (event) => change({ do: "palette", label, colour: event.target.value }) }),
     h("span", { class: "grow" }, label, h("small", { class: "quiet" }, colour)),
     h("button", { "aria-label": `Remove ${label}`, onclick: () => change({ do: "palette", label, colour: null }) }, "✕")));
   const free = state.film.labels.map(({ name }) => name).filter((name) => !(name in palette)).sort();

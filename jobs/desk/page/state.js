@@ -6,7 +6,7 @@ export const state = {
   shots: [], // the shots that are known, in order
   scanned: 0, // frames that were read in search of shots
   usual: {}, // label → its usual colour in this film
-  sheet: { edits: [], references: [], keyframes: [], palette: {}, history: [], at: 0, broken: "" },
+  sheet: { edits: [], references: [], keyframes: [], colours: {}, palette: {}, history: [], at: 0, broken: "" },
   server: null, // what the server tells all the time
   frame: 0, // number of the frame on view
   mode: "colour", // grey, colour, labels, swipe, beside
@@ -58,6 +58,16 @@ export function shotOf(frame) {
 
 export function selected() {
   return state.sheet.edits.find((edit) => edit.id === state.selected) ?? null;
+}
+
+// The named colours: [name, #rrggbb, note].
+export function named() {
+  return Object.entries(state.sheet.colours).map(([name, given]) => typeof given === "string" ? [name, given, ""] : [name, given.colour, given.note ?? ""]);
+}
+
+// The colour, #rrggbb, of a text that is one or names one.
+export function colourOf(text) {
+  return !text || text.startsWith("#") ? text : named().find(([name]) => name === text)?.[1];
 }
 
 export function timeOf(frame) {

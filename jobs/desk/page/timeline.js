@@ -2,7 +2,7 @@
 
 import { $, fill, h } from "./dom.js";
 import { go } from "./playing.js";
-import { at, onChange, reach, set, shotOf, state, timecode, timeOf } from "./state.js";
+import { at, colourOf, onChange, reach, set, shotOf, state, timecode, timeOf } from "./state.js";
 
 const ROW = 7, TOP = 16;
 let strip = "", current = -2, timelineKey = "";
@@ -58,7 +58,7 @@ export function tellTimeline() {
   shown.slice(0, 8).forEach(({ edit, span }, n) => {
     const y = TOP + 3 + n * ROW, from = Math.max(span[0], shot.first), to = Math.min(span[1], shot.stop), known = knownOf(edit);
     context.globalAlpha = edit.off ? 0.3 : 1;
-    context.fillStyle = edit.action.colour ?? ink("--accent");
+    context.fillStyle = colourOf(edit.action.colour) ?? ink("--accent");
     context.fillRect(x(from), y, x(to) - x(from), ROW - 2);
     if (known) { // where the region has not been followed yet
       context.fillStyle = ink("--back");
