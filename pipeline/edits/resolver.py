@@ -158,8 +158,14 @@ class Resolver:
         if region.point:
             if not (0 <= region.point[0] < width and 0 <= region.point[1] < height):
                 raise UserError(f"{where}.point: the point is outside of the picture, {width}x{height} pixels.")
-        elif region.label is None and self.drawn(region, self.grid).max() < 128:
-            raise UserError(f"{where}: the region is outside of the picture, {width}x{height} pixels, or too small.")
+        elif region.label is None:
+            drawn = self.drawn(region, self.grid)
+            if drawn.max() < 128:
+                raise UserError(
+                    f"{where}: the region is outside of the picture, {width}x{height} pixels, or too small."
+                )
+            if self.changed(drawn, region).max() < 128:
+                raise UserError(f"{where}.then: all of the region is taken away; leave more of it.")
 
     @property
     def grid(self) -> tuple[int, int]:
@@ -178,9 +184,18 @@ class Resolver:
             region: as it is described.
             thumb: (h, w) uint8, the frame at any size.
         """
-        return snap(self.under(region.point, thumb) if region.point else self.drawn(region, thumb.shape), thumb)
+        mask = self.under(region.point, thumb) if region.point else self.drawn(region, thumb.shape)
+        mask = self.changed(mask, region)
+        return snap(mask, thumb)
 
-    def drawn(self, region: edits.Region, shape: tuple[int, int]) -> np.ndarray:
+    def changed(self, mask: np.ndarray, region: edits.Region) -> np.ndarray:
+        """A mask, uint8 of any size, to which the region's shapes are added, or from which they are taken away."""
+        for change in region.then or ():
+            drawn = self.drawn(change, mask.shape)
+            mask = cv2.min(mask, 255 - drawn) if change.away else cv2.max(mask, drawn)
+        return mask
+
+    def drawn(self, region: edits.Shape, shape: tuple[int, int]) -> np.ndarray:
         """A box, polygon or strokes as drawn, (rows, columns) uint8; 255 inside."""
         height, width = (SUPERSAMPLED * side for side in shape)
         scale = np.array([width / self.film.width, height / self.film.height])

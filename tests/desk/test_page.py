@@ -390,6 +390,42 @@ def test_a_preview_plays_with_the_film_s_sound(desk, page, folder):
     page.wait_for_selector("#play[aria-label=Play]")
 
 
+def test_a_region_is_drawn_in_several_bits_and_dragged_on_the_timeline(desk, page, folder):
+    page.keyboard.press("r")
+    _draw(page, (0.2, 0.5), (0.8, 0.9))
+    page.wait_for_selector("button:has-text('Drop')")
+    page.keyboard.press("x")
+    _draw(page, (0.3, 0.6), (0.3, 0.8))
+    page.keyboard.press("r")
+    page.keyboard.down("Alt")
+    _draw(page, (0.6, 0.5), (0.8, 0.9))
+    page.keyboard.up("Alt")
+    page.keyboard.press("b")
+    page.keyboard.down("Shift")
+    _draw(page, (0.1, 0.2), (0.2, 0.2))
+    page.keyboard.up("Shift")
+    page.wait_for_selector("button:has-text('Drop')")
+    _paint(page, "#b03a2e")
+    _saved(page, 1)
+    (edit,) = read_sheet(folder / "reel.semcolor.json").edits
+    assert edit.region.box and [change.away for change in edit.region.then] == [True, True, False]
+    assert np.array_equal(_pixels(page, 0), _still(folder, 0))
+    # The bar of the edit is dragged at its end: the range changes, in one step of undo.
+    bar, top = page.locator("#timeline").bounding_box(), 16 + 3 + 3
+    place = lambda frame: (bar["x"] + bar["width"] * frame / 16, bar["y"] + top)  # noqa: E731
+    page.mouse.move(place(16)[0] - 2, place(16)[1])
+    page.mouse.down()
+    page.mouse.move(*place(12), steps=4)
+    page.mouse.move(*place(10), steps=4)
+    page.mouse.up()
+    page.wait_for_selector("#range-to")
+    (edit,) = read_sheet(folder / "reel.semcolor.json").edits
+    assert (edit.range.from_, edit.range.to) == (0, 9)
+    page.keyboard.press("Control+z")
+    page.wait_for_selector("#range-to", state="detached")
+    assert read_sheet(folder / "reel.semcolor.json").edits[0].range is None
+
+
 def test_quick_edits_do_not_queue_up(desk, page, folder):
     page.keyboard.press("b")
     _draw(page, (0.35, 0.75), (0.6, 0.75))

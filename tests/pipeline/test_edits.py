@@ -235,6 +235,34 @@ def test_a_region_is_followed_in_its_shot_alone(disc_film, tmp_path):
     assert again == control
 
 
+def test_shapes_are_added_to_a_region_and_taken_away_in_order(disc_film, tmp_path):
+    film = open_film(disc_film[0])
+    then = [
+        {"box": [60, 20, 100, 60], "away": True},
+        {"polygon": [[100, 60], [130, 60], [130, 90], [100, 90]]},
+        {"strokes": [[[10, 24], [30, 24]]], "width": 8, "away": True},
+    ]
+    region = {"box": [8, 20, 100, 60], "then": then}
+    plain = {"range": {"from": 5, "to": 5}, "frame": 5, "action": "neutral"}
+    mask = _plan(film, {"edits": [{**plain, "region": region}]}, tmp_path)._mask(0, 5, (64, 96))
+
+    def share(x0, y0, x1, y1):  # in pixels of the film, 144x96
+        (left, right), (top, bottom) = ((int(a * 2 / 3), int(b * 2 / 3)) for a, b in ((x0, x1), (y0, y1)))
+        return (mask[top:bottom, left:right] >= 128).mean()
+
+    assert share(14, 36, 54, 54) > 0.95 and share(106, 66, 124, 84) > 0.95
+    assert share(68, 26, 94, 54) < 0.05 and share(14, 22, 26, 26) < 0.3
+    with pytest.raises(UserError, match=r"edits\[0\]\.region\.then: all of the region is taken away"):
+        _plan(
+            film,
+            {"edits": [{**plain, "region": {**region, "then": [{"box": [0, 0, 144, 96], "away": True}]}}]},
+            tmp_path,
+            "y",
+        )
+    with pytest.raises(ValueError, match="a label cannot be changed by shapes"):
+        Sheet.model_validate({"edits": [{"region": {"label": "sky", "then": then}, "action": "neutral"}]})
+
+
 def test_ranges_and_places_that_do_not_fit_are_said(disc_film, tmp_path):
     film = open_film(disc_film[0])
     cases = [

@@ -11,8 +11,8 @@ import { act, finishPolygon, holdSpace, TOOLS } from "./tools.js";
 const KEYS = [
   ["Space", "play, stop"], ["J K L", "back, stop, forth; again for twice the speed"],
   ["← →", "frame back, forth; with Shift ten"], ["↑ ↓", "shot back, forth"], ["Home End", "start, end of the film"],
-  ["V B P R T I", "point, brush, polygon, box, label, eyedropper"], ["[ ]", "brush narrower, wider"],
-  ["Shift", "with the brush: one more stroke of the same region"],
+  ["V B X P R T I", "point, brush, eraser, polygon, box, label, eyedropper"], ["[ ]", "brush narrower, wider"],
+  ["Shift", "while drawing: add to the region"], ["Alt", "while drawing: take away from the region"],
   ["Enter", "close the polygon; paint the region; at the cross: point there"], ["Esc", "drop the region"],
   ["Alt + arrows", "move the cross, to work without a pointer"], ["Delete", "remove the chosen edit"],
   ["N", "neutral"], ["/", "search a label"], ["#", "choose a colour"],

@@ -2,7 +2,7 @@
 
 import { $, fill, h } from "./dom.js";
 import { have } from "./frames.js";
-import { selected, set, state } from "./state.js";
+import { samePlace, selected, set, state } from "./state.js";
 
 const UNSURE = 0.4; // as in label films: below it a label is hatched
 export const camera = { scale: 1, x: 0, y: 0, fitted: true }; // screen pixels per pixel of the source, and its corner
@@ -174,7 +174,7 @@ function over() {
   }
   if (state.draft?.frame === state.frame) {
     if (state.draft.about) outline(context, state.draft.about.outline, "#ffd400", 2, false, true);
-    else shape(context, state.draft.region);
+    else for (const part of [state.draft.region, ...state.draft.region.then ?? []]) shape(context, part);
   }
   if (state.drawing) shape(context, state.drawing);
   if (state.cursor) {
@@ -197,15 +197,6 @@ function cross(context, x, y) {
   context.stroke();
 }
 
-export function samePlace(edit, place) {
-  const asked = JSON.parse(place);
-  return asked.frame === (edit.frame ?? null) && same(asked.region, edit.region);
-}
-
-function same(asked, given) {
-  return Object.entries(asked).every(([name, value]) => value === null ? given[name] === undefined || given[name] === null : JSON.stringify(value) === JSON.stringify(given[name]));
-}
-
 function outline(context, polygons, colour, width, dashed, filled) {
   context.beginPath();
   for (const polygon of polygons) {
@@ -226,11 +217,12 @@ function outline(context, polygons, colour, width, dashed, filled) {
   context.setLineDash([]);
 }
 
-// A region as it is being drawn.
+// A region as it is being drawn; with `away`, what is taken from one.
 function shape(context, region) {
   context.lineJoin = context.lineCap = "round";
+  const ink = region.away ? "#ff5c5c" : "#ffd400";
   if (region.strokes) {
-    context.strokeStyle = "rgba(255,212,0,.55)";
+    context.strokeStyle = `${ink}8c`;
     context.lineWidth = Math.max(1, region.width * camera.scale);
     for (const stroke of region.strokes) {
       context.beginPath();
@@ -248,11 +240,11 @@ function shape(context, region) {
   context.strokeStyle = "#000";
   context.lineWidth = 4;
   context.stroke();
-  context.strokeStyle = "#ffd400";
+  context.strokeStyle = ink;
   context.lineWidth = 2;
   context.stroke();
   for (const point of region.polygon ?? []) {
-    context.fillStyle = "#ffd400";
+    context.fillStyle = ink;
     context.fillRect(...toScreen(point).map((value) => value - 3), 6, 6);
   }
 }

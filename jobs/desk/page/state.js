@@ -16,6 +16,7 @@ export const state = {
   tool: "point",
   brush: 24, // width in pixels of the source
   draft: null, // a region without an action: {frame, region, about}
+  ranging: null, // the range of an edit while its bar is dragged: {id, span}
   selected: null, // id of an edit
   about: null, // what the server tells about the selected edit's region: {key, lumas, labels}
   colour: "#8a3324", // the last colour
@@ -68,6 +69,17 @@ export function named() {
 // The colour, #rrggbb, of a text that is one or names one.
 export function colourOf(text) {
   return !text || text.startsWith("#") ? text : named().find(([name]) => name === text)?.[1];
+}
+
+// A value without what is at its default, for comparing what the server tells with what is in the sheet.
+const tidy = (value) => Array.isArray(value) ? value.map(tidy) : value && typeof value === "object"
+  ? Object.fromEntries(Object.entries(value).filter(([, part]) => part !== null && part !== undefined && part !== false).sort(([a], [b]) => a < b ? -1 : 1).map(([name, part]) => [name, tidy(part)]))
+  : value;
+
+// Whether an edit's region is at a place that the server names.
+export function samePlace(edit, place) {
+  const asked = JSON.parse(place);
+  return asked.frame === (edit.frame ?? null) && JSON.stringify(tidy(asked.region)) === JSON.stringify(tidy(edit.region));
 }
 
 export function timeOf(frame) {

@@ -1,15 +1,16 @@
 // The strip of shots, and the timeline of the shot on view with its edits.
 
 import { $, fill, h } from "./dom.js";
+import { change } from "./api.js";
 import { go } from "./playing.js";
-import { at, colourOf, onChange, reach, set, shotOf, state, timecode, timeOf } from "./state.js";
+import { at, colourOf, reach, samePlace, set, shotOf, state, timecode, timeOf } from "./state.js";
 
-const ROW = 7, TOP = 16;
+const ROW = matchMedia("(pointer: coarse)").matches ? 14 : 9, TOP = 16; // pixels
 let strip = "", current = -2, timelineKey = "";
 
 function rows() {
   const { first, stop } = shotOf(state.frame);
-  return state.sheet.edits.map((edit) => ({ edit, span: reach(edit) })).filter(({ span }) => span[0] < stop && span[1] > first);
+  return state.sheet.edits.map((edit) => ({ edit, span: state.ranging?.id === edit.id ? state.ranging.span : reach(edit) })).filter(({ span }) => span[0] < stop && span[1] > first);
 }
 
 // The key frames of a shot.
@@ -19,7 +20,7 @@ export function tellTimeline() {
   if (!state.film) return;
   const shot = shotOf(state.frame), shown = rows(), box = $("#timeline"), canvas = $("canvas", box);
   const height = TOP + 8 + ROW * Math.min(8, Math.max(1, shown.length));
-  const key = JSON.stringify([shot, state.frame, state.sheet.version, state.selected, state.server?.settled, state.server?.following, box.clientWidth, document.documentElement.dataset.theme]);
+  const key = JSON.stringify([shot, state.frame, state.sheet.version, state.selected, state.ranging, state.server?.settled, state.server?.following, box.clientWidth, document.documentElement.dataset.theme]);
   if (key === timelineKey) return;
   timelineKey = key;
   box.style.height = `${height}px`;
@@ -94,10 +95,7 @@ export function tellTimeline() {
   box.setAttribute("aria-valuetext", `frame ${state.frame}, ${timecode(timeOf(state.frame))}${mine}`);
 }
 
-const ofPlace = (edit) => (state.server?.following ?? []).find(({ place }) => {
-  const asked = JSON.parse(place);
-  return asked.frame === (edit.frame ?? null) && Object.entries(asked.region).every(([name, value]) => value === null || JSON.stringify(edit.region[name]) === JSON.stringify(value));
-});
+const ofPlace = (edit) => (state.server?.following ?? []).find(({ place }) => samePlace(edit, place));
 
 const knownOf = (edit) => edit.region.label ? null : ofPlace(edit)?.ends ?? null;
 const unsureOf = (edit) => ofPlace(edit)?.unsure ?? [];
@@ -153,6 +151,42 @@ function card(shot, n, edits) {
   h("span", { class: "words quiet" }, shot.labels.slice(0, 3).map(([name]) => name).join(", ")));
 }
 
+// The end of an edit's bar under the pointer: {edit, end: 0 (first) or 1 (last), span}; null if there is none.
+function endAt(event, box) {
+  const { first, stop } = shotOf(state.frame), bounds = box.getBoundingClientRect(), y = event.clientY - bounds.top;
+  const row = y > TOP && rows()[Math.floor((y - TOP) / ROW)];
+  if (!row || (row.edit.region.label && at(row.edit) === null && !row.edit.range)) return row ? { edit: row.edit, end: null } : null;
+  const x = (frame) => (frame - first) / Math.max(1, stop - first) * bounds.width + bounds.left;
+  const near = event.pointerType === "mouse" ? 6 : 14;
+  const far = row.span.map((frame) => Math.abs(event.clientX - x(frame)));
+  const end = Math.min(...far) > near ? null : far[0] < far[1] ? 0 : 1;
+  return { edit: row.edit, end, span: row.span };
+}
+
+let dragged = null; // the end of a bar that is being moved: {edit, end, span}
+
+// Moves the end of a bar. Near the shot's bounds and the frame on view it snaps to them.
+function move(event, box) {
+  const { first, stop } = shotOf(state.frame), bounds = box.getBoundingClientRect();
+  const exact = first + (event.clientX - bounds.left) / bounds.width * (stop - first);
+  const near = 7 / bounds.width * (stop - first), { end, edit, span: [from, to] } = dragged;
+  const snaps = [first, stop, state.frame + end, at(edit) === null ? null : at(edit) + end].filter((frame) => frame !== null);
+  let frame = snaps.find((other) => Math.abs(other - exact) < near) ?? Math.round(exact);
+  frame = Math.min(stop, Math.max(first, frame));
+  dragged.span = end ? [from, Math.max(from + 1, frame)] : [Math.min(to - 1, frame), to];
+  set({ ranging: { id: edit.id, span: dragged.span } });
+}
+
+async function dropEnd() {
+  const { edit, span: [from, to] } = dragged, was = reach(edit);
+  dragged = null;
+  if (was[0] !== from || was[1] !== to) {
+    const shot = shotOf(at(edit) ?? from), whole = at(edit) !== null && from === shot.first && to === shot.stop;
+    await change({ do: "update", id: edit.id, fields: { range: whole ? null : { from, to: to - 1 } }, title: `range: frames ${from} to ${to - 1}` });
+  }
+  set({ ranging: null });
+}
+
 export function watchTimeline() {
   const box = $("#timeline");
   const seek = (event) => {
@@ -161,11 +195,17 @@ export function watchTimeline() {
   };
   box.addEventListener("pointerdown", (event) => {
     box.setPointerCapture(event.pointerId);
-    const y = event.clientY - box.getBoundingClientRect().top, row = rows()[Math.floor((y - TOP) / ROW)];
-    if (y > TOP && row) set({ selected: row.edit.id, draft: null, tab: "correct" });
-    seek(event);
+    const found = endAt(event, box);
+    if (found) set({ selected: found.edit.id, draft: null, tab: "correct" });
+    if (found && found.end !== null) dragged = found;
+    else seek(event);
   });
-  box.addEventListener("pointermove", (event) => event.buttons && seek(event));
+  box.addEventListener("pointermove", (event) => {
+    if (dragged) move(event, box);
+    else if (event.buttons) seek(event);
+    else box.style.cursor = endAt(event, box)?.end === null || !endAt(event, box) ? "" : "ew-resize";
+  });
+  box.addEventListener("pointerup", () => dragged && dropEnd());
+  box.addEventListener("pointercancel", () => { dragged = null; set({ ranging: null }); });
   addEventListener("resize", () => set({}));
-  onChange(() => {});
 }

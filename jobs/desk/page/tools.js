@@ -1,15 +1,16 @@
 // What the pointer does on the picture: pointing, drawing regions, moving the picture and the swipe's line.
 
-import { get, post } from "./api.js";
+import { change, get, post } from "./api.js";
 import { $, radios, say, toast } from "./dom.js";
 import { colourAt, hex, labelAt } from "./frames.js";
 import { setColour } from "./picker.js";
 import { camera, inside, pan, toSource, zoom } from "./stage.js";
-import { set, state } from "./state.js";
+import { at, selected, set, state } from "./state.js";
 
 export const TOOLS = [
   { id: "point", icon: "M12 3v18M3 12h18M12 8a4 4 0 1 0 0 8 4 4 0 0 0 0-8", text: "Point", title: "Point (V): the area that is read as one label", key: "v" },
-  { id: "brush", icon: "M20 4 10.500 13.500M10 13c-3 0-5 2-4 7 4 0 6.500-2 6.500-4.500L10 13", text: "Brush", title: "Brush (B); [ and ] change its width", key: "b" },
+  { id: "brush", icon: "M20 4 10.500 13.500M10 13c-3 0-5 2-4 7 4 0 6.500-2 6.500-4.500L10 13", text: "Brush", title: "Brush (B); [ and ] change its width; Shift adds to the region", key: "b" },
+  { id: "eraser", icon: "M8 20h12M5 15l9-9 5 5-8 8H8z", text: "Eraser", title: "Eraser (X): take away from the region; Alt does so with every tool", key: "x" },
   { id: "polygon", icon: "M12 4l8.500 6.200-3.200 9.800H6.700L3.500 10.200z", text: "Polygon", title: "Polygon (P): click the corners, double-click or Enter closes it", key: "p" },
   { id: "box", icon: "M4 6.500h16v11H4z", text: "Box", title: "Box (R): drag from corner to corner", key: "r" },
   { id: "label", icon: "M4 4h8l8 8-8 8-8-8zM8 8h.01", text: "Label", title: "Label (T): all that is read as the label under the pointer", key: "t" },
@@ -63,26 +64,26 @@ function press(event) {
   else if (event.button === 0) begin(toSource(x, y), event);
 }
 
-function begin(at, event) {
-  const point = rounded(clamped(at));
-  if (!inside(...at) && state.tool !== "brush" && state.tool !== "box") return;
+function begin(place, event) {
+  const point = rounded(clamped(place));
+  if (!inside(...place) && !["brush", "eraser", "box"].includes(state.tool)) return;
   set({ cursor: null });
-  if (state.tool === "brush") {
-    const more = event.shiftKey && state.draft?.region.strokes && state.draft.frame === state.frame;
-    const strokes = more ? [...state.draft.region.strokes, [point]] : [[point]];
+  const how = { add: event.shiftKey, away: event.altKey || state.tool === "eraser" };
+  if (state.tool === "brush" || state.tool === "eraser") {
     down = { what: "brush" };
-    set({ drawing: { strokes, width: more ? state.draft.region.width : state.brush } });
+    set({ drawing: { strokes: [[point]], width: state.brush, ...how } });
   } else if (state.tool === "box") {
     down = { what: "box", from: point };
-    set({ drawing: { box: [...point, ...point] } });
-  } else act(point);
+    set({ drawing: { box: [...point, ...point], ...how } });
+  } else act(point, how);
 }
 
 // Does with one point what the tool does.
-export function act(point) {
-  if (state.tool === "polygon") {
-    const polygon = [...(state.drawing?.polygon ?? []), point];
-    set({ drawing: { polygon } });
+export function act(point, how = {}) {
+  if (state.tool === "eraser" || state.tool === "brush") shaped({ strokes: [[point]], width: state.brush, ...how, away: state.tool === "eraser" });
+  else if (state.tool === "polygon") {
+    const { polygon = [], ...rest } = state.drawing ?? how; // the first corner says whether it is added or taken away
+    set({ drawing: { ...rest, polygon: [...polygon, point] } });
   } else if (state.tool === "point") drafted({ point });
   else if (state.tool === "label") {
     const label = labelAt(state.frame, point[0] / state.film.width, point[1] / state.film.height);
@@ -111,7 +112,7 @@ function move(event) {
     set({ drawing: { ...state.drawing, strokes } });
   } else if (down?.what === "box") {
     const to = rounded(clamped(toSource(x, y)));
-    set({ drawing: { box: [...down.from, ...to] } });
+    set({ drawing: { ...state.drawing, box: [...down.from, ...to] } });
   } else tip(x, y);
 }
 
@@ -126,29 +127,43 @@ function release(event) {
   touches.delete(event.pointerId);
   const what = down?.what;
   down = null;
-  if (what === "brush") { const { drawing } = state; set({ drawing: null }); drafted(drawing); }
+  if (what === "brush") { const { drawing } = state; set({ drawing: null }); shaped(drawing); }
   if (what === "box") {
-    const [x0, y0, x1, y1] = state.drawing.box;
+    const { box: [x0, y0, x1, y1], add, away } = state.drawing;
     set({ drawing: null });
     if (Math.abs(x1 - x0) * camera.scale > 4 && Math.abs(y1 - y0) * camera.scale > 4) {
-      drafted({ box: [Math.min(x0, x1), Math.min(y0, y1), Math.max(x0, x1), Math.max(y0, y1)] });
+      shaped({ box: [Math.min(x0, x1), Math.min(y0, y1), Math.max(x0, x1), Math.max(y0, y1)], add, away });
     }
   }
 }
 
 export function finishPolygon() {
-  const points = state.drawing?.polygon;
+  const { polygon: points, add, away } = state.drawing ?? {};
   if (!points) return false;
   set({ drawing: null });
   const distinct = points.filter((point, n) => !n || Math.hypot(point[0] - points[n - 1][0], point[1] - points[n - 1][1]) > 0.5);
-  if (distinct.length >= 3) drafted({ polygon: distinct });
+  if (distinct.length >= 3) shaped({ polygon: distinct, add, away });
   else toast("A polygon needs at least three corners.");
   return true;
 }
 
+// A shape was drawn: it is a new region, or it is added to the one in work, or taken away from it.
+function shaped({ add, away, ...shape }) {
+  if (!add && !away) return drafted(shape);
+  const mine = state.draft ?? (selected() && { frame: at(selected()), region: selected().region });
+  if (!mine || mine.region.label) {
+    return add && !mine ? drafted(shape) : toast(mine ? "A label is everywhere it is read; draw a region to add or take away." : "First choose a region; the eraser takes away from it.");
+  }
+  if (mine.frame !== state.frame) return toast(`This region was drawn in frame ${mine.frame}; change it there.`);
+  const { region } = mine, plain = region.strokes && !region.then && shape.strokes && !away && region.width === shape.width;
+  const changed = plain ? { ...region, strokes: [...region.strokes, ...shape.strokes] } : { ...region, then: [...(region.then ?? []), away ? { ...shape, away } : shape] };
+  if (state.draft) return drafted(changed);
+  change({ do: "update", id: state.selected, fields: { region: changed }, title: away ? "took away from the region" : "added to the region" });
+}
+
 // A region was drawn: asks the server for its outline and what it can carry.
 export async function drafted(region) {
-  const { frame } = state;
+  const { frame, draft: before } = state;
   set({ draft: { frame, region, about: null }, selected: null, tab: "correct" });
   try {
     const about = await post("/api/region", { frame, region });
@@ -157,7 +172,8 @@ export async function drafted(region) {
     const [[name, share] = ["nothing", 0]] = about.labels;
     say(`Region of ${Math.round(100 * about.share)} percent of the picture, ${Math.round(100 * share)} percent of it read as ${name}. Choose a label or a colour.`);
   } catch (error) {
-    if (state.draft?.region === region) set({ draft: null });
+    // A shape that does not fit leaves the region as it was.
+    if (state.draft?.region === region) set({ draft: region.then && before?.about ? before : null });
     toast(error.message);
   }
 }
