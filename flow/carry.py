@@ -4,6 +4,9 @@ A key frame's colours travel by motion, from frame to frame, in both directions 
 looks different there loses its confidence. A place that motion lost takes the colours of those places of the key frames
 that look like it: their features are compared (Zhang et al., "Deep Exemplar-based Video Colorization", CVPR 2019,
 compare features in the same way). Where neither is sure, the confidence stays low, and the caller's own colours show.
+
+The silence of a partial key frame travels by motion, too. Likeness is coarse, so it gives no colours to a place that
+motion leads to a silent place of a key frame.
 """
 
 from __future__ import annotations
@@ -78,39 +81,48 @@ def carry_bit_by_bit(
     height, width = (side // 2 for side in thumbs[0].shape)
     count = len(thumbs)
     with tempfile.TemporaryFile() as file, tempfile.TemporaryFile() as moved:
-        forth = np.memmap(file, np.float16, "w+", shape=(count, 3, height, width))
+        forth = np.memmap(file, np.float16, "w+", shape=(count, 4, height, width))
         steps = _Steps(np.memmap(moved, np.float16, "w+", shape=(count, 3, height, width)))
         for frame, state in _one_way(thumbs, keys, looks, steps, range(count)):
             forth[frame] = state
             yield None
         for frame, state in _one_way(thumbs, keys, looks, steps, range(count - 1, -1, -1)):
             one, other = state, forth[frame].astype(np.float32)
-            weights = np.square(one[2]) + np.float32(1e-6), np.square(other[2]) + np.float32(1e-6)
+            known = _unless_silent(one, other), _unless_silent(other, one)
+            weights = np.square(known[0]) + np.float32(1e-6), np.square(known[1]) + np.float32(1e-6)
             ab = (one[:2] * weights[0] + other[:2] * weights[1]) / (weights[0] + weights[1])
-            yield Carried(frame, ab, np.maximum(one[2], other[2]))
+            yield Carried(frame, ab, np.maximum(*known))
+
+
+def _unless_silent(state: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """The confidence of a state where motion in the other direction leads to a silent place of a key frame: only as far
+    as motion leads to a place of a key frame in its own direction, too. Elsewhere its confidence as it is."""
+    silence = np.maximum(other[3] - other[2], 0)
+    return state[2] * np.maximum(state[3], 1 - silence)
 
 
 def _one_way(
     thumbs: Sequence[np.ndarray] | np.ndarray, keys: Mapping[int, Key], looks: _Looks, steps: _Steps, way: range
 ) -> Iterator[tuple[int, np.ndarray]]:
-    """Yield (frame, state) of the frames of `way`; a state is (3, h/2, w/2) float32: a, b and confidence."""
+    """Yield (frame, state) of the frames of `way`; a state is (4, h/2, w/2) float32: a, b, confidence, and how surely
+    motion leads to a place of a key frame, whether it speaks there or not."""
     height, width = (side // 2 for side in thumbs[0].shape)
-    state, before = np.zeros((3, height, width), np.float32), None
+    state, before = np.zeros((4, height, width), np.float32), None
     for frame in way:
         thumb = np.array(thumbs[frame])
-        if before is not None and state[2].any():
+        if before is not None and state[2:].any():
             flow, visible = steps.into(frame, before, thumb, way.step)
             where = sources(flow)
-            a, b, known = (remap(plane, where, cubic=n < 2) for n, plane in enumerate(state))
-            known = known * carried_share(visible) * np.float32(KEPT)
-            state = np.stack([a, b, known])
+            state = np.stack([remap(plane, where, cubic=n < 2) for n, plane in enumerate(state)])
+            state[2:] *= carried_share(visible) * np.float32(KEPT)
         if frame in keys:
             key = keys[frame]
             state[:2] += (key.ab - state[:2]) * key.known
-            state[2] = np.maximum(state[2], key.known)
+            state[2] = np.maximum(state[2] * state[3], key.known)
+            state[3] = 1
         else:
             ab, known = looks.matched(frame, thumb)
-            share = known * (1 - state[2])
+            share = known * (1 - np.maximum(state[2], state[3]))
             total = state[2] + share
             state[:2] = (state[:2] * state[2] + ab * share) / np.maximum(total, np.float32(1e-6))
             state[2] = total
