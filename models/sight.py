@@ -28,17 +28,18 @@ STRIDE = 8
 class Sight:
     """The encoder and RegionNet. Each of them serves one thread at a time."""
 
-    def __init__(self, weights: Path | None = None) -> None:
+    def __init__(self, weights: Path | None = None, precision: str | None = None) -> None:
         """Load the networks.
 
         Args:
             weights: a weights file, by default the one that ships.
+            precision: `bfloat16` or `float32`, by default what the hardware does best.
 
         Raises:
             WeightsError: the file cannot be used.
         """
         ov, path = openvino(), weights or WEIGHTS
-        self._core, self._options = ov.Core(), options(pick_precision("cpu"))
+        self._core, self._options = ov.Core(), options(precision or pick_precision("cpu"))
         with usable(path):
             self._data = with_graphs(path)  # the tensor below does not copy it
             constants, ranges = ov.Tensor(np.frombuffer(self._data, np.uint8)), tensor_ranges(self._data)

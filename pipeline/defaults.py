@@ -11,6 +11,9 @@ SIZE = 256
 STEADY = 1.0
 """Strength of steadying, 0 to 1."""
 
+SCENES = 0.0
+"""Share of the colours that a shot takes from an earlier shot of the same place, 0 to 1."""
+
 VIVID = 1.0
 """Factor by which chroma is multiplied, 0 to 2."""
 

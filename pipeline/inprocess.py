@@ -46,6 +46,7 @@ from .parts import findings_of
 from .pictures import place
 from .reader import FilmReader, thumb_size
 from .report.lumacheck import LumaCheck
+from .scenes import Revisiting, find_scenes
 from .sequences.names import located
 from .shots import shot_around
 from .stages import Composing, Painting, Pairing, Steadying, chroma_of_frames, finished, survey
@@ -257,6 +258,7 @@ def _colored(film: Film, look: Look, spans: Sequence[tuple[int, int]], paint: Pa
     The masks of their edits are there only until the next frames are asked for, or the generator is closed.
     """
     with tempfile.TemporaryDirectory(prefix="semcolor-") as folder:
+        revisiting = _revisiting(film, look, Path(folder), spans)
         for number, (first, stop) in enumerate(spans):
             shot = shot_around(film, first, look.size)[0] if first else 0
             begin = max(shot, first - WARM - (first - WARM - shot) % BLOCK)
@@ -278,18 +280,24 @@ def _colored(film: Film, look: Look, spans: Sequence[tuple[int, int]], paint: Pa
                 for sentence in edits.lost(film.when):
                     _log.warning(sentence)
             kept = kept_spans(film, look, begin, stop)
-            for frames, colors in _span(film, look, paint, edits, begin, stop, kept):
+            for frames, colors in _span(film, look, Painting(paint, edits, revisiting), edits, begin, stop, kept):
                 start = frames.chunk.start
                 wanted = slice(max(first - start, 0), min(stop - start, len(frames.chunk)))
                 if wanted.start < wanted.stop:
                     yield frames[wanted], colors[wanted], edits
 
 
+def _revisiting(film: Film, look: Look, folder: Path, spans: Sequence[tuple[int, int]]) -> Revisiting | None:
+    """What gives shots the colours of earlier ones; None if none of the spans has such a shot."""
+    scenes = find_scenes(film, look, folder / "scenes.zip", shown=spans)
+    return scenes and Revisiting(scenes, look)
+
+
 def _span(
-    film: Film, look: Look, paint: Paint, edits: ResolvedEdits | None, begin: int, stop: int, kept: Spans
+    film: Film, look: Look, painting: Painting, edits: ResolvedEdits | None, begin: int, stop: int, kept: Spans
 ) -> Iterator[tuple[Frames, Colors]]:
     """Yield the frames from `begin` at least to the frame before `stop`, with their steady colours."""
-    painted = _painted(film, look, Painting(paint, edits), begin, stop, kept)
+    painted = _painted(film, look, painting, begin, stop, kept)
     if not look.steady:
         yield from painted
         return

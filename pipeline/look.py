@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .defaults import SIZE, STEADY, VIVID, KeepColour
+from .defaults import SCENES, SIZE, STEADY, VIVID, KeepColour
 
 if TYPE_CHECKING:  # commands import pydantic only if there is a sheet
     from .edits.sheet import Sheet
@@ -20,6 +20,8 @@ class Look:
     """Short side of the networks' input picture, in pixels; a multiple of 32."""
     steady: float = STEADY
     """Strength of steadying, from 0 (each frame stays as the networks painted it) to 1."""
+    scenes: float = SCENES
+    """Share of the colours that a shot takes from an earlier shot that shows the same, from 0 (none) to 1."""
     vivid: float = VIVID
     """Factor by which chroma is multiplied, from 0 (grey) to 2."""
     weights: Path | None = None

@@ -24,6 +24,7 @@ from .film import Film
 from .frames import Colors, Frames, Thumbs
 from .overlay import likeliest, overlay
 from .report.observe import observe
+from .scenes import Revisiting
 from .sequences.curves import viewed
 from .summary import count
 from .writer import Pictures
@@ -35,19 +36,36 @@ T = TypeVar("T")
 class Painting:
     """Thumbs → labels → chroma, frame by frame."""
 
-    def __init__(self, paint: Callable[..., tuple[np.ndarray, np.ndarray]], edits: ResolvedEdits | None = None) -> None:
+    def __init__(
+        self,
+        paint: Callable[..., tuple[np.ndarray, np.ndarray]],
+        edits: ResolvedEdits | None = None,
+        revisiting: Revisiting | None = None,
+    ) -> None:
         """
         Args:
             paint: `Painter.paint`.
             edits: the edits. Label edits apply between the two networks.
+            revisiting: gives shots the colours of earlier ones, unless key frames lead them.
         """
-        self._paint, self._edits = paint, edits
+        self._paint, self._edits, self._revisiting = paint, edits, revisiting
 
     def paint(self, chunk: Chunk, thumbs: Thumbs) -> Colors:
         """Chroma and labels of a chunk, as the networks paint it from its thumbs."""
-        edits = self._edits
-        amend = edits and (lambda n, labels: edits.amend(chunk.start + n, labels))
-        return Colors(*self._paint(thumbs.pictures, amend))
+        edits, relabeled = self._edits, dict[int, np.ndarray]()
+
+        def amend(n: int, labels: np.ndarray) -> np.ndarray:
+            assert edits
+            given = edits.amend(chunk.start + n, labels)
+            if given is not labels and self._revisiting:
+                relabeled[n] = np.abs(given - labels).sum(0) / 2
+            return given
+
+        colors = Colors(*self._paint(thumbs.pictures, amend if edits else None))
+        keyed = edits.keyed if edits else ()
+        if self._revisiting is None or any(first <= chunk.start < stop for first, stop in keyed):
+            return colors
+        return self._revisiting.colors(chunk, thumbs.pictures, colors, relabeled)
 
 
 def survey(thumbs: Thumbs, estimator: Estimator | None = None) -> Motion:

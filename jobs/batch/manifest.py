@@ -27,7 +27,7 @@ from pydantic import (
 )
 
 from ...errors import UserError
-from ...pipeline.defaults import CODEC, CRF, PRESET, SIZE, STEADY, VIVID, KeepColour
+from ...pipeline.defaults import CODEC, CRF, PRESET, SCENES, SIZE, STEADY, VIVID, KeepColour
 from ...pipeline.files import is_utf8
 from ...pipeline.look import Look
 from ...pipeline.selection import Selection, parse_names, parse_selection
@@ -111,6 +111,7 @@ class Wish(BaseModel):
     crf: float = Field(CRF, ge=0, le=63, allow_inf_nan=False)
     preset: PRESETS = PRESET
     steady: float = Field(STEADY, ge=0, le=1, allow_inf_nan=False)
+    scenes: float = Field(SCENES, ge=0, le=1, allow_inf_nan=False)
     vivid: float = Field(VIVID, ge=0, le=2, allow_inf_nan=False)
     keep_colour: KeepColour = "never"
     weights: FileName | None = None
@@ -124,7 +125,14 @@ class Wish(BaseModel):
     def look(self) -> Look:
         """The settings that decide the film's colours."""
         weights = Path(self.weights) if self.weights else None
-        return Look(size=self.size, steady=self.steady, vivid=self.vivid, weights=weights, keep_colour=self.keep_colour)
+        return Look(
+            size=self.size,
+            steady=self.steady,
+            scenes=self.scenes,
+            vivid=self.vivid,
+            weights=weights,
+            keep_colour=self.keep_colour,
+        )
 
     @property
     def reading(self) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from ...errors import UserError
-from ...pipeline.defaults import CODEC, CRF, PRESET, SIZE, STEADY, VIVID
+from ...pipeline.defaults import CODEC, CRF, PRESET, SCENES, SIZE, STEADY, VIVID
 from . import options
 
 if TYPE_CHECKING:
@@ -71,6 +71,7 @@ def batch(
         typer.Option(metavar="TEMPLATE", help="Also write how each film was made, .json; relative to WHERE."),
     ] = None,
     steady: options.Steady = STEADY,
+    scenes: options.Scenes = SCENES,
     weights: options.Weights = None,
     vivid: options.Vivid = VIVID,
     keep_colour: options.KeepColour = "never",
@@ -102,7 +103,7 @@ def batch(
     """Colorize many films, several at the same time. `semcolor-batch status FOLDER` shows how far they are.
 
     A manifest has one film per line: source and, if they differ from the options, output, labels, report, record, fps,
-    track, strict, drop, only, transfer, size, codec, pix_fmt, crf, preset, steady, vivid, keep_colour, weights,
+    track, strict, drop, only, transfer, size, codec, pix_fmt, crf, preset, steady, scenes, vivid, keep_colour, weights,
     workers. After an interruption, the same command continues: finished films are skipped. Exit code 0: all films are
     done, 1: some failed, 2: nothing was done because of mistakes.
     """
@@ -129,6 +130,7 @@ def batch(
         "crf": crf,
         "preset": preset,
         "steady": steady,
+        "scenes": scenes,
         "vivid": vivid,
         "keep_colour": keep_colour,
         "weights": weights and str(weights.absolute()),

@@ -85,6 +85,12 @@ Steady = Annotated[
     float,
     typer.Option(min=0, max=1, help="Steadiness of colours along a shot, from 0 (none) to 1 (greatest)."),
 ]
+Scenes = Annotated[
+    float,
+    typer.Option(
+        min=0, max=1, help="Share of its colours that a shot takes from an earlier shot of the same place: 0 none, 1 all."
+    ),
+]
 Weights = Annotated[
     Path | None, typer.Option(metavar="PATH", help="Networks that you have trained.  [default: those of semcolor]")
 ]

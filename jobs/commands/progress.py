@@ -10,8 +10,8 @@ EVERY = float(os.environ.get("SEMCOLOR_PROGRESS", 10))
 """Seconds between two plain lines. The desk sets it by the environment, to follow a run that it has started."""
 
 
-LOOKING = "looking for the film's own colours"
-"""What is done before the work, if the film's own colours may be kept."""
+LOOKING = "looking through the film"
+"""What is done before the work, if the film's own colours may be kept, or scenes are looked for."""
 
 
 class Reporter:
@@ -26,7 +26,7 @@ class Reporter:
         """
 
     def look(self, done: int) -> None:
-        """Report in how many frames the film's own colours were looked for, before the work."""
+        """Report how many frames were looked at before the work."""
 
 
 @contextmanager

@@ -12,7 +12,7 @@ import typer
 from ...errors import UserError
 from ...models import is_weights
 from ...pipeline.chunk import CHUNK_SIZES
-from ...pipeline.defaults import CHUNK, CODEC, CRF, PRESET, SIZE, STEADY, VIVID
+from ...pipeline.defaults import CHUNK, CODEC, CRF, PRESET, SCENES, SIZE, STEADY, VIVID
 from ...pipeline.extras import NOT_FILMS, Extra, Kind, check_record_name, check_report_name
 from ...pipeline.look import Look
 from ...pipeline.selection import EVERYTHING, parse_selection
@@ -111,6 +111,7 @@ def video(
     ] = None,
     steady: options.Steady = STEADY,
     no_steady: Annotated[bool, typer.Option("--no-steady", help="Paint each frame alone: --steady 0.")] = False,
+    scenes: options.Scenes = SCENES,
     motion: Annotated[Literal["dis", "raft"], typer.Option(help="Measures motion; use RAFT with a GPU.")] = "dis",
     motion_weights: Annotated[
         Path | None, typer.Option(metavar="PATH", help="RAFT's weights: a state dict of torchvision's small or large.")
@@ -209,6 +210,7 @@ def video(
     look = Look(
         size=size,
         steady=0.0 if no_steady else steady,
+        scenes=scenes,
         vivid=vivid,
         weights=weights and weights.absolute(),
         motion_weights=raft,

@@ -101,6 +101,9 @@ def _report(target: Location, result: FilmResult) -> None:
     print(f"chunks at a time: {queues}")
     if result.restarts:
         print(f"workers were lost; the film continued from its last part {result.restarts} times")
+    if result.scenes:
+        shots = "1 shot" if result.scenes == 1 else f"{result.scenes} shots"
+        print(f"{shots} took colours of an earlier one that shows the same (--scenes)")
     print(
         f"{target}: {result.frames} frames{again}, {result.shots} shots, "
         f"{result.seconds:.1f} s, {result.speed:.1f} frames/s"

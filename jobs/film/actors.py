@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from ...pipeline.look import Look
     from ...pipeline.owncolors import Spans
     from ...pipeline.parts import Part
+    from ...pipeline.scenes import Scenes
     from .job import Job
 
     Planes = tuple[np.ndarray, np.ndarray | None]
@@ -97,10 +98,17 @@ class Artist(_Timed):
     """Predicts labels, then chroma, frame by frame. One per GPU, or per CPU core."""
 
     def __init__(
-        self, device: str, precision: str, look: Look, size: tuple[int, int], edits: ResolvedEdits | None = None
+        self,
+        device: str,
+        precision: str,
+        look: Look,
+        size: tuple[int, int],
+        edits: ResolvedEdits | None = None,
+        scenes: Scenes | None = None,
     ) -> None:
         super().__init__()
         self._device, self._precision, self._look, self._edits = device, precision, look, edits
+        self._scenes = scenes
         self._size, self._held = size, ExitStack()
 
     def open(self) -> None:
@@ -113,7 +121,12 @@ class Artist(_Timed):
             self._device, weights=look.weights, vivid=look.vivid, precision=self._precision, size=self._size
         )
         self._held.callback(painter.close)
-        self._stage = Painting(painter.paint, self._edits)
+        revisiting = None
+        if self._scenes:
+            from ...pipeline.scenes import Revisiting
+
+            revisiting = Revisiting(self._scenes, look, self._precision if self._device == "cpu" else None)
+        self._stage = Painting(painter.paint, self._edits, revisiting)
 
     def paint(self, chunk: Chunk, thumbs: Thumbs) -> Colors:
         """Labels and chroma of a chunk."""

@@ -118,7 +118,7 @@ class Attempt:
         needs, size = artist_resources(job.device, look.motion_weights is not None), thumb_size(job.film, look.size)
         artists = min(job.workers, self._crew.most_artists or job.workers)
         for _ in range(artists):
-            artist = start(actors.Artist, job.device, job.precision, look, size, job.edits, needs=needs)
+            artist = start(actors.Artist, job.device, job.precision, look, size, job.edits, job.scenes, needs=needs)
             self._loading[artist.open.remote()] = artist
         reading = job.film, job.settings.chunk, look.size, self._gaps, job.kept
         # Full-size luma stays on the driver's node, which can read the source and write the output. Only thumbs and

@@ -34,6 +34,8 @@ from ...pipeline.keeping import kept_spans
 from ...pipeline.mux import assemble
 from ...pipeline.owncolors import OwnColor, ShotColor, Spans
 from ...pipeline.parts import colors_of_parts, count_shots, notes, standing
+from ...pipeline.scenes import VERSION as SCENES_VERSION
+from ...pipeline.scenes import Scenes, find_scenes
 from ...pipeline.storage import Location
 from ...pipeline.summary import LEGEND, summarize
 from ..cluster import connected, cores
@@ -46,6 +48,7 @@ from .relay import Relay
 from .reporting import record_of, report_on
 from .sizing import Sizes, writers
 from .workdir import (
+    SCENES,
     belongs,
     claimed,
     deliver,
@@ -111,6 +114,7 @@ def colorize_film(
             with logging_the_end(events):
                 edits = _resolved(film, settings, work, identity)
                 kept = _kept(film, settings, work, looking)
+                scenes = _scenes(film, settings, work, looking)
                 job = Job(
                     film=film,
                     encoding=encoding,
@@ -119,6 +123,7 @@ def colorize_film(
                     report=Kind.REPORT in targets,
                     edits=edits,
                     kept=kept,
+                    scenes=scenes,
                     settings=settings,
                     sizes=sizes,
                     device=device,
@@ -229,6 +234,7 @@ def _assemble(job: Job, outcome: Outcome, targets: dict[Kind, Location], *, resu
         "lost_regions": tuple(job.edits.lost(job.film.when)) if job.edits else (),
         "weakest": weakest(job.edits),
         "negative": outcome.negative,
+        "scenes": len(job.scenes.links) if job.scenes else 0,
     }
     found = _found(job.film, facts)  # parts of an earlier run may hold damage
     colored = sum(stop - first for first, stop in job.kept) < job.film.frames
@@ -269,6 +275,11 @@ def _kept(film: Film, settings: Settings, work: Path, looking: Callable[[int], N
         known = kept_spans(film, settings.look, progress=looking)
         remember(work, kept=known)
     return tuple((first, stop) for first, stop in known)
+
+
+def _scenes(film: Film, settings: Settings, work: Path, looking: Callable[[int], None]) -> Scenes | None:
+    """The shots that take colours of earlier ones. They are looked for once, and the work folder keeps them."""
+    return find_scenes(film, settings.look, work / SCENES, progress=looking)
 
 
 def _own(recorded: list) -> tuple[ShotColor, ...]:
@@ -321,6 +332,7 @@ def _identity(film: Film, encoding: Encoding, settings: Settings, extras: Sequen
         "motion": file_sha256(look.motion_weights) if look.motion_weights else "dis",
         "vivid": look.vivid,
         "keep_colour": look.keep_colour,
+        "scenes": [SCENES_VERSION, look.scenes] if look.scenes else 0,
         "sheet": sheet_identity(look.sheet),
         "encoding": repr(encoding),
         "also": {extra.kind: repr(extra.encoding) for extra in extras if extra.kind != Kind.RECORD},

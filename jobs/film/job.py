@@ -16,6 +16,7 @@ from ...pipeline.film import Film
 from ...pipeline.findings import Finding
 from ...pipeline.look import Look
 from ...pipeline.owncolors import ShotColor, Spans
+from ...pipeline.scenes import Scenes
 from .sizing import Sizes
 
 Progress = Callable[[int, int], None]
@@ -55,6 +56,8 @@ class Job:
     edits: ResolvedEdits | None
     kept: Spans
     """The shots that keep the source's own chroma."""
+    scenes: Scenes | None
+    """The shots that take colours of earlier ones; None: there are none."""
     settings: Settings
     sizes: Sizes
     device: str
@@ -101,6 +104,8 @@ class FilmResult:
     """Of each shot with key frames, the frame that they and the edits cover least: the one to paint next."""
     negative: bool = False
     """Whether the film looks like a negative."""
+    scenes: int = 0
+    """Number of shots that took colours of an earlier one."""
     restarts: int = 0
     """Number of times that workers were lost and the film continued from its last committed part."""
 

@@ -9,6 +9,7 @@ A run makes a film in a hidden folder beside the output (or in `--work`). The fo
                     finished, their names, their digests and facts about them
     part-*          the parts of the film; see `pipeline.writer`
     masks-*         the regions that edits follow through the film; see `pipeline.edits.resolve`
+    scenes.zip      the shots whose colours later shots take; see `pipeline.scenes`
     found.json      what an earlier run found out about the source; see `remember`
     events.jsonl    the log of what happened; see `events`
     spill*          Ray's files while it runs embedded; see `cluster`
@@ -62,6 +63,9 @@ LOCKS = ("writer.lock", "lock")
 
 SPILL = "spill"
 """Prefix of the names of Ray's files; see `cluster`."""
+
+SCENES = "scenes.zip"
+"""Name of the file of the film's scenes."""
 
 FOUND = "found.json"
 """Name of the file of `remember`."""
@@ -204,7 +208,7 @@ def keep_or_clear(work: Path, identity: dict, fresh: bool = False) -> None:
         if not fresh and own == asked:
             return
         if not fresh and own and own | {"sheet": None} == asked | {"sheet": None}:
-            _empty(work, keep=(SPILL, "part-", "masks-", "job.json", FOUND, "events.jsonl"))
+            _empty(work, keep=(SPILL, "part-", "masks-", SCENES, "job.json", FOUND, "events.jsonl"))
         else:
             if not fresh and any(work.glob("part-*")):
                 _log.warning("%s: work with other settings is thrown away", work)

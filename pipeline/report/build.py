@@ -71,6 +71,7 @@ def settings_of(look: Look, encoding: Encoding, device: str, precision: str) -> 
     return Settings(
         size=look.size,
         steady=look.steady,
+        scenes=look.scenes,
         vivid=look.vivid,
         keep_colour=look.keep_colour,
         motion=file_sha256(look.motion_weights) if look.motion_weights else "dis",

@@ -195,6 +195,7 @@ class Settings(_Record):
 
     size: int = Field(description="--size: short side of the networks' pictures")
     steady: float = Field(description="--steady")
+    scenes: float = Field(description="--scenes")
     vivid: float = Field(description="--vivid")
     keep_colour: Literal["never", "auto", "always"] = Field(description="--keep-colour")
     motion: str = Field(description="dis, or the SHA-256 of RAFT's weights")

@@ -34,7 +34,7 @@ def test_elsewhere_there_are_lines_the_last_one_always(capsys):
 def test_the_look_for_own_colours_is_shown(terminal, capsys):
     with redirect_stderr(terminal), reporter(200, quiet=False) as told:
         told.look(120)
-    assert "120/200 frames · looking for the film's own colours · left" in terminal.text()
+    assert "120/200 frames · looking through the film · left" in terminal.text()
     with redirect_stderr(terminal), reporter(200, quiet=False) as told:
         told.look(200)
         told(0, 1)
@@ -44,8 +44,8 @@ def test_the_look_for_own_colours_is_shown(terminal, capsys):
         for done in range(1, 201):
             told.look(done)
     assert capsys.readouterr().err.splitlines() == [
-        "looking for the film's own colours: 1/200 frames",
-        "looking for the film's own colours: 200/200 frames",
+        "looking through the film: 1/200 frames",
+        "looking through the film: 200/200 frames",
     ]
 
 

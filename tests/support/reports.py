@@ -30,6 +30,7 @@ LABELS = [INDEX[name] for name in ("hair", "clothes", "wall", "sky")]
 SETTINGS = Settings(
     size=64,
     steady=1.0,
+    scenes=0.0,
     vivid=1.0,
     keep_colour="never",
     motion="dis",
