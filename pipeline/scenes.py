@@ -252,7 +252,7 @@ class _Finder:
         chosen = {n: t for n, t in samples.chosen(stop - first).items() if t.std() >= LEAST_CONTRAST}
         frames = [see(thumb, lambda picture: self._sight.features(picture)[-1]) for thumb in chosen.values()]
         near = sorted({leader for leader in self._near if leader is not None})
-        portrait = bool(frames) and self._is_portrait(frames)
+        portrait = bool(frames) and is_portrait(frames[len(frames) // 2].thumb, self._painter)
         likeness = {leader: self._likeness(frames, portrait, leader) for leader in near}
         leader = max(near, key=likeness.__getitem__, default=None)
         if leader is not None and likeness[leader] > 0:
@@ -271,11 +271,12 @@ class _Finder:
         remembered, other = self._seen[leader]
         return same_place(frames, remembered, portrait or other)
 
-    def _is_portrait(self, frames: list[Seen]) -> bool:
-        """Whether a face fills the picture."""
-        _, labels = self._painter.paint(frames[len(frames) // 2].thumb[None])
-        faces = labels[0, [INDEX["skin"], INDEX["hair"]]].sum(dtype=float)
-        return bool(faces >= PORTRAIT * labels[0].sum(dtype=float))
+
+def is_portrait(thumb: np.ndarray, painter: Painter) -> bool:
+    """Whether a face fills the picture. `thumb`: (h, w) uint8 luma."""
+    _, labels = painter.paint(thumb[None])
+    faces = labels[0, [INDEX["skin"], INDEX["hair"]]].sum(dtype=float)
+    return bool(faces >= PORTRAIT * labels[0].sum(dtype=float))
 
 
 def _painted(film: Film, look: Look, painter: Painter, first: int, frames: list[int], stop: int) -> dict[str, Any]:

@@ -36,9 +36,9 @@ Beyond what the tables say:
 - `--motion raft` needs `--motion-weights`, a state dict of torchvision's RAFT. On a CPU it is slower than DIS by two
   orders of magnitude.
 - `--drop` and `--only` choose among sound, subtitles and other streams ([streams.md](streams.md)).
-- `--labels`, `--label-maps`, `--summary`, `--edits`, `--palette`, `--reference`, `--range`, `--shots`, `--still` and
-  `--keep`, `--keyframe` and `--coverage` are explained in [editing.md](editing.md), `--fresh` and `--work` in
-  [recovery.md](recovery.md), `--report`, `--report-schema` and `--record` in [report.md](report.md), `--address` in
+- `--labels`, `--label-maps`, `--summary`, `--edits`, `--palette`, `--reference`, `--scenes`, `--range`, `--shots`,
+  `--still`, `--keep`, `--keyframe` and `--coverage` are explained in [editing.md](editing.md), `--fresh` and `--work`
+  in [recovery.md](recovery.md), `--report`, `--report-schema` and `--record` in [report.md](report.md), `--address` in
   [cluster.md](cluster.md), manifests and templates in [batch.md](batch.md), training in [training.md](training.md).
 """
 

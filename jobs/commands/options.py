@@ -88,7 +88,7 @@ Steady = Annotated[
 Scenes = Annotated[
     float,
     typer.Option(
-        min=0, max=1, help="Share of its colours that a shot takes from an earlier shot of the same place: 0 none, 1 all."
+        min=0, max=1, help="How far a shot takes the colours of an earlier shot of the same place, from 0 (not) to 1."
     ),
 ]
 Weights = Annotated[

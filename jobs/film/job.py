@@ -56,8 +56,6 @@ class Job:
     edits: ResolvedEdits | None
     kept: Spans
     """The shots that keep the source's own chroma."""
-    scenes: Scenes | None
-    """The shots that take colours of earlier ones; None: there are none."""
     settings: Settings
     sizes: Sizes
     device: str
@@ -67,6 +65,8 @@ class Job:
     """The work folder."""
     identity: dict
     """Everything that decides the output's bytes; the work folder records it. See `workdir.belongs`."""
+    scenes: Scenes | None = None
+    """The shots that take colours of earlier ones; None: there are none."""
 
     @property
     def look(self) -> Look:

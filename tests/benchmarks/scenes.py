@@ -27,11 +27,12 @@ from footage import Clip, all_clips, decoded
 from semcolor.flow import estimate
 from semcolor.flow.scenes import Seen, same_place, see
 from semcolor.flow.warp import remap, sources
+from semcolor.models.painter import Painter
 from semcolor.models.sight import Sight
 from semcolor.pipeline.film import open_film
 from semcolor.pipeline.inprocess import _colored, _painter
 from semcolor.pipeline.look import Look
-from semcolor.pipeline.scenes import PLACES, find_scenes
+from semcolor.pipeline.scenes import PLACES, find_scenes, is_portrait
 
 CHOSEN_ON = ("road_lane", "people_walking")
 """Clips on which the thresholds were chosen; they are not measured."""
@@ -198,14 +199,21 @@ def _written(path: Path, pictures: list[np.ndarray]) -> Path:
 
 
 def false_links(results: Results, clips: list[Clip], given: argparse.Namespace) -> list[Row]:
-    """How often different clips, and different photos, are taken for the same place; and the same clip for itself."""
-    sight = Sight()
+    """How often different clips, and different photos, are taken for the same place; and the same clip for itself.
+
+    Photos of one source may show the same: frames of one drive, or one person in two pictures.
+    """
+    sight, painter = Sight(), Painter("cpu")
 
     def seen(gray: np.ndarray) -> Seen:
-        short = min(gray.shape)
-        size = [max(32, round(side * given.size / short / 32) * 32) for side in gray.shape]
-        thumb = cv2.resize(gray, tuple(size[::-1]), interpolation=cv2.INTER_AREA)
+        # All pictures at one size, so that all can be compared.
+        size = round(given.size * 4 / 3 / 32) * 32, given.size
+        thumb = cv2.resize(gray, size, interpolation=cv2.INTER_AREA)
         return see(thumb, lambda picture: sight.features(picture)[-1])
+
+    def linked(a: list[Seen], b: list[Seen]) -> bool:
+        faces = [is_portrait(each[len(each) // 2].thumb, painter) for each in (a, b)]
+        return same_place(a, b, any(faces)) > 0
 
     shots: dict[str, list[list[Seen]]] = {}
     for clip in clips:
@@ -215,15 +223,18 @@ def false_links(results: Results, clips: list[Clip], given: argparse.Namespace) 
     flat = [(name, shot) for name, its in shots.items() for shot in its]
     both = [(a, b) for n, a in enumerate(flat) for b in flat[:n]]
     rows = [
-        _links("pieces of different clips", [same_place(a[1], b[1]) > 0 for a, b in both if a[0] != b[0]]),
-        _links("pieces of one clip", [same_place(a[1], b[1]) > 0 for a, b in both if a[0] == b[0]]),
+        _links("pieces of different clips", [linked(a[1], b[1]) for a, b in both if a[0] != b[0]]),
+        _links("pieces of one clip", [linked(a[1], b[1]) for a, b in both if a[0] == b[0]]),
     ]
     draw = random.Random(1)
     for folder in sorted((DATA / "photos").glob("*/test")):
         paths = sorted(folder.iterdir())
         photos = [cv2.imread(str(path), cv2.IMREAD_GRAYSCALE) for path in draw.sample(paths, min(30, len(paths)))]
         looks = [seen(photo) for photo in photos if photo is not None]
-        found = [same_place([a], [b]) > 0 for n, a in enumerate(looks) for b in looks[:n]]
+        faces = [is_portrait(look.thumb, painter) for look in looks]
+        found = [
+            same_place([a], [b], faces[n] or faces[m]) > 0 for n, a in enumerate(looks) for m, b in enumerate(looks[:n])
+        ]
         rows.append(_links(f"photos: {folder.parent.name}", found))
     if len(rows) == 2:
         results.skip("photos, which are not there")
