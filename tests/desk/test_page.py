@@ -318,7 +318,8 @@ def test_everything_can_be_read_and_named(desk, page, pictures):
         _draw(page, place)
     page.keyboard.press("Enter")
     page.wait_for_selector("button:has-text('Drop')")
-    for scheme, width, height in itertools.product(("dark", "light"), (1280, 820), (800,)):
+    screens = ((1280, 800), (1024, 768), (768, 1024))
+    for scheme, (width, height) in itertools.product(("dark", "light"), screens):
         page.emulate_media(color_scheme=scheme)
         page.evaluate("scheme => { document.documentElement.dataset.theme = scheme; }", scheme)
         page.set_viewport_size({"width": width, "height": height})
@@ -334,6 +335,39 @@ def test_everything_can_be_read_and_named(desk, page, pictures):
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     page.click("#help")
     assert page.evaluate(CONTRAST) == [] and page.evaluate(NAMELESS) == []
+    page.keyboard.press("Escape")
+    page.click("#tools [data-id=point]")
+    # A tablet: one finger draws, two zoom and move.
+    touch = page.context.new_cdp_session(page)
+    touch.send("Emulation.setTouchEmulationEnabled", {"enabled": True, "maxTouchPoints": 2})
+    box = page.locator("#stage").bounding_box()
+    middle = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+    def fingers(kind: str, *apart: tuple[float, float]) -> None:
+        points = [{"x": middle[0] + x, "y": middle[1] + y, "id": n} for n, (x, y) in enumerate(apart)]
+        touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    camera = "import('/page/stage.js').then(({ camera }) => [camera.scale, camera.x, camera.y])"
+    before = page.evaluate(camera)
+    fingers("touchStart", (-40, 0))
+    fingers("touchStart", (-40, 0), (40, 0))
+    for apart in (50, 60, 70, 80):
+        fingers("touchMove", (-apart, 0), (apart, 0))
+    scale = page.evaluate(camera)[0]
+    assert scale == pytest.approx(2 * before[0], rel=0.05)
+    for way in (10, 20, 30):
+        fingers("touchMove", (way - 80, 0), (way + 80, 0))
+    fingers("touchEnd")
+    after = page.evaluate(camera)
+    assert after[0] == pytest.approx(scale, rel=0.05)
+    page.wait_for_selector("#panel-correct h2:has-text('Polygon')")  # what was drawn before is untouched
+    page.click("#zoom-fit")
+    page.click("#tools [data-id=box]")
+    fingers("touchStart", (-60, -40))
+    for x, y in ((-20, 0), (20, 20), (60, 40)):
+        fingers("touchMove", (x, y))
+    fingers("touchEnd")
+    page.wait_for_selector("#panel-correct h2:has-text('Box')")
 
 
 def test_a_frame_leaves_for_another_program_and_comes_back_as_a_key_frame(desk, page, folder, pictures):

@@ -75,7 +75,8 @@ function begin(place, event) {
   } else if (state.tool === "box") {
     down = { what: "box", from: point };
     set({ drawing: { box: [...point, ...point], ...how } });
-  } else act(point, how);
+  } else if (event.pointerType === "touch") down = { what: "tap", point, how }; // a second finger may follow
+  else act(point, how);
 }
 
 // Does with one point what the tool does.
@@ -125,8 +126,9 @@ function pinch(id, before, now) {
 
 function release(event) {
   touches.delete(event.pointerId);
-  const what = down?.what;
+  const what = down?.what, { point, how } = down ?? {};
   down = null;
+  if (what === "tap" && event.type === "pointerup") act(point, how);
   if (what === "brush") { const { drawing } = state; set({ drawing: null }); shaped(drawing); }
   if (what === "box") {
     const { box: [x0, y0, x1, y1], add, away } = state.drawing;
