@@ -26,7 +26,7 @@ export function sameAs(present, chosen) {
       class: "label", title: note || colour, "aria-pressed": present === name, onclick: () => { set({ colour }); chosen(name); } },
     h("span", { class: "swatch", style: { background: colour }, "aria-hidden": "true" }), name))),
     h("div", { class: "row" },
-      h("input", { id: "colour-name", class: "grow", placeholder: "name this colour, such as: her coat", "aria-label": "Name for this colour", onkeydown: (event) => { if (event.key === "Enter") { event.stopPropagation(); begin(event.target, chosen); } } }),
+      h("input", { id: "colour-name", class: "grow", placeholder: "a name: her coat", "aria-label": "Name for this colour", onkeydown: (event) => { if (event.key === "Enter") { event.stopPropagation(); begin(event.target, chosen); } } }),
       h("button", { onclick: () => begin(document.querySelector("#colour-name"), chosen) }, "Name it")));
 }
 

@@ -4,6 +4,7 @@ import { get, post } from "./api.js";
 import { $, fill, h, toast } from "./dom.js";
 import { state } from "./state.js";
 
+const MARKS = { done: "✓", running: "▸", waiting: "·", failed: "✕" };
 const WORDS = { done: "done", running: "being made", waiting: "waiting", failed: "failed" };
 
 async function open(key) {
@@ -21,7 +22,7 @@ export async function showFilms() {
   const dialog = $("#dialog");
   const row = (film) => h("li", { class: film.open ? "on" : "" },
     h("button", { class: "plain grow", onclick: () => open(film.key), "aria-current": film.open },
-      h("b", {}, film.name),
+      h("b", {}, h("span", { class: `mark ${film.state}`, "aria-hidden": "true" }, MARKS[film.state]), film.name),
       h("small", { class: film.state === "failed" ? "warning" : "quiet" }, film.state === "running" && film.frames ? `${WORDS.running}: ${film.done} of ${film.frames} frames` : WORDS[film.state]),
       film.error ? h("small", { class: "warning" }, film.error) : null,
       film.findings.map((text) => h("small", { class: "quiet" }, text))));
