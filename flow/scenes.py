@@ -209,7 +209,7 @@ def agreed(frames: Sequence[Seen], colors: np.ndarray) -> np.ndarray:
     Returns:
         (N, 2, h/2, w/2) float32.
     """
-    mean = np.empty_like(colors)
+    mean, size = np.empty_like(colors), (colors.shape[3], colors.shape[2])
     for number, frame in enumerate(frames):
         total, weight = colors[number].copy(), np.ones(colors.shape[2:], np.float32)
         for other, remembered in enumerate(frames):
@@ -217,7 +217,7 @@ def agreed(frames: Sequence[Seen], colors: np.ndarray) -> np.ndarray:
             if found is None or found.share < LEAST_SHARE:
                 continue
             with one_thread():
-                trust = _trust(found, frame.shape, remembered.shape, weight.shape[::-1])
+                trust = _trust(found, frame.shape, remembered.shape, size)
                 moved, visible = _moved(remembered.thumb, colors[other], frame.thumb, found.way)
             share = _sure(visible) * trust
             total += moved * share

@@ -187,7 +187,7 @@ def track(thumbs: np.ndarray, mask: np.ndarray, at: int, remember: Callable[[], 
                 with one_thread():
                     coming = ahead.submit(follower.see, thumbs[frame + way.step]) if frame != way[-1] else None
                     found, confidence = follower.step(seen)
-                    seen = coming.result() if coming else None
+                    seen = coming.result() if coming else seen
                 yield Place(frame, np.rint(found * 255).astype(np.uint8), confidence)
     yield Place(at, mask, 1.0)
 

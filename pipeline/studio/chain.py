@@ -30,7 +30,7 @@ STEP = 2 * PIECE
 AHEAD = 3
 """Pieces that are painted ahead of those that a step needs."""
 
-Hire = Callable[..., Future[tuple[np.ndarray, ...]]]
+Hire = Callable[..., Future[Any]]
 """Has another thread do something."""
 
 Paint = Callable[[int, np.ndarray, LiveEdits], tuple[np.ndarray, ...]]
@@ -174,7 +174,8 @@ class Chain:
             return
         seen = self._edits.forget(first, Motion(*motion))
         # Frames are counted from where the chain begins: there the steadier knows nothing of what came before.
-        steady = steadier.blend(*raw, seen, first - self.begin, after)
+        colors, labels = raw
+        steady = steadier.blend(colors, labels, seen, first - self.begin, after)
         state = np.frombuffer(steadier.state() if after else b"", np.uint8)
         self._shelf.put(self._key(step), *steady, state)
         self._at = self._key(step), steadier

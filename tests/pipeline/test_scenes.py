@@ -40,7 +40,9 @@ MOVED = (9, 5), (-8, 4)
 
 def _again(pictures, x, y):
     """The same place, brighter by a tenth and shifted."""
-    moved = np.stack([cv2.warpAffine(p, np.float32([[1, 0, x], [0, 1, y]]), None, borderMode=4) for p in pictures])
+    moved = np.stack(
+        [cv2.warpAffine(p, np.array([[1, 0, x], [0, 1, y]], np.float32), None, borderMode=4) for p in pictures]
+    )
     return np.clip(moved.astype(np.float32) * 1.1, 0, 255).astype(np.uint8)
 
 
@@ -89,7 +91,7 @@ def test_a_place_keeps_its_colours_when_it_is_seen_again(steady):
     plain, kept = steady
     assert np.array_equal(plain[: STARTS[2]], kept[: STARTS[2]]), "what leads is as it was"
     for first, second, moved in zip(STARTS, STARTS[2:], MOVED, strict=False):
-        shift = np.float32([[1, 0, moved[0] * 80 / 192], [0, 1, moved[1] * 64 / 144]])
+        shift = np.array([[1, 0, moved[0] * 80 / 192], [0, 1, moved[1] * 64 / 144]], np.float32)
         apart = []
         for ab in (plain, kept):
             before = np.stack([cv2.warpAffine(plane, shift, None) for plane in ab[first + 6]])
