@@ -34,8 +34,8 @@ BARRED = 0.06
 """Share of samples with letterbox or pillarbox bars."""
 
 FAVOURED = {
-    **{"faces": 2.0, "ccp": 1.5, "stock": 1.5, "idd": 2.0, "camvid": 3.0},
-    **{"sun_kitchen": 3.0, "sun_auditorium": 3.0, "sysu": 1.5, "cocostuff": 3.0},
+    **{"faces": 2.0, "ccp": 2.5, "stock": 1.5, "idd": 2.5, "camvid": 4.0, "human": 2.0},
+    **{"sun_kitchen": 3.0, "sun_auditorium": 3.0, "sysu": 2.5, "cocostuff": 3.0},
 }
 """Factor of a source's probability. Films are full of people; street scenes have labels for every pixel; few sources
 teach what a room consists of."""
