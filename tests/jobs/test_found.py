@@ -128,6 +128,6 @@ def test_damage_in_a_strict_film_is_told_before_anything_is_sealed(tmp_path, mon
         monkeypatch.setattr(driver, name, lambda *_, **__: pytest.fail("the film was finished"))
     part: Any = SimpleNamespace(frames=3, damaged=(1,), lost=(), own=(), shot=0, shot_start=0, start=0, stop=3)
     monkeypatch.setattr(driver, "count_shots", lambda parts: 1)
-    job: Any = SimpleNamespace(film=film, report=True, edits=None)
+    job: Any = SimpleNamespace(film=film, report=True, edits=None, scenes=None)
     with pytest.raises(FilmError, match=r"frame 1 .*concealed"):
         driver._assemble(job, Outcome([part]), {}, resumed=0, started=0.0)
