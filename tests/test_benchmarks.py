@@ -83,8 +83,16 @@ def test_outlines(measure: Measure) -> None:
 
 
 def test_keyframes(measure: Measure) -> None:
-    row, _ = measure("keyframes", "--frames", "4", "--clips", "bikes")["Key frames"]
+    row, _ = measure("keyframes", "--frames", "4", "--clips", "bikes")["One key frame"]
     assert 0 < row["with key frame"] < row["CIEDE2000 without"] and row["PSNR with key frame"] > row["PSNR without"]
+
+
+@pytest.mark.slow
+def test_scenes(measure: Measure) -> None:
+    tables = measure("scenes", "--frames", "3", "--size", "192", "--clips", "bikes", "bigbuckbunny")
+    seen, *_ = tables["Two clips cut into each other"]
+    assert seen["linked"] == 1 and 0 < seen["ab with"] < seen["ab without"] and seen["change, first piece"] == 0
+    assert tables["False links"][0]["linked"] == 0
 
 
 def test_regions(measure: Measure) -> None:
