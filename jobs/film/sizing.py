@@ -13,10 +13,9 @@ AHEAD = 4
 """Least number of chunks in flight besides one per artist: one is being read, one waits for the next chunk of its
 shot, one is being steadied, one is being written."""
 
-LARGE, AHEAD_LARGE = 100 << 20, 3
-"""Bytes of a chunk from which on as few chunks as possible are in flight: one is being written, one is ready or being
-painted, and one is read, whose frames the chunk before needs for its look-ahead. Painting such a chunk (3840x2160)
-takes a tenth of the time of encoding it, and a film of that size shall stay below 2.5 GB."""
+LARGE = 100 << 20
+"""Bytes of a chunk from which on no chunks are added for the artists. Painting such a chunk (3840x2160) takes a tenth
+of the time of encoding it, and a film of that size shall stay below 2.5 GB."""
 
 ARTISTS_A_WRITER = {"cpu": 4, "cuda": 2}
 """Device → number of artists that together are about as fast as one Writer on one core."""
@@ -70,7 +69,7 @@ class Sizes:
         half_a_part = -(-PART_FRAMES // (2 * self.frames))
         further = (writers - 1) * min(half_a_part, FURTHER_BYTES // self.bytes)
         if self.bytes >= LARGE:
-            return AHEAD_LARGE + further
+            return AHEAD + further
         return artists + max(artists, AHEAD + further)
 
     def store_bytes(self, artists: int, writers: int) -> int:
