@@ -249,10 +249,8 @@ class ResolvedEdits:
         data = self._carried(frame)
         if not data:
             return np.zeros((2, *shape), np.float32), np.zeros(shape, np.float32)
-        count = 2 * shape[0] * shape[1]
-        ab = np.frombuffer(data, np.float16, count).reshape(2, *shape)
-        known = np.frombuffer(data, np.uint8, offset=2 * count).reshape(shape)
-        return ab.astype(np.float32), known.astype(np.float32) / 255
+        ab, known = key_planes(data)
+        return ab.reshape(2, *shape).astype(np.float32), known.reshape(shape).astype(np.float32) / 255
 
     def _carried(self, frame: int) -> bytes:
         """What `key_bytes` has made of a frame's colours from key frames; b"" where there are none."""
@@ -300,6 +298,12 @@ def key_name(frame: int) -> str:
 def key_bytes(ab: np.ndarray, known: np.ndarray) -> bytes:
     """Such an entry: a and b (2, h/2, w/2) as float16, and how surely they hold (h/2, w/2), 0..1, as uint8."""
     return ab.astype(np.float16).tobytes() + np.rint(known * 255).astype(np.uint8).tobytes()
+
+
+def key_planes(data: bytes) -> tuple[np.ndarray, np.ndarray]:
+    """What `key_bytes` wrote of n pixels: a and b (2 n,) float16, and how surely they hold (n,) uint8."""
+    count = len(data) // 5  # two bytes each of a and b, and one
+    return np.frombuffer(data, np.float16, 2 * count), np.frombuffer(data, np.uint8, offset=4 * count)
 
 
 def label_shares(labels: np.ndarray) -> np.ndarray:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from .apply import ResolvedEdits, key_name, label_shares, mask_name, sure_name
+from .apply import ResolvedEdits, key_name, key_planes, label_shares, mask_name, sure_name
 
 COVERED = 0.95
 """Share of a frame from which on nothing needs to be painted in it."""
@@ -57,7 +57,7 @@ def weakest(edits: ResolvedEdits | None) -> tuple[Weakest, ...]:
     found = []
     for first, stop in edits.keyed if edits else ():
         assert edits
-        count = len(edits.entry(key_name(first))) // 5
+        count = len(key_planes(edits.entry(key_name(first)))[1])
         shares = [float(_regions(edits, frame, count).mean()) / 255 for frame in range(first, stop)]
         least = int(np.argmin(shares))
         found.append(Weakest(first, stop, first + least, round(shares[least], 4)))
@@ -68,7 +68,7 @@ def _regions(edits: ResolvedEdits, frame: int, count: int) -> np.ndarray:
     """What key frames and edits of regions cover in a frame: (count,) float32, 0 to 255; `count` pixels."""
     cover = np.zeros(count, np.float32)
     if carried := edits.entry(key_name(frame)):
-        cover += np.frombuffer(carried, np.uint8, offset=4 * count)  # after a and b, 2 bytes each
+        cover += key_planes(carried)[1]
     for number, order in enumerate(edits.orders):
         painted = order.label is None and order.relabel is None and order.holds(frame)
         if painted and (mask := edits.entry(mask_name(number, frame))):
