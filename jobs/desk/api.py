@@ -185,7 +185,7 @@ class _Desk:
         luma = request.path_params["luma"]
         if luma > 255:
             return Response(status_code=404)
-        data, reach = await _result(self.work.session.questions.disc(luma))
+        data, reach = await asyncio.to_thread(self.work.session.questions.disc, luma)
         return Response(data, media_type="image/png", headers={"x-reach": f"{reach:.2f}"})
 
     async def given(self, request: Request) -> Response:
@@ -195,7 +195,7 @@ class _Desk:
             raise _Wrong("a colour is #rrggbb, with at most nine lumas")
         if not all(type(luma) is int and 0 <= luma <= 255 for luma in lumas):
             raise _Wrong("lumas are 0 to 255")
-        return JSONResponse(await _result(self.work.session.questions.given(color, lumas)))
+        return JSONResponse(await asyncio.to_thread(self.work.session.questions.given, color, lumas))
 
     async def sheet(self, request: Request) -> Response:
         return JSONResponse(await asyncio.to_thread(self._changed, self.work, None))

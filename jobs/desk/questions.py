@@ -20,7 +20,7 @@ from .encoded import png
 
 
 class Questions:
-    """Answers questions; the painter's thread does it."""
+    """Answers questions; of frames, the painter's thread does it."""
 
     def __init__(self, film: Film, studio: Studio, ask: Callable[..., Future]) -> None:
         """
@@ -88,17 +88,11 @@ class Questions:
         smooth = [cv2.approxPolyDP(c, 1.5, True)[:, 0] for c in contours if len(c) > 3]
         return [np.round((c + 0.5) * scale, 1).tolist() for c in smooth if len(c) > 2]
 
-    def disc(self, luma: int) -> Future:
-        """The picture of a picker at a luma, as PNG, and the a and b at its borders."""
-        fmt = PlaneFormat.of(self._film)
+    def disc(self, luma: int) -> tuple[bytes, float]:
+        """The picture of a picker at a luma, as PNG, and the a and b at its borders. Any thread may ask."""
+        shown, reach = picker.disc(luma, PlaneFormat.of(self._film))
+        return png(shown), reach
 
-        def work() -> tuple[bytes, float]:
-            shown, reach = picker.disc(luma, fmt)
-            return png(shown), reach
-
-        return self._ask(work)
-
-    def given(self, color: str, lumas: list[int]) -> Future:
-        """The colours that pixels of some lumas get where a colour is asked, and its a and b."""
-        fmt = PlaneFormat.of(self._film)
-        return self._ask(lambda: {"given": picker.given(color, lumas, fmt), "ab": chroma_of(color)})
+    def given(self, color: str, lumas: list[int]) -> dict[str, Any]:
+        """The colours that pixels of some lumas get where a colour is asked, and its a and b. Any thread may ask."""
+        return {"given": picker.given(color, lumas, PlaneFormat.of(self._film)), "ab": chroma_of(color)}

@@ -5,11 +5,8 @@ from __future__ import annotations
 import io
 import itertools
 import os
-import re
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +19,7 @@ from semcolor.pipeline.edits.reading import read_sheet
 from semcolor.pipeline.film import open_film
 from semcolor.pipeline.inprocess import still
 from semcolor.pipeline.look import Look
+from support.desks import PIXELS, Desk
 from support.films import make_film, pictures_of, shots
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -32,13 +30,6 @@ pytestmark = [pytest.mark.slow, pytest.mark.skipif(not CHROMIUM, reason="there i
 SIZE = 96
 PATIENCE = 60_000
 """Milliseconds for what takes a second on a quiet machine."""
-
-PIXELS = """async ([kind, frame]) => {
-  const frames = await import('/page/frames.js');
-  const entry = frames.have(kind, frame), shown = frames.pixels(entry.bitmap);
-  return [shown.width, shown.height, Array.from(shown.data)];
-}"""
-"""The pixels that the page holds of a frame."""
 
 CONTRAST = """() => {
   const rgb = (text) => text.match(/[\\d.]+/g).map(Number);
@@ -68,26 +59,6 @@ NAMELESS = """() => [...document.querySelectorAll('button, input, select, textar
   .filter((e) => !(e.getAttribute('aria-label') || e.textContent.trim() || e.labels?.length || e.title))
   .map((e) => e.outerHTML.slice(0, 100))"""
 """Controls that a screen reader cannot name."""
-
-
-class Desk:
-    """A running `semcolor-desk`."""
-
-    def __init__(self, folder: Path, *arguments: str) -> None:
-        command = [sys.executable, "-m", "semcolor", "desk", *arguments, "--no-browser"]
-        environment = {**os.environ, "XDG_CACHE_HOME": str(folder / "cache")}
-        self.process = subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True, env=environment)
-        assert self.process.stdout
-        found = next(filter(None, (re.search(r"http://\S+", line) for line in self.process.stdout)), None)
-        assert found, "the desk did not open"
-        self.address = found[0]
-
-    def end(self, how: signal.Signals = signal.SIGINT) -> int:
-        self.process.send_signal(how)
-        code = self.process.wait(60)
-        assert self.process.stdout
-        self.process.stdout.close()
-        return code
 
 
 @pytest.fixture(scope="module")

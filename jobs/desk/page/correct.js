@@ -171,7 +171,10 @@ function labels(mine, told) {
         event.stopPropagation();
         search = event.target.value; // the list may not be drawn yet
         const [first] = find();
-        if (first) apply({ label: first.name });
+        if (!first) return;
+        search = "";
+        $("#stage").focus({ preventScroll: true }); // the keys are for the picture again
+        apply({ label: first.name });
       },
     }),
     list,

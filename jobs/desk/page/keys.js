@@ -68,7 +68,7 @@ function key(event) {
       if (state.cursor && !state.draft) return act(state.cursor);
       applyAgain();
     },
-    Escape: () => { stopVideo(); set({ draft: null, drawing: null, selected: null, cursor: null }); },
+    Escape: () => { if (stopVideo()) return; set({ draft: null, drawing: null, selected: null, cursor: null }); },
     Delete: removeSelected, Backspace: removeSelected,
     n: () => apply("neutral"), m: pin, "?": help, "\\": () => set({ peek: true }),
     "/": () => { set({ tab: "correct" }); setWay("label"); requestAnimationFrame(() => requestAnimationFrame(() => $("#search")?.focus())); },

@@ -33,7 +33,7 @@ function tellHead() {
   $("#play").replaceChildren(drawing(state.playing ? "M8 5v14M16 5v14" : "M7 4l12 8-12 8z"));
   $("#play").setAttribute("aria-label", state.playing ? "Stop" : "Play");
   $("#pin").textContent = state.pinned === null ? "Keep frame" : `Kept: ${state.pinned}`;
-  $("#other-label").hidden = state.mode !== "swipe";
+  $("#other").hidden = state.mode !== "swipe";
   const stage = $("#stage");
   stage.dataset.tool = state.tool;
   stage.setAttribute("aria-label", `Frame ${frame} at ${timecode(timeOf(frame))}, ${state.mode}`);
@@ -99,7 +99,7 @@ function buttons() {
     event.target.blur();
   });
   const other = $("#other");
-  for (const [value, text] of [["grey", "grey"], ["labels", "labels"], ["pinned", "kept frame"]]) {
+  for (const [value, text] of [["grey", "left: grey"], ["labels", "left: labels"], ["pinned", "left: kept frame"]]) {
     other.append(Object.assign(document.createElement("option"), { value, textContent: text }));
   }
   other.addEventListener("change", () => set({ other: other.value }));

@@ -99,7 +99,11 @@ function tick(now) {
 
 // Has the shot on view made into a small film with sound. `tellPreview` plays it once it is there.
 export async function preview() {
+  const shown = !$("#video").hidden;
+  stopVideo();
+  wanted = null;
   if (state.server?.preview?.state === "running") return post("/api/previews", { stop: true });
+  if (shown) return;
   const { first, stop } = shotOf(state.frame), most = Math.ceil(20 * state.film.rate);
   const from = stop - first > most ? Math.max(first, Math.min(state.frame, stop - most)) : first;
   try {
@@ -113,9 +117,9 @@ export async function preview() {
 export function tellPreview() {
   const made = state.server?.preview, button = $("#preview"), text = $("#preview-text");
   const running = made?.state === "running";
-  const label = running ? "Stop preview" : "Preview shot with sound";
+  const label = !$("#video").hidden ? "Close preview" : running ? "Stop preview" : "Preview shot";
   if (button.textContent !== label) button.textContent = label;
-  text.textContent = running ? `preview: ${made.done} of ${made.stop - made.first} frames` : made?.state === "failed" ? `The preview failed: ${made.error}` : "";
+  text.textContent = running ? `${made.done} of ${made.stop - made.first} frames` : made?.state === "failed" ? `The preview failed: ${made.error}` : "";
   const there = made?.state === "done" || (running && made.done >= Math.min(FIRST * state.film.rate, made.stop - made.first));
   if (wanted && made?.number === wanted.number && there) { // the rest is made while this plays
     startVideo(wanted);
@@ -131,13 +135,16 @@ function startVideo({ number, from }) {
   video.play().catch(() => {}); // a browser may want a key first; then Space plays
 }
 
+// Leaves the preview. Returns whether one was on view.
 export function stopVideo() {
   const video = $("#video");
-  if (video.hidden) return;
+  if (video.hidden) return false;
   video.pause();
   video.hidden = true;
   video.removeAttribute("src");
   video.load();
+  set({});
+  return true;
 }
 
 export function watchVideo() {

@@ -10,6 +10,7 @@ export const camera = { scale: 1, x: 0, y: 0, fitted: true }; // screen pixels p
 const picture = () => $("#picture");
 const overlay = () => $("#overlay");
 let labelLayer = { entry: null, canvas: null };
+let before = null; // the picture that was drawn last: it stays, dimmed, until the next one is there
 
 // The width of the picture as it is shown, in pixels of the source's height.
 export const size = () => ({ width: state.film.shown * (state.mode === "beside" && state.pinned !== null ? 2 : 1), height: state.film.height });
@@ -101,8 +102,11 @@ export function draw() {
   context.imageSmoothingEnabled = camera.scale * devicePixelRatio < 3;
   context.imageSmoothingQuality = "high";
   const put = (kind, frame, x) => {
-    const entry = have(kind, frame);
-    if (entry) context.drawImage(entry.bitmap, x, camera.y, width, height);
+    const entry = have(kind, frame), bitmap = entry?.bitmap ?? (before?.width ? before : null); // a closed one has no width
+    context.globalAlpha = entry ? 1 : 0.5;
+    if (bitmap) context.drawImage(bitmap, x, camera.y, width, height);
+    context.globalAlpha = 1;
+    if (entry) before = bitmap;
   };
   if (state.peek) put("grey", state.frame, camera.x);
   else if (state.mode === "labels") { put("grey", state.frame, camera.x); labels(context, width, height); }

@@ -91,7 +91,7 @@ export function act(point, how = {}) {
     if (label) drafted({ label: label.name });
     else toast("The labels of this frame are not there yet; try again in a moment.");
   } else if (state.tool === "dropper") {
-    const rgb = colourAt(state.mode === "grey" || state.mode === "labels" ? "colour" : "colour", state.frame, point[0] / state.film.width, point[1] / state.film.height);
+    const rgb = colourAt("colour", state.frame, point[0] / state.film.width, point[1] / state.film.height);
     if (rgb) { setColour(hex(rgb)); say(`Colour ${hex(rgb)}`); }
   }
 }
@@ -194,19 +194,26 @@ function tip(x, y) {
   box.hidden = !parts.length;
   box.textContent = parts.join(" · ");
   box.style.borderLeftColor = colour ? hex(colour) : "transparent";
-  const stage = $("#stage");
-  box.style.left = `${Math.min(x + 16, stage.clientWidth - box.offsetWidth - 4)}px`;
-  box.style.top = `${Math.min(y + 18, stage.clientHeight - 30)}px`;
+  beside(x, y);
   clearTimeout(asked);
-  asked = setTimeout(() => more(sx, sy, parts), 350);
+  asked = setTimeout(() => more(sx, sy, parts).then((told) => told && beside(x, y)), 350);
 }
 
-// After a moment of rest, the labels that are next likely are told, too.
+// Puts the tip beside the pointer, within the stage.
+function beside(x, y) {
+  const box = $("#tip"), stage = $("#stage");
+  box.style.left = "0"; // its width does not depend on where it was
+  box.style.left = `${Math.max(4, Math.min(x + 16, stage.clientWidth - box.offsetWidth - 4))}px`;
+  box.style.top = `${Math.min(y + 18, stage.clientHeight - 30)}px`;
+}
+
+// After a moment of rest, the labels that are next likely are told, too. Resolves to whether they are.
 async function more(x, y, parts) {
   const { frame } = state, box = $("#tip");
   const text = box.textContent;
   const found = await get(`/api/frames/${frame}/probe?x=${x.toFixed(1)}&y=${y.toFixed(1)}`).catch(() => null);
-  if (!found || box.hidden || box.textContent !== text || state.frame !== frame) return;
+  if (!found || box.hidden || box.textContent !== text || state.frame !== frame) return false;
   const others = found.labels.map(([name, chance]) => `${name} ${Math.round(100 * chance)} %`).join(", ");
   box.textContent = [others, ...parts.slice(1)].join(" · ");
+  return true;
 }

@@ -94,11 +94,13 @@ export function beat() {
 export function tellState() {
   if (!state.film) return;
   const main = needed()[0], entry = have(main[0], main[1]);
-  $("#busy").hidden = Boolean(entry);
+  const previewing = !$("#video").hidden;
+  $("#busy").hidden = Boolean(entry) || previewing;
   const { settled, following = [] } = state.server ?? {};
   const unknown = following.filter((f) => f.first <= state.frame && state.frame < f.stop && (state.frame < f.ends[0] || state.frame >= f.ends[1]));
   let text = "";
-  if (!entry) text = "painting…";
+  if (previewing) text = "preview, smaller than the film";
+  else if (!entry) text = "painting…";
   else if (!settledAll()) {
     text = unknown.length ? "following the region to this frame…" : "first sight; the shot is being steadied…";
     const keyed = keyedAt(state.frame);
@@ -110,5 +112,5 @@ export function tellState() {
   } else text = state.mode === "labels" ? "final labels" : main[0] === "grey" ? "the film's own pixels" : "final pixels";
   const box = $("#state");
   if (box.textContent !== text) box.textContent = text;
-  Object.assign(box.dataset, { final: settledAll(), frame: state.frame });
+  Object.assign(box.dataset, { final: settledAll() && !previewing, frame: state.frame });
 }
