@@ -19,7 +19,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from ...errors import SemcolorError, UserError
-from ...pipeline.edits.sheet import Region
+from ...pipeline.edits.regions import Region
 from ...pipeline.studio.sound import has_sound, wav
 from . import photos
 from .films import Films

@@ -11,7 +11,7 @@ import numpy as np
 
 from ...models.labels import NAMES
 from ...pipeline.edits.apply import chroma_of
-from ...pipeline.edits.sheet import Region
+from ...pipeline.edits.regions import Region
 from ...pipeline.film import Film
 from ...pipeline.studio import picker
 from ...pipeline.studio.studio import Studio

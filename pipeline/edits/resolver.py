@@ -27,8 +27,10 @@ from ..shots import numbered_shots, shot_around
 from ..timecode import parse_moment
 from . import sheet as edits
 from .apply import ColorTransfer, ResolvedEdit, mask_name, sure_name
+from .fields import Range
 from .keys import CarriedShot, Paint, carry_keys, origin_of, read_key
 from .references import ColorSums, color_changes, read_photo
+from .regions import Region, Shape
 
 SUPERSAMPLED = 4
 """Factor by which a region is drawn larger in each direction, before it is reduced to the size of its mask."""
@@ -134,7 +136,7 @@ class Resolver:
             self._shot = shot_around(self.film, frame, self.size)
         return self._shot
 
-    def span(self, span: edits.Range, where: str) -> tuple[int, int]:
+    def span(self, span: Range, where: str) -> tuple[int, int]:
         """(first frame, number after the last) of a range. Raises UserError, which begins with `where`."""
         if span.shot is None:
             assert span.from_ is not None and span.to is not None
@@ -152,7 +154,7 @@ class Resolver:
         """A new memory for a region."""
         return RegionMemory(self._sight)
 
-    def check(self, region: edits.Region, where: str) -> None:
+    def check(self, region: Region, where: str) -> None:
         """Raise UserError if a region is outside of the picture or too small."""
         width, height = self.film.width, self.film.height
         if region.point:
@@ -177,7 +179,7 @@ class Resolver:
         """A mask that was followed, on the grid of the film's chroma."""
         return cv2.resize(mask, self.grid[::-1], interpolation=cv2.INTER_AREA)
 
-    def mask(self, region: edits.Region, thumb: np.ndarray) -> np.ndarray:
+    def mask(self, region: Region, thumb: np.ndarray) -> np.ndarray:
         """The mask of a region in the frame in which it is described, (h/2, w/2) uint8; 255 inside.
 
         Args:
@@ -188,14 +190,14 @@ class Resolver:
         mask = self.changed(mask, region)
         return snap(mask, thumb)
 
-    def changed(self, mask: np.ndarray, region: edits.Region) -> np.ndarray:
+    def changed(self, mask: np.ndarray, region: Region) -> np.ndarray:
         """A mask, uint8 of any size, to which the region's shapes are added, or from which they are taken away."""
         for change in region.then or ():
             drawn = self.drawn(change, mask.shape)
             mask = cv2.min(mask, 255 - drawn) if change.away else cv2.max(mask, drawn)
         return mask
 
-    def drawn(self, region: edits.Shape, shape: tuple[int, int]) -> np.ndarray:
+    def drawn(self, region: Shape, shape: tuple[int, int]) -> np.ndarray:
         """A box, polygon or strokes as drawn, (rows, columns) uint8; 255 inside."""
         height, width = (SUPERSAMPLED * side for side in shape)
         scale = np.array([width / self.film.width, height / self.film.height])

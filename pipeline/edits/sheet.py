@@ -2,204 +2,21 @@
 
     {"edits": [{"frame": 5, "region": {"box": [10, 20, 90, 120]}, "action": {"colour": "#8a3324"}}]}
 
-Coordinates are pixels of the source, x to the right and y down. `Sheet.model_json_schema()` returns the JSON Schema.
+`fields` and `regions` have its parts. `Sheet.model_json_schema()` returns the JSON Schema.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Collection
-from contextvars import ContextVar
 from typing import Annotated, Any
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ModelWrapValidatorHandler,
-    model_validator,
-)
+from pydantic import Field, ModelWrapValidatorHandler, model_validator
 
 from ...errors import InputError
-from ...models.labels import INDEX
-from ..timecode import parse_moment, parse_range
-
-_names: ContextVar[Collection[str] | None] = ContextVar("_names", default=None)
-"""The names in `colours` of the sheet that is being checked. None: no sheet is, and any name will do."""
+from .fields import Color, ColorOrName, Label, Name, Range, Strict, Time, names_known, one_of
+from .regions import Region
 
 
-def _color(text: str) -> str:
-    if not re.fullmatch(r"#[0-9a-fA-F]{6}", text):
-        raise ValueError(f"{text!r} is not a colour; write it like #8a3324")
-    return text.lower()
-
-
-def _color_or_name(text: str) -> str:
-    names = _names.get()
-    if text.startswith("#"):
-        return _color(text)
-    if names is not None and text not in names:
-        known = f", or one of the names in colours: {', '.join(names)}" if names else ", or define it in colours"
-        raise ValueError(f"{text!r} is not a colour; write it like #8a3324{known}")
-    return text
-
-
-def _name(text: str) -> str:
-    if not text.strip() or text.startswith("#"):
-        raise ValueError(f"{text!r} is not a name; write a word that does not begin with #")
-    return text
-
-
-def _label(name: str) -> str:
-    if name not in INDEX:
-        raise ValueError(f"{name!r} is not a label; semcolor-video --list-labels lists them")
-    return name
-
-
-def _moment(value: Any) -> Any:
-    if isinstance(value, bool) or not isinstance(value, int | str):
-        raise ValueError('write a frame number (250) or a time ("12.5s", "0:02:05.4")')
-    if isinstance(value, int) and value < 0:
-        raise ValueError("frames are counted from 0")
-    parse_moment(value)
-    return value
-
-
-def _time(value: Any) -> Any:
-    """A time as text; a number is seconds."""
-    if isinstance(value, int | float) and not isinstance(value, bool) and value >= 0:
-        return f"{value:f}s"
-    if not isinstance(value, str) or isinstance(parse_moment(value), int):
-        raise ValueError('write seconds (12.5) or a timecode ("0:02:05.4")')
-    return value
-
-
-Color = Annotated[str, AfterValidator(_color), Field(description="an sRGB colour, #rrggbb")]
-"""An sRGB colour, `#rrggbb`."""
-
-ColorOrName = Annotated[
-    str, AfterValidator(_color_or_name), Field(description="an sRGB colour, #rrggbb, or one of the names in `colours`")
-]
-"""An sRGB colour, or one of the names in `Sheet.colours`."""
-
-Name = Annotated[str, AfterValidator(_name), Field(description="the name of a colour")]
-"""The name of a colour."""
-
-Label = Annotated[
-    str, AfterValidator(_label), Field(description="name of a label; semcolor-video --list-labels lists them")
-]
-"""The name of a label, one of `models.labels.NAMES`."""
-
-Moment = Annotated[int | str, BeforeValidator(_moment)]
-"""A frame number or a time; see `timecode.Moment`."""
-
-Time = Annotated[str, BeforeValidator(_time, json_schema_input_type=float | str)]
-"""A time: seconds, or a timecode."""
-
-Point = tuple[float, float]
-"""x, y in pixels of the source."""
-
-
-class _Strict(BaseModel):
-    """A record without unknown keys."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, revalidate_instances="always")
-
-
-def _one_of(model: BaseModel, *names: str) -> None:
-    """Raise ValueError unless exactly one of the fields is given."""
-    given = [name for name in names if getattr(model, name) not in (None, False)]
-    if len(given) != 1:
-        raise ValueError(f"give one of {', '.join(names)}; given: {' and '.join(given) or 'none'}")
-
-
-class Range(_Strict):
-    """A range of frames: either `from` and `to`, or `shot`. The text "10s-14s" is short for `from` and `to`."""
-
-    model_config = ConfigDict(populate_by_name=True)
-
-    from_: Moment | None = Field(
-        None, alias="from", description='the first frame: a frame number (250) or a time ("12.5s", "0:02:05.4")'
-    )
-    to: Moment | None = Field(default=None, description="the last frame, included; written like `from`")
-    shot: Moment | None = Field(
-        None, description='a whole shot: its number (the first is 0), or a time in it ("12.5s")'
-    )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _text(cls, value: Any) -> Any:
-        return dict(zip(("from", "to"), parse_range(value), strict=True)) if isinstance(value, str) else value
-
-    @model_validator(mode="after")
-    def _whole(self) -> Range:
-        if (self.from_ is None) != (self.to is None) or (self.shot is None) == (self.from_ is None):
-            raise ValueError("give either from and to, or shot")
-        return self
-
-
-class Shape(_Strict):
-    """Something drawn in a frame: one of `box`, `polygon` or `strokes`."""
-
-    box: tuple[float, float, float, float] | None = Field(
-        None, description="a rectangle: x0, y0, x1, y1 with x0 < x1 and y0 < y1"
-    )
-    polygon: list[Point] | None = Field(default=None, min_length=3, description="the corners of a polygon, each x, y")
-    strokes: list[Annotated[list[Point], Field(min_length=1)]] | None = Field(
-        None, min_length=1, description="strokes of a brush, each a list of points x, y; needs `width`"
-    )
-    width: Annotated[float, Field(gt=0)] | None = Field(
-        default=None, description="width of the brush of `strokes`, in pixels"
-    )
-
-    @model_validator(mode="after")
-    def _drawn(self) -> Shape:
-        if (self.width is None) != (self.strokes is None):
-            raise ValueError("strokes and width go together")
-        if self.box and not (self.box[0] < self.box[2] and self.box[1] < self.box[3]):
-            raise ValueError("box is x0, y0, x1, y1 with x0 < x1 and y0 < y1")
-        return self
-
-
-class Change(Shape):
-    """A shape that is added to a region, or taken away from it."""
-
-    away: bool = Field(default=False, description="true: the shape is taken away from the region")
-
-    @model_validator(mode="after")
-    def _one(self) -> Change:
-        _one_of(self, "box", "polygon", "strokes")
-        return self
-
-
-class Region(Shape):
-    """A region: one of `box`, `polygon`, `strokes`, `point` or `label`.
-
-    All but `label` describe the region in one frame; it is tracked through the frame's shot. Coordinates are pixels of
-    the source, x to the right and y down.
-    """
-
-    point: Point | None = Field(
-        None, description="a point x, y: the region is the connected area around it that has the same label"
-    )
-    label: Label | None = Field(
-        None, description="all pixels that the network reads as this label, in every frame of the range"
-    )
-    then: list[Change] | None = Field(
-        default=None, min_length=1, description="shapes that are added to the region or taken away from it, in order"
-    )
-
-    @model_validator(mode="after")
-    def _one(self) -> Region:
-        _one_of(self, "box", "polygon", "strokes", "point", "label")
-        if self.then and self.label is not None:
-            raise ValueError("a label cannot be changed by shapes; draw the region instead")
-        return self
-
-
-class Action(_Strict):
+class Action(Strict):
     """The action on a region: one of `label`, `colour`, `keep` or `neutral`.
 
     The texts "keep" and "neutral" are short for {"keep": true} and {"neutral": true}.
@@ -227,11 +44,11 @@ class Action(_Strict):
 
     @model_validator(mode="after")
     def _one(self) -> Action:
-        _one_of(self, "label", "colour", "keep", "neutral")
+        one_of(self, "label", "colour", "keep", "neutral")
         return self
 
 
-class Edit(_Strict):
+class Edit(Strict):
     """An action on a region.
 
     Without `range`, the edit applies to the shot of its frame. A region `label` needs no frame; without frame and
@@ -263,7 +80,7 @@ class Edit(_Strict):
         return self
 
 
-class Reference(_Strict):
+class Reference(Strict):
     """A photo. The labels that it shares with the film get its colours, in a range or in the whole film."""
 
     photo: str = Field(description="path of the photo, relative to the sheet's folder")
@@ -271,7 +88,7 @@ class Reference(_Strict):
     off: bool = Field(default=False, description="a reference that is off has no effect")
 
 
-class KeyFrame(_Strict):
+class KeyFrame(Strict):
     """A frame that was coloured elsewhere. Its colours are carried through its shot."""
 
     frame: Annotated[int, Field(ge=0)] | None = Field(default=None, description="number of the frame, counted from 0")
@@ -289,7 +106,7 @@ class KeyFrame(_Strict):
         return self
 
 
-class NamedColor(_Strict):
+class NamedColor(Strict):
     """A colour that edits and the palette name. The text "#6b2430" is short for {"colour": "#6b2430"}."""
 
     colour: Color
@@ -305,7 +122,7 @@ Palette = dict[Label, ColorOrName]
 """Label → its colour."""
 
 
-class Sheet(_Strict):
+class Sheet(Strict):
     """A sheet of edits.
 
     References apply first, then key frames, the palette, and the edits in their order; a later one wins. Edits of
@@ -325,11 +142,11 @@ class Sheet(_Strict):
     def _names_known(cls, value: Any, check: ModelWrapValidatorHandler[Sheet]) -> Sheet:
         """Check a sheet; its edits and its palette may name only its own colours."""
         found = value.colours if isinstance(value, Sheet) else value.get("colours") if isinstance(value, dict) else ()
-        token = _names.set([str(name) for name in found] if isinstance(found, dict) else ())
+        token = names_known.set([str(name) for name in found] if isinstance(found, dict) else ())
         try:
             return check(value)
         finally:
-            _names.reset(token)
+            names_known.reset(token)
 
     def __bool__(self) -> bool:
         """Whether the sheet asks for anything."""

@@ -21,10 +21,11 @@ from ...flow.track import track
 from ...models.labels import INDEX
 from ...models.memory import describe
 from ..edits.apply import ResolvedEdit, ResolvedEdits, chroma_of
+from ..edits.fields import Range
 from ..edits.keys import Paint
 from ..edits.resolve import order_fields
 from ..edits.resolver import Extent, Resolver
-from ..edits.sheet import Edit, Range, Sheet
+from ..edits.sheet import Edit, Sheet
 from ..film import Film
 from ..following import LOST_CONFIDENCE
 from ..timecode import parse_moment

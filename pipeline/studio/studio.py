@@ -23,8 +23,8 @@ from ...errors import UserError
 from ...flow import BLOCK
 from ...models.labels import INDEX
 from ..compose import Layered, chroma_planes
+from ..edits.regions import Region as Place
 from ..edits.sheet import Edit, KeyFrame, Sheet
-from ..edits.sheet import Region as Place
 from ..film import Film
 from ..frames import Colors
 from ..inprocess import WARM
