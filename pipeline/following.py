@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -84,15 +84,29 @@ def thumbs_of(film: Film, first: int, stop: int, size: int) -> Iterator[np.ndarr
         yield held
 
 
-def lost_since(sure: Mapping[int, float], at: int) -> tuple[int, ...]:
-    """The frames from which on a followed region is lost, at most one on each side of the frame where it is given.
+class Thumbs(Sequence):
+    """Thumbs of the frames `first` .. `stop` - 1, read when they are asked for."""
+
+    def __init__(self, read: Callable[[int], np.ndarray], first: int, stop: int) -> None:
+        self._read, self._first, self._stop = read, first, stop
+
+    def __len__(self) -> int:
+        return self._stop - self._first
+
+    def __getitem__(self, n):
+        return self._read(self._first + n)
+
+
+def lost_since(sure: Mapping[int, float], first: int, last: int) -> tuple[int, ...]:
+    """The frames from which on a followed region is lost: at most one before, and one after those where it is given.
 
     Args:
         sure: number of a frame → the region's confidence there. Frames follow one another.
-        at: number of the frame where the region is given.
+        first: number of the first frame where the region is given.
+        last: number of the last one.
     """
     lost = []
-    for way in (sorted(n for n in sure if n > at), sorted((n for n in sure if n < at), reverse=True)):
+    for way in (sorted(n for n in sure if n > last), sorted((n for n in sure if n < first), reverse=True)):
         run = 0
         for place, n in enumerate(way):
             run = run + 1 if sure[n] < LOST_CONFIDENCE else 0

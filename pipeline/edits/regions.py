@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from .fields import Label, Point, Strict, one_of
+from .fields import Label, Point, Strict, Time, one_of
 
 
 class Shape(Strict):
@@ -33,13 +33,24 @@ class Shape(Strict):
 
 
 class Change(Shape):
-    """A shape that is added to a region, or taken away from it."""
+    """A shape that is added to a region, or taken away from it, in the frame of the edit or in another one of its shot.
+
+    In another frame it changes the region that was followed to there, which is then followed on from there.
+    """
 
     away: bool = Field(default=False, description="true: the shape is taken away from the region")
+    frame: Annotated[int, Field(ge=0)] | None = Field(
+        None,
+        description="number of the frame in which the shape is drawn; the region changes from there on, away from the "
+        "frame of the edit. Without it: the frame of the edit",
+    )
+    time: Time | None = Field(default=None, description="time of this frame, instead of `frame`")
 
     @model_validator(mode="after")
     def _one(self) -> Change:
         one_of(self, "box", "polygon", "strokes")
+        if self.frame is not None and self.time is not None:
+            raise ValueError("give frame or time, not both")
         return self
 
 

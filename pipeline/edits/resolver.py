@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import zipfile
-from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property, partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,7 +15,6 @@ import numpy as np
 from ...errors import UserError
 from ...flow.carry import Key
 from ...flow.snap import snap
-from ...flow.track import track
 from ...models.labels import INDEX
 from ...models.memory import RegionMemory
 from ...models.sight import Sight
@@ -29,8 +28,9 @@ from . import sheet as edits
 from .apply import ColorTransfer, ResolvedEdit, mask_name, sure_name
 from .fields import Range
 from .keys import CarriedShot, Paint, carry_keys, origin_of, read_key
+from .mending import follow_drawn, mended
 from .references import ColorSums, color_changes, read_photo
-from .regions import Region, Shape
+from .regions import Change, Region, Shape
 
 SUPERSAMPLED = 4
 """Factor by which a region is drawn larger in each direction, before it is reduced to the size of its mask."""
@@ -48,6 +48,8 @@ class Extent(NamedTuple):
     """Number of the frame in which its region is described; None for a label in all frames."""
     shot: tuple[int, int]
     """(first frame, number after the last) of the shot of `frame`; of the whole film if `frame` is None."""
+    changes: Mapping[int, tuple[Change, ...]] = {}
+    """Number of a frame → the shapes that are added to the region there, or taken away from it."""
 
 
 class Resolver:
@@ -81,8 +83,9 @@ class Resolver:
             moment = edit.frame if edit.frame is not None else edit.time
             assert moment is not None
             frame = film.frame_at(moment, f"{where}.{'time' if edit.frame is None else 'frame'}")
-        self.check(region, f"{where}.region")
         shot = self.shot(frame) if frame is not None else (0, film.frames)
+        changes = self.changes(region, frame, shot, f"{where}.region") if frame is not None else {}
+        self.check(region, changes.get(frame, ()) if frame is not None else (), f"{where}.region")
         first, stop = self.span(edit.range, f"{where}.range") if edit.range else shot
         if region.label is None and (first < shot[0] or stop > shot[1]):
             raise UserError(
@@ -90,7 +93,23 @@ class Resolver:
                 f"({shot[0]} to {shot[1] - 1}), and a region is followed through its shot only; write an edit "
                 f"for each shot, or use a label as region."
             )
-        return Extent(ResolvedEdit(first, stop, None if region.label is None else INDEX[region.label]), frame, shot)
+        order = ResolvedEdit(first, stop, None if region.label is None else INDEX[region.label])
+        return Extent(order, frame, shot, changes)
+
+    def changes(self, region: Region, frame: int, shot: tuple[int, int], where: str) -> dict[int, tuple[Change, ...]]:
+        """The shapes of `then` by the frames in which they are drawn; see `Extent`. Raises UserError."""
+        found: dict[int, tuple[Change, ...]] = {}
+        for n, change in enumerate(region.then or ()):
+            moment, name = (change.time, "time") if change.frame is None else (change.frame, "frame")
+            at = frame if moment is None else self.film.frame_at(moment, f"{where}.then[{n}].{name}")
+            if not shot[0] <= at < shot[1]:
+                raise UserError(
+                    f"{where}.then[{n}].{name}: frame {at} is not in the shot of frame {frame} ({shot[0]} to "
+                    f"{shot[1] - 1}); write an edit for each shot."
+                )
+            self.check(change, (), f"{where}.then[{n}]")
+            found[at] = (*found.get(at, ()), change)
+        return found
 
     def reach(self, edit: edits.Edit) -> tuple[int, int]:
         """(first, stop) of the frames that need an edit; of a label edit, also those that only warm up the steadier."""
@@ -108,7 +127,7 @@ class Resolver:
         Returns:
             The frames from which on the region is lost, see `lost_since`.
         """
-        order, frame, shot = extent
+        order, frame, shot, changes = extent
         if edit.region.label is not None or frame is None:
             return ()
         begin, end = self.reach(edit)
@@ -119,16 +138,21 @@ class Resolver:
         first, stop = min(wanted[0], frame), max(wanted[1], frame + 1)
         sure: dict[int, float] = {}
         with thumbs_of(self.film, first, stop, FOLLOWED) as thumbs:
-            mask = self.mask(edit.region, thumbs[frame - first])
-            for n, found, confidence in track(thumbs, mask, frame - first, self.remember):
-                if wanted[0] <= first + n < wanted[1]:
-                    sure[first + n] = confidence
+
+            def read(n: int) -> np.ndarray:
+                return thumbs[n - first]
+
+            mask = self.mask(edit.region, changes.get(frame, ()), read(frame))
+            mends = {n: partial(self.mended, changes=shapes) for n, shapes in changes.items()}
+            for n, found, confidence in follow_drawn(read, (first, stop), frame, mask, mends, self.remember):
+                if wanted[0] <= n < wanted[1]:
+                    sure[n] = confidence
                     mask = self.reduced(found)
                     if mask.any():
-                        archive.writestr(mask_name(number, first + n), mask.tobytes())
+                        archive.writestr(mask_name(number, n), mask.tobytes())
         rounded = {n: round(confidence, 3) for n, confidence in sorted(sure.items())}
         archive.writestr(sure_name(number), json.dumps(rounded))
-        return lost_since(sure, frame)
+        return lost_since(sure, min([frame, *changes]), max([frame, *changes]))
 
     def shot(self, frame: int) -> tuple[int, int]:
         """(first frame, number after the last) of the shot of a frame."""
@@ -154,19 +178,25 @@ class Resolver:
         """A new memory for a region."""
         return RegionMemory(self._sight)
 
-    def check(self, region: Region, where: str) -> None:
-        """Raise UserError if a region is outside of the picture or too small."""
+    def check(self, region: Shape, changes: Sequence[Change], where: str) -> None:
+        """Raise UserError if a region, or a shape, is outside of the picture or too small.
+
+        Args:
+            region: as it is described.
+            changes: the shapes that change it in the same frame.
+            where: begins the message.
+        """
         width, height = self.film.width, self.film.height
-        if region.point:
+        if isinstance(region, Region) and region.point:
             if not (0 <= region.point[0] < width and 0 <= region.point[1] < height):
                 raise UserError(f"{where}.point: the point is outside of the picture, {width}x{height} pixels.")
-        elif region.label is None:
+        elif not isinstance(region, Region) or region.label is None:
             drawn = self.drawn(region, self.grid)
             if drawn.max() < 128:
                 raise UserError(
                     f"{where}: the region is outside of the picture, {width}x{height} pixels, or too small."
                 )
-            if self.changed(drawn, region).max() < 128:
+            if self.changed(drawn, changes).max() < 128:
                 raise UserError(f"{where}.then: all of the region is taken away; leave more of it.")
 
     @property
@@ -179,20 +209,25 @@ class Resolver:
         """A mask that was followed, on the grid of the film's chroma."""
         return cv2.resize(mask, self.grid[::-1], interpolation=cv2.INTER_AREA)
 
-    def mask(self, region: Region, thumb: np.ndarray) -> np.ndarray:
+    def mask(self, region: Region, changes: Iterable[Change], thumb: np.ndarray) -> np.ndarray:
         """The mask of a region in the frame in which it is described, (h/2, w/2) uint8; 255 inside.
 
         Args:
             region: as it is described.
+            changes: the shapes that change it in this frame.
             thumb: (h, w) uint8, the frame at any size.
         """
         mask = self.under(region.point, thumb) if region.point else self.drawn(region, thumb.shape)
-        mask = self.changed(mask, region)
-        return snap(mask, thumb)
+        return snap(self.changed(mask, changes), thumb)
 
-    def changed(self, mask: np.ndarray, region: Region) -> np.ndarray:
-        """A mask, uint8 of any size, to which the region's shapes are added, or from which they are taken away."""
-        for change in region.then or ():
+    def mended(self, arrived: np.ndarray, thumb: np.ndarray, changes: Iterable[Change]) -> np.ndarray:
+        """A region that was followed to a frame, changed there by shapes; see `mending.mended`."""
+        mask = cv2.resize(arrived, thumb.shape[::-1], interpolation=cv2.INTER_LINEAR)
+        return mended(arrived, self.changed(mask, changes), thumb)
+
+    def changed(self, mask: np.ndarray, changes: Iterable[Change]) -> np.ndarray:
+        """A mask, uint8 of any size, to which shapes are added, or from which they are taken away."""
+        for change in changes:
             drawn = self.drawn(change, mask.shape)
             mask = cv2.min(mask, 255 - drawn) if change.away else cv2.max(mask, drawn)
         return mask

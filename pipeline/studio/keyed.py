@@ -20,7 +20,8 @@ from ..edits.apply import ColorTransfer, key_bytes
 from ..edits.keys import Paint, read_key, said_of_labels
 from ..edits.sheet import KeyFrame
 from ..film import Film
-from .source import Shots, Source, Thumbs
+from ..following import Thumbs
+from .source import Shots, Source
 
 KEPT = 6
 """Number of versions of keyed shots that are kept, so that what is undone is there at once."""

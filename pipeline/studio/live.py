@@ -8,8 +8,6 @@ masks are those of `resolve`: they come from the same functions.
 from __future__ import annotations
 
 import json
-import zlib
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
@@ -17,7 +15,6 @@ from pathlib import Path
 import numpy as np
 
 from ...errors import UserError
-from ...flow.track import track
 from ...models.labels import INDEX
 from ...models.memory import describe
 from ..edits.apply import ResolvedEdit, ResolvedEdits, chroma_of
@@ -27,10 +24,10 @@ from ..edits.resolve import order_fields
 from ..edits.resolver import Extent, Resolver
 from ..edits.sheet import Edit, Sheet
 from ..film import Film
-from ..following import LOST_CONFIDENCE
 from ..timecode import parse_moment
 from .keyed import KeyedShot, KeyFrames
-from .source import Shots, Source, Thumbs
+from .regions import Legs, Region
+from .source import Shots, Source
 
 
 class Locator(Resolver):
@@ -38,7 +35,7 @@ class Locator(Resolver):
 
     def __init__(self, film: Film, size: int, paint: Paint, weights: Path | None, shots: Shots, source: Source) -> None:
         super().__init__(film, size, lambda: paint, weights, (0, film.frames), (0, film.frames))
-        self._shots, self._source = shots, source
+        self._shots, self._legs = shots, Legs(self, source)
 
     def shot(self, frame: int) -> tuple[int, int]:
         return self._shots.around(frame)
@@ -70,82 +67,12 @@ class Locator(Resolver):
         extent = self.locate(edit, where)
         if extent.frame is None or edit.region.label is not None:
             return extent
-        mask = self.mask(edit.region, self._source.large_thumb(extent.frame))
-        return Region(extent, mask, place_of(edit), self)
+        return self._legs.region(edit, extent, place_of(edit))
 
 
 def place_of(edit: Edit) -> str:
     """The frame, the range and the region of an edit, as JSON. Edits of the same place have the same masks."""
     return json.dumps(edit.model_dump(mode="json", include={"frame", "time", "range", "region"}))
-
-
-class Region:
-    """The masks of one edit's region, as far as they are known. One thread follows it, others may read."""
-
-    def __init__(self, extent: Extent, mask: np.ndarray, place: str, locator: Locator) -> None:
-        """
-        Args:
-            extent: the frames to which the edit applies.
-            mask: the region in its own frame, uint8 on the chroma grid of a large thumb, 255 inside.
-            place: `place_of` the edit.
-            locator: has the networks that follow regions.
-        """
-        assert extent.frame is not None
-        self.extent, self.frame, self.place = extent, extent.frame, place
-        self.first = extent.order.first
-        # One frame more: `ResolvedEdits.forget` needs the mask where the edit ends.
-        self.stop = min(extent.order.stop + 1, extent.shot[1])
-        self.ends = [self.frame, self.frame + 1]
-        """Masks are known from ends[0] to ends[1] - 1."""
-        self._given, self._locator = mask, locator
-        self.own = locator.reduced(mask)
-        """The mask in the region's own frame, (h/2, w/2) uint8 on the chroma grid."""
-        self.confidence: dict[int, float] = {self.frame: 1.0}
-        """How sure the region's place is, 0 to 1, in each frame that is known."""
-        self._masks = {self.frame: zlib.compress(self.own.tobytes(), 1)}
-        self._ways: list[Iterator | None] = [None, None]
-
-    def mask(self, frame: int) -> bytes:
-        """The bytes of a mask; b"" for an empty one and for one that is not known yet."""
-        kept = self._masks.get(frame)
-        return zlib.decompress(kept) if kept else b""
-
-    def known(self, frame: int) -> bool:
-        """Whether the mask of a frame is known, or the edit does not reach the frame."""
-        return self.ends[0] <= frame < self.ends[1] or not self.first <= frame < self.stop
-
-    @property
-    def unsure(self) -> list[tuple[int, int]]:
-        """Where the region's place is unsure: (first frame, number after the last) of each stretch."""
-        spans: list[tuple[int, int]] = []
-        for frame in sorted(n for n, sure in dict(self.confidence).items() if sure < LOST_CONFIDENCE):
-            if spans and spans[-1][1] == frame:
-                spans[-1] = spans[-1][0], frame + 1
-            else:
-                spans.append((frame, frame + 1))
-        return spans
-
-    @property
-    def done(self) -> bool:
-        """Whether all masks are known."""
-        return self.ends[0] <= self.first and self.ends[1] >= self.stop
-
-    def step(self, source: Source, towards: int) -> None:
-        """Follow the region one frame farther, towards a frame if its mask is not known there."""
-        way = 0 if towards < self.ends[0] else 1
-        if (self.ends[0] <= self.first) if way == 0 else (self.ends[1] >= self.stop):
-            way = 1 - way
-        if self._ways[way] is None:
-            if way:
-                thumbs, at = Thumbs(source.large_thumb, self.frame, self.stop), 0
-            else:
-                thumbs, at = Thumbs(source.large_thumb, self.first, self.frame + 1), self.frame - self.first
-            self._ways[way] = track(thumbs, self._given, at, self._locator.remember)  # type: ignore[arg-type]
-        number, found, confidence = next(self._ways[way])  # type: ignore[arg-type]
-        frame, mask = number + (self.frame if way else self.first), self._locator.reduced(found)
-        self.confidence[frame] = confidence
-        self._masks[frame] = zlib.compress(mask.tobytes(), 1) if mask.any() else b""
-        self.ends[way] = frame + way
 
 
 @dataclass(frozen=True)
@@ -184,7 +111,13 @@ class LiveEdits(ResolvedEdits):
     def key(self, frame: int) -> str:
         """A text that changes with everything that edits do to a frame."""
         found = [
-            (order.label, order.relabel, order.ab, order.strength, region and (region.place, region.known(frame)))
+            (
+                order.label,
+                order.relabel,
+                order.ab,
+                order.strength,
+                region and (region.key(frame, frame + 1), region.known(frame)),
+            )
             for order, region in zip(self.orders, self.regions, strict=True)
             if order.holds(frame)
         ]
@@ -196,7 +129,7 @@ class LiveEdits(ResolvedEdits):
         """A text that changes with everything that label edits do to the frames `first` .. `stop` - 1."""
         found = [
             (max(order.first, first - 1), min(order.stop, stop + 1), order.label, order.relabel, order.strength)
-            + ((region.place,) if region else ())
+            + ((region.key(first - 1, stop + 1),) if region else ())
             for order, region in zip(self.orders, self.regions, strict=True)
             if order.ab is None and order.first < stop and order.stop >= first
         ]

@@ -7,7 +7,7 @@ way is kept for a while. So neighbours of a frame cost one decoding step, and fr
 from __future__ import annotations
 
 import bisect
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -72,19 +72,6 @@ class Shots:
             shot = shot_around(self.film, frame, self.size)
             self._found[shot[0]] = shot
         return shot
-
-
-class Thumbs(Sequence):
-    """Thumbs of the frames `first` .. `stop` - 1, read when they are asked for."""
-
-    def __init__(self, read: Callable[[int], np.ndarray], first: int, stop: int) -> None:
-        self._read, self._first, self._stop = read, first, stop
-
-    def __len__(self) -> int:
-        return self._stop - self._first
-
-    def __getitem__(self, n):
-        return self._read(self._first + n)
 
 
 class Source:

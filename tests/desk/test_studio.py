@@ -18,7 +18,7 @@ from semcolor.pipeline.inprocess import colorize, still
 from semcolor.pipeline.look import Look
 from semcolor.pipeline.outputs import prepared
 from semcolor.pipeline.shots import numbered_shots
-from semcolor.pipeline.studio.live import Region
+from semcolor.pipeline.studio.regions import unsure_spans
 from semcolor.pipeline.studio.scan import Scan
 from semcolor.pipeline.studio.shelf import Shelf
 from semcolor.pipeline.studio.sound import sound_of, wav
@@ -37,6 +37,14 @@ EDITS = {
     "two": [
         {"frame": 24, "region": BOX, "action": {"label": "sky"}},
         {"frame": 32, "region": {"point": [60, 40]}, "action": {"colour": "#226688"}},
+    ],
+    "drawn again": [
+        {
+            "frame": 24,
+            "region": BOX
+            | {"then": [{"box": [95, 60, 125, 90], "frame": 28}, {"box": [20, 20, 40, 70], "away": True}]},
+            "action": {"colour": "#8a3324"},
+        }
     ],
     "off": [{"frame": 24, "region": BOX, "action": {"label": "sky"}, "off": True}],
 }
@@ -114,6 +122,28 @@ def test_a_rough_frame_shows_the_edits_in_it_at_once(film, studio):
     assert change[35:60, 35:75].mean() > 10 and change[:8].max() == 0 and change[:, 110:].max() == 0
 
 
+@pytest.mark.slow
+def test_a_stroke_in_a_later_frame_is_there_at_once_and_changes_nothing_before(film, studio):
+    edit = EDITS["a colour"][0]
+    studio.use(Sheet.model_validate({"edits": [edit]}))
+    before = {frame: _settle(studio, frame).key for frame in (22, 27, 28, 30)}
+    stroke = {"strokes": [[[100, 80], [120, 80]]], "width": 12, "frame": 28}
+    again = Sheet.model_validate({"edits": [edit | {"region": BOX | {"then": [stroke]}}]})
+    studio.use(again)
+    assert [studio.view(frame).key == before[frame] for frame in (22, 27)] == [True, True]
+    view = studio.view(28)
+    assert view.settled and view.key != before[28], "the region had arrived there"
+    assert not studio.view(30).settled and _settle(studio, 30).key != before[30]
+    (region,) = studio.regions
+    for frame in (28, 30):
+        mask = np.frombuffer(region.mask(frame), np.uint8).reshape(32, -1)
+        assert mask[26:28, 36:38].min() > 128, frame
+    studio.use(Sheet.model_validate({"edits": [edit]}))
+    assert studio.view(30).settled and studio.view(30).key == before[30], "what was undone is there at once"
+    studio.use(again)
+    assert studio.view(30).settled
+
+
 def test_an_edit_that_does_not_fit_is_told_and_has_no_effect(film, studio):
     wrong = {"frame": 25, "range": "10-30", "region": BOX, "action": "neutral"}
     with pytest.raises(UserError, match=r"^The edit\.range: frames 10 to 30 are not all in the shot"):
@@ -179,9 +209,8 @@ def test_the_sound_of_some_frames_is_theirs(tmp_path):
 
 
 def test_where_a_region_is_unsure_is_told():
-    region = object.__new__(Region)
-    region.confidence = {frame: 0.2 if frame in (4, 5, 9) else 0.9 for frame in range(12)}
-    assert region.unsure == [(4, 6), (9, 10)]
+    confidence = {frame: 0.2 if frame in (4, 5, 9) else 0.9 for frame in range(12)}
+    assert unsure_spans(confidence) == [(4, 6), (9, 10)]
 
 
 def _key(folder: Path, alpha: bool) -> Path:

@@ -7,12 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from semcolor.flow.track import track
 from semcolor.jobs.commands.video import run
 from semcolor.jobs.film import driver
 from semcolor.jobs.film.workdir import keep_or_clear, work_folder
 from semcolor.models.labels import INDEX
 from semcolor.pipeline.edits.apply import ColorTransfer, ResolvedEdit, ResolvedEdits
+from semcolor.pipeline.edits.mending import follow_drawn
 from semcolor.pipeline.edits.resolve import resolve
 from semcolor.pipeline.edits.sheet import Sheet
 from semcolor.pipeline.film import open_film
@@ -183,7 +183,9 @@ def test_places_are_looked_for_once(film_folder, tmp_path, monkeypatch):
     first = planned("a", here)
     known = masks(first, 0)
     tracked = []
-    monkeypatch.setattr("semcolor.pipeline.edits.resolver.track", lambda *a: tracked.append(a) or track(*a))
+    monkeypatch.setattr(
+        "semcolor.pipeline.edits.resolver.follow_drawn", lambda *a: tracked.append(a) or follow_drawn(*a)
+    )
     both = planned("b", there, here | {"action": {"label": "tree"}, "note": "a try"})
     assert len(tracked) == 1, "the one that is new"
     order = both.orders[2]

@@ -235,6 +235,36 @@ def test_a_region_is_followed_in_its_shot_alone(disc_film, tmp_path):
     assert again == control
 
 
+@pytest.mark.slow
+def test_a_region_that_is_drawn_again_changes_from_there_on(disc_film, tmp_path):
+    path, masks = disc_film
+    film, (x0, y0, x1, y1) = open_film(path), _disc_box(masks, 15)
+    half = {"frame": 35, "region": {"box": [x0, y0, (x0 + x1) / 2, y1]}, "action": "neutral"}
+    whole = {"polygon": _polygon(masks, 25), "frame": 45}
+    sky = {"box": [2, 2, 30, 14], "time": 28 / 25}
+    drawn = half | {"region": half["region"] | {"then": [whole, sky, {**sky, "away": True, "box": [2, 2, 16, 14]}]}}
+    control = _plan(film, {"edits": [half, drawn]}, tmp_path)
+
+    def overlap(number: int, frame: int) -> float:
+        found = control._mask(number, frame, (64, 96)) >= 128
+        truth = cv2.resize(masks[frame - 20].astype(np.float32), (96, 64), interpolation=cv2.INTER_AREA) > 0.5
+        return (found & truth).sum() / (found | truth).sum()
+
+    for frame in range(29, 45):
+        assert control._read(0, frame) == control._read(1, frame), "what lies between stays as it was"
+    assert all(overlap(1, frame) >= 0.8 > 0.7 > overlap(0, frame) for frame in range(45, 60))
+    for frame in (28, 27, 24):
+        corner = control._mask(1, frame, (64, 96))[2:8]
+        assert corner[:, 13:18].mean() > 200 > 50 > corner[:, 2:9].mean(), frame
+    assert control._mask(1, 29, (64, 96))[2:8, 13:18].max() == 0
+    with pytest.raises(
+        UserError, match=r"edits\[0\]\.region\.then\[0\]\.frame: frame 5 is not in the shot of frame 35"
+    ):
+        _plan(film, {"edits": [half | {"region": half["region"] | {"then": [whole | {"frame": 5}]}}]}, tmp_path, "y")
+    with pytest.raises(ValueError, match="give frame or time, not both"):
+        Sheet.model_validate({"edits": [half | {"region": half["region"] | {"then": [whole | {"time": 1}]}}]})
+
+
 def test_shapes_are_added_to_a_region_and_taken_away_in_order(disc_film, tmp_path):
     film = open_film(disc_film[0])
     then = [

@@ -41,9 +41,9 @@ def test_a_mask_of_another_size_is_refused(film):
 
 def test_lost_is_what_stays_unsure():
     sure = {n: 1.0 for n in range(40)} | {n: 0.1 for n in range(25, 40)} | {n: 0.1 for n in range(3, 8)}
-    assert lost_since(sure, 12) == (25,)
-    assert lost_since({n: 0.2 for n in range(40)}, 20) == (21, 19)
-    assert lost_since({n: 0.2 for n in range(LOST_FRAMES - 1)}, -1) == ()
+    assert lost_since(sure, 12, 12) == (25,)
+    assert lost_since({n: 0.2 for n in range(40)}, 20, 20) == (21, 19)
+    assert lost_since({n: 0.2 for n in range(LOST_FRAMES - 1)}, -1, -1) == ()
 
 
 def test_a_lost_region_is_named_with_its_frame(tmp_path):
