@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 from pathlib import Path
 from typing import IO, Any
 
@@ -25,7 +26,10 @@ def write(path: Path, content: Any, indent: int | None = None) -> None:
     """Write JSON, whole or not at all. Raises OutputError."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        temporary.write_text(json.dumps(content, indent=indent, ensure_ascii=False) + "\n", encoding="utf-8")
+        text = json.dumps(content, indent=indent, ensure_ascii=False)
+        # Points stay on one line. A line's end stands in no text of JSON, so nothing else is meant.
+        text = re.sub(r"\[\n\s*(-?[\d.]+),\n\s*(-?[\d.]+)\n\s*\]", r"[\1, \2]", text)
+        temporary.write_text(text + "\n", encoding="utf-8")
         move_into_place(temporary, path)
     except OSError as error:
         temporary.unlink(missing_ok=True)

@@ -95,7 +95,7 @@ class ResolvedEdits:
     def lost(self, when: Callable[[int], str]) -> list[str]:
         """A sentence for each region that is lost within its shot; `when` names a frame (`Film.when`)."""
         return [
-            f"{order.name}: its region is lost from {when(frame)} on; describe it again, in a frame where it is seen."
+            f"{order.name}: its region is lost from {when(frame)} on; draw it again, in a frame where it is seen."
             for order in self.orders
             for frame in order.lost
         ]

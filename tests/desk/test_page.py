@@ -429,6 +429,23 @@ def test_a_region_is_drawn_in_several_bits_and_dragged_on_the_timeline(desk, pag
     page.keyboard.press("Control+z")
     page.wait_for_selector("#range-to", state="detached")
     assert read_sheet(folder / "reel.semcolor.json").edits[0].range is None
+    # In another frame the brush mends the same edit, from there on.
+    for _ in range(4):
+        page.keyboard.press("ArrowRight")
+    before = _pixels(page, 4)
+    page.keyboard.press("b")
+    _draw(page, (0.85, 0.25), (0.95, 0.25))
+    page.wait_for_selector("#again-4")
+    (edit,) = read_sheet(folder / "reel.semcolor.json").edits
+    assert edit.region.then[-1].frame == 4 and [change.frame for change in edit.region.then[:-1]] == [None] * 3
+    mended = _pixels(page, 4)
+    change = np.abs(mended.astype(int) - before).max(2)
+    assert change[50:70, 275:300].mean() > 5 and change[150:].max() == 0
+    assert np.array_equal(mended, _still(folder, 4))
+    page.click("#not-again-4")
+    page.wait_for_selector("#again-4", state="detached")
+    assert len(read_sheet(folder / "reel.semcolor.json").edits[0].region.then) == 3
+    assert np.array_equal(_pixels(page, 4), before)
 
 
 def test_quick_edits_do_not_queue_up(desk, page, folder):

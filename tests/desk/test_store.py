@@ -53,6 +53,13 @@ def test_a_change_is_in_the_file_at_once_and_undone_to_the_byte(store, path):
         store.step(1)
 
 
+def test_points_stand_on_one_line_and_words_stay_as_they_are(store, path):
+    stroke = {**EDIT, "region": {"strokes": [[[1, 2.5], [-3, 4]]], "width": 2}, "note": "[\n 1,\n 2\n] and [ 1, 2 ]"}
+    store.add("edits", stroke, "stroke")
+    lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
+    assert "[1, 2.5]," in lines and "[-3, 4]" in lines and _read(path)["edits"] == [stroke]
+
+
 def test_a_palette_and_references(store, path):
     store.palette("sky", "#88aacc")
     photo = store.add("references", {"photo": "reel.photos/a.png"}, "photo")

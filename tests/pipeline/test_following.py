@@ -50,8 +50,7 @@ def test_a_lost_region_is_named_with_its_frame(tmp_path):
     lost = ResolvedEdit(0, 40, None, ab=(0, 0), lost=(25, 3), name="edits[2]")
     edits = ResolvedEdits((ResolvedEdit(0, 40, 28, ab=(5, 5)), lost), (), tmp_path)
     assert edits.lost(lambda n: f"frame {n}") == [
-        f"edits[2]: its region is lost from frame {n} on; describe it again, in a frame where it is seen."
-        for n in (25, 3)
+        f"edits[2]: its region is lost from frame {n} on; draw it again, in a frame where it is seen." for n in (25, 3)
     ]
 
 

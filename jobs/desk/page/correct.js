@@ -4,7 +4,8 @@ import { change, post } from "./api.js";
 import { $, fill, h, say, toast } from "./dom.js";
 import { sameAs } from "./colours.js";
 import { picker, remember, tellColour } from "./picker.js";
-import { at, colourOf, reach, selected, set, shotOf, state, timecode, timeOf } from "./state.js";
+import { go } from "./playing.js";
+import { at, colourOf, drawnAgain, reach, selected, set, shapeAt, shotOf, state } from "./state.js";
 
 let drawn = "", same = "", search = "", way = "label", waiting = 0, scope = "shot";
 
@@ -119,7 +120,7 @@ function hints() {
     h("ol", { class: "hints" },
       h("li", {}, "Point at something in the picture, or draw round it with the brush, the polygon or the box."),
       h("li", {}, "Say what it is, or give it a colour."),
-      h("li", {}, "The shot follows. Step through it, and mend a place where the region has slipped with another stroke.")),
+      h("li", {}, "The shot follows. Step through it; where the region has slipped, mend it with the brush or the eraser.")),
     h("p", { class: "quiet" }, "Labels shows what the network has read. Hold \\ to see the film without colours. All is saved at once in ", h("b", {}, state.film.sheet), "; Ctrl+Z takes back."),
   ];
 }
@@ -132,14 +133,17 @@ function head(mine, draft, told) {
   return h("div", { class: "head" },
     h("h2", {}, given.label ? `All ${given.label}` : kindOf(given)),
     h("p", { class: "quiet" }, `${mine ? whereText(mine) : `frame ${draft.frame}`}${read ? " · " + read : ""}`),
+    given.label ? null : h("p", {}, mine ? "Where it has slipped, the brush adds to it, and the eraser takes away, from that frame on." : "The brush adds to it, the eraser takes away."),
     mistake ? h("p", { class: "warning" }, mistake) : null,
-    draft ? h("button", { class: "end", title: "Drop the region (Esc)", onclick: () => set({ draft: null }) }, "Drop") : null);
+    draft ? h("button", { class: "end", title: "Drop the region (Esc)", onclick: () => set({ draft: null }) }, "Drop")
+      : h("button", { class: "end", title: "Leave this region; the next stroke begins another (Esc)", onclick: () => set({ selected: null }) }, "Done"));
 }
 
 export function whereText(edit) {
   const frame = at(edit), [first, stop] = reach(edit);
   const from = first === 0 && stop === state.film.frames ? "the whole film" : `frames ${first} to ${stop - 1}`;
-  return frame === null ? from : `drawn in frame ${frame} (${timecode(timeOf(frame))}) · ${from}`;
+  const again = drawnAgain(edit);
+  return frame === null ? from : `drawn in frame ${frame}${again.length ? `, again in ${again.join(", ")}` : ""} · ${from}`;
 }
 
 function ways() {
@@ -232,6 +236,9 @@ function details(mine) {
     },
   });
   return h("div", { class: "details" },
+    mine && drawnAgain(mine).length ? h("div", { class: "row" }, "drawn again in", drawnAgain(mine).map((frame) => h("span", { class: "group" },
+      h("button", { id: `again-${frame}`, onclick: () => go(frame) }, frame),
+      h("button", { id: `not-again-${frame}`, "aria-label": `Take back what was drawn in frame ${frame}`, onclick: () => takeBack(mine, frame) }, "✕")))) : null,
     h("label", {}, "holds for ", h("select", { id: "scope", onchange: choose },
       h("option", { value: "shot", selected: now === "shot" }, `this shot (${first} to ${stop - 1})`),
       h("option", { value: "range", selected: now === "range" }, "frames from … to …"),
@@ -242,6 +249,12 @@ function details(mine) {
     mine ? h("div", { class: "row" },
       h("button", { "aria-pressed": !mine.off, onclick: () => field("off", mine.off ? null : true, mine.off ? "on" : "off") }, mine.off ? "Switch on" : "Switch off"),
       h("button", { title: "Remove (Delete)", onclick: removeSelected }, "Remove")) : null);
+}
+
+// Takes back what was drawn in another frame than the edit's own.
+function takeBack(mine, frame) {
+  const then = mine.region.then.filter((shape) => shapeAt(mine, shape) !== frame);
+  change({ do: "update", id: mine.id, fields: { region: { ...mine.region, then: then.length ? then : undefined } }, title: `took back frame ${frame}` });
 }
 
 export function removeSelected() {

@@ -12,12 +12,12 @@ const KEYS = [
   ["Space", "play, stop"], ["J K L", "back, stop, forth; again for twice the speed"],
   ["← →", "frame back, forth; with Shift ten"], ["↑ ↓", "shot back, forth"], ["Home End", "start, end of the film"],
   ["V B X P R T I", "point, brush, eraser, polygon, box, label, eyedropper"], ["[ ]", "brush narrower, wider"],
-  ["Shift", "while drawing: add to the region"], ["Alt", "while drawing: take away from the region"],
+  ["Shift", "while drawing with polygon or box: add to the region"], ["Alt", "while drawing: take away from the region"],
   ["Enter", "close the polygon; paint the region; at the cross: point there"], ["Esc", "drop the region"],
   ["Alt + arrows", "move the cross, to work without a pointer"], ["Delete", "remove the chosen edit"],
   ["N", "neutral"], ["/", "search a label"], ["#", "choose a colour"],
   ["G C F S", "show grey, colour, labels, swipe"], ["D", "show side by side"], ["\\", "hold: without colours"],
-  ["M", "keep this frame for comparison"], ["+ − 0", "zoom in, out, fit"], ["Space + drag", "move the picture; also the middle button"],
+  ["H", "hide, show the outlines of regions"], ["M", "keep this frame for comparison"], ["+ − 0", "zoom in, out, fit"], ["Space + drag", "move the picture; also the middle button"],
   ["Ctrl+Z, Shift+Ctrl+Z", "undo, redo"], ["?", "this list"],
 ];
 
@@ -70,7 +70,7 @@ function key(event) {
     },
     Escape: () => { if (stopVideo()) return; set({ draft: null, drawing: null, selected: null, cursor: null }); },
     Delete: removeSelected, Backspace: removeSelected,
-    n: () => apply("neutral"), m: pin, "?": help, "\\": () => set({ peek: true }),
+    n: () => apply("neutral"), m: pin, h: () => set({ outlines: !state.outlines }), "?": help, "\\": () => set({ peek: true }),
     "/": () => { set({ tab: "correct" }); setWay("label"); requestAnimationFrame(() => requestAnimationFrame(() => $("#search")?.focus())); },
     "#": () => { set({ tab: "correct" }); setWay("colour"); requestAnimationFrame(() => requestAnimationFrame(() => $("#disc")?.focus())); },
     "+": () => zoom(1.25), "=": () => zoom(1.25), "-": () => zoom(0.8), 0: fit,

@@ -33,6 +33,8 @@ function tellHead() {
   $("#play").replaceChildren(drawing(state.playing ? "M8 5v14M16 5v14" : "M7 4l12 8-12 8z"));
   $("#play").setAttribute("aria-label", state.playing ? "Stop" : "Play");
   $("#pin").textContent = state.pinned === null ? "Keep frame" : `Kept: ${state.pinned}`;
+  $("#outlines").setAttribute("aria-pressed", state.outlines);
+  $("#outlines").hidden = !$("#video").hidden;
   $("#other").hidden = state.mode !== "swipe";
   const stage = $("#stage");
   stage.dataset.tool = state.tool;
@@ -84,6 +86,7 @@ function buttons() {
   on("play", toggle);
   on("preview", preview);
   on("pin", pin);
+  on("outlines", () => set({ outlines: !state.outlines }));
   on("zoom-in", () => zoom(1.25));
   on("zoom-out", () => zoom(0.8));
   on("zoom-fit", fit);
@@ -117,6 +120,7 @@ async function start() {
   const opened = !films.batch || films.films.some((film) => film.open);
   if (!opened) return showFilms();
   await load();
+  set({ brush: Math.round(state.film.height / 20) });
   const frame = Number(location.hash.slice(1));
   if (Number.isInteger(frame) && frame > 0) go(frame);
   const number = films.open;

@@ -108,7 +108,7 @@ export async function preview() {
   const from = stop - first > most ? Math.max(first, Math.min(state.frame, stop - most)) : first;
   try {
     const { number } = await post("/api/previews", { from, to: Math.min(stop, from + most) - 1 });
-    wanted = { number, from };
+    wanted = { number, from, stop: Math.min(stop, from + most), back: state.frame };
   } catch (error) {
     toast(error.message);
   }
@@ -127,10 +127,11 @@ export function tellPreview() {
   }
 }
 
-function startVideo({ number, from }) {
+function startVideo({ number, ...frames }) {
   const video = $("#video");
   video.hidden = false;
-  video.dataset.from = from;
+  video.classList.remove("there"); // the frame shows through until the first picture comes
+  Object.assign(video.dataset, frames);
   video.src = `/api/previews/${number}.mp4`;
   video.play().catch(() => {}); // a browser may want a key first; then Space plays
 }
@@ -150,8 +151,13 @@ export function stopVideo() {
 export function watchVideo() {
   const video = $("#video");
   video.addEventListener("timeupdate", () => {
-    if (!video.hidden && video.readyState > 1) set({ frame: frameAt(timeOf(Number(video.dataset.from)) + video.currentTime) });
+    const { from, stop } = video.dataset;
+    if (!video.hidden && video.readyState > 1) set({ frame: Math.min(stop - 1, frameAt(timeOf(Number(from)) + video.currentTime)) });
   });
-  video.addEventListener("ended", stopVideo);
+  video.addEventListener("loadeddata", () => video.classList.add("there"));
+  video.addEventListener("ended", () => {
+    stopVideo();
+    set({ frame: Number(video.dataset.back) }); // the work goes on where it was
+  });
   video.addEventListener("error", () => { if (video.hasAttribute("src")) toast("This browser cannot play the preview (H.264)."); });
 }

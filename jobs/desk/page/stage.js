@@ -159,6 +159,26 @@ function coloured({ data, width, height }) {
 }
 
 const lines = { followed: [], frame: -1 };
+let brush = null; // where the brush is, in pixels of the source
+
+// Shows how wide the brush is where the pointer is; null: nowhere.
+export function hover(place) {
+  if (!place && !brush) return;
+  if (!brush || !place) requestAnimationFrame(() => state.film && over());
+  else if (!hover.asked) hover.asked = requestAnimationFrame(() => { hover.asked = 0; over(); });
+  brush = place;
+}
+
+function ring(context, place) {
+  const [x, y] = toScreen(place);
+  for (const [width, ink] of [[3, "rgba(0,0,0,.6)"], [1.5, "#fff"]]) {
+    context.beginPath();
+    context.arc(x, y, Math.max(2, state.brush * camera.scale / 2), 0, 7);
+    context.lineWidth = width;
+    context.strokeStyle = ink;
+    context.stroke();
+  }
+}
 
 // Outlines of the regions that are followed to the present frame.
 export function setFollowed(frame, followed) {
@@ -170,7 +190,7 @@ function over() {
   const context = sized(overlay());
   if (state.playing || state.peek) return;
   const mine = selected();
-  if (lines.frame === state.frame) {
+  if (lines.frame === state.frame && state.outlines) {
     for (const region of lines.followed) {
       const on = mine && samePlace(mine, region.place);
       outline(context, region.outline, on ? "#ffd400" : "rgba(255,255,255,.75)", on ? 2 : 1, !region.known);
@@ -181,6 +201,7 @@ function over() {
     else for (const part of [state.draft.region, ...state.draft.region.then ?? []]) shape(context, part);
   }
   if (state.drawing) shape(context, state.drawing);
+  if (brush) ring(context, brush);
   if (state.cursor) {
     const [x, y] = toScreen(state.cursor);
     context.strokeStyle = "#000";

@@ -25,6 +25,7 @@ export const state = {
   tab: "correct",
   playing: 0, // frames per step; 0: still
   peek: false, // whether the picture is shown as it was before
+  outlines: true, // whether the outlines of regions are shown
 };
 
 const listeners = new Set();
@@ -128,6 +129,18 @@ export function reach(edit) {
 export function at(edit) {
   if (edit.frame !== undefined) return edit.frame;
   return edit.time === undefined ? null : frameAt(seconds(edit.time));
+}
+
+// The frame in which a shape that changes an edit's region is drawn.
+export function shapeAt(edit, shape) {
+  if (shape.frame !== undefined) return shape.frame;
+  return shape.time === undefined ? at(edit) : frameAt(seconds(shape.time));
+}
+
+// The frames, other than its own, in which an edit's region is drawn again, in order.
+export function drawnAgain(edit) {
+  const frames = (edit.region.then ?? []).map((shape) => shapeAt(edit, shape)).filter((frame) => frame !== at(edit));
+  return [...new Set(frames)].sort((a, b) => a - b);
 }
 
 function seconds(text) {

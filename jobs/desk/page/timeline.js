@@ -3,7 +3,7 @@
 import { $, fill, h } from "./dom.js";
 import { change } from "./api.js";
 import { go } from "./playing.js";
-import { at, colourOf, reach, samePlace, set, shotOf, state, timecode, timeOf } from "./state.js";
+import { at, colourOf, drawnAgain, reach, samePlace, set, shotOf, state, timecode, timeOf } from "./state.js";
 
 const ROW = matchMedia("(pointer: coarse)").matches ? 14 : 9, TOP = 16; // pixels
 let strip = "", current = -2, timelineKey = "";
@@ -68,8 +68,8 @@ export function tellTimeline() {
       if (known[1] < to) context.fillRect(x(known[1]), y, x(to) - x(known[1]), ROW - 2);
       context.globalAlpha = 1;
     }
-    const frame = at(edit);
-    if (frame !== null && frame >= shot.first && frame < shot.stop) {
+    for (const frame of [at(edit), ...drawnAgain(edit)]) {
+      if (frame === null || frame < shot.first || frame >= shot.stop) continue;
       context.fillStyle = ink("--text");
       context.fillRect(x(frame) - 1, y - 1, 3, ROW);
     }

@@ -4,13 +4,13 @@ import { change, get, post } from "./api.js";
 import { $, radios, say, toast } from "./dom.js";
 import { colourAt, hex, labelAt } from "./frames.js";
 import { setColour } from "./picker.js";
-import { camera, inside, pan, toSource, zoom } from "./stage.js";
-import { at, selected, set, state } from "./state.js";
+import { camera, hover, inside, pan, toSource, zoom } from "./stage.js";
+import { at, reach, selected, set, state } from "./state.js";
 
 export const TOOLS = [
   { id: "point", icon: "M12 3v18M3 12h18M12 8a4 4 0 1 0 0 8 4 4 0 0 0 0-8", text: "Point", title: "Point (V): the area that is read as one label", key: "v" },
-  { id: "brush", icon: "M20 4 10.500 13.500M10 13c-3 0-5 2-4 7 4 0 6.500-2 6.500-4.500L10 13", text: "Brush", title: "Brush (B); [ and ] change its width; Shift adds to the region", key: "b" },
-  { id: "eraser", icon: "M8 20h12M5 15l9-9 5 5-8 8H8z", text: "Eraser", title: "Eraser (X): take away from the region; Alt does so with every tool", key: "x" },
+  { id: "brush", icon: "M20 4 10.500 13.500M10 13c-3 0-5 2-4 7 4 0 6.500-2 6.500-4.500L10 13", text: "Brush", title: "Brush (B): strokes add to the region in work, in any of its frames; [ and ] change the width", key: "b" },
+  { id: "eraser", icon: "M8 20h12M5 15l9-9 5 5-8 8H8z", text: "Eraser", title: "Eraser (X): strokes take away from the region in work; Alt does so with every tool", key: "x" },
   { id: "polygon", icon: "M12 4l8.500 6.200-3.200 9.800H6.700L3.500 10.200z", text: "Polygon", title: "Polygon (P): click the corners, double-click or Enter closes it", key: "p" },
   { id: "box", icon: "M4 6.500h16v11H4z", text: "Box", title: "Box (R): drag from corner to corner", key: "r" },
   { id: "label", icon: "M4 4h8l8 8-8 8-8-8zM8 8h.01", text: "Label", title: "Label (T): all that is read as the label under the pointer", key: "t" },
@@ -21,7 +21,19 @@ let down = null; // {id, x, y, what}
 const touches = new Map();
 let held = false; // the space bar
 
-export const tellTools = radios($("#tools"), TOOLS, () => state.tool, (tool) => set({ tool, drawing: null }));
+const tellButtons = radios($("#tool-buttons"), TOOLS, () => state.tool, (tool) => set({ tool, drawing: null }));
+
+const brushing = () => state.tool === "brush" || state.tool === "eraser";
+
+export function tellTools() {
+  tellButtons();
+  const field = $("#width"), box = $("#width-box");
+  box.hidden = !brushing() || !state.film;
+  if (box.hidden) return hover(null);
+  field.max = Math.round(state.film.height / 3);
+  field.value = state.brush;
+  $("#width-text").textContent = `${state.brush} px`;
+}
 
 export function holdSpace(on) {
   held = on;
@@ -42,7 +54,8 @@ export function watch() {
   stage.addEventListener("pointermove", move);
   stage.addEventListener("pointerup", release);
   stage.addEventListener("pointercancel", release);
-  stage.addEventListener("pointerleave", () => { $("#tip").hidden = true; });
+  stage.addEventListener("pointerleave", () => { $("#tip").hidden = true; hover(null); });
+  $("#width").addEventListener("input", (event) => set({ brush: Number(event.target.value) }));
   stage.addEventListener("dblclick", () => finishPolygon());
   stage.addEventListener("contextmenu", (event) => event.preventDefault());
   stage.addEventListener("wheel", (event) => {
@@ -98,6 +111,7 @@ export function act(point, how = {}) {
 
 function move(event) {
   const [x, y] = local(event);
+  if (brushing() && event.pointerType !== "touch") hover(toSource(x, y));
   const before = touches.get(event.pointerId);
   if (before) touches.set(event.pointerId, [x, y]);
   if (down?.what === "pinch" && touches.size === 2) pinch(event.pointerId, before, [x, y]);
@@ -129,7 +143,10 @@ function release(event) {
   const what = down?.what, { point, how } = down ?? {};
   down = null;
   if (what === "tap" && event.type === "pointerup") act(point, how);
-  if (what === "brush") { const { drawing } = state; set({ drawing: null }); shaped(drawing); }
+  if (what === "brush") {
+    const { drawing } = state;
+    shaped(drawing)?.then(() => state.drawing === drawing && set({ drawing: null })) ?? set({ drawing: null });
+  }
   if (what === "box") {
     const { box: [x0, y0, x1, y1], add, away } = state.drawing;
     set({ drawing: null });
@@ -149,18 +166,35 @@ export function finishPolygon() {
   return true;
 }
 
-// A shape was drawn: it is a new region, or it is added to the one in work, or taken away from it.
+// The region to which strokes are added: {frame, region}; null if the next one begins a region.
+function inWork() {
+  if (state.draft) return state.draft;
+  const edit = selected(), [first, stop] = edit ? reach(edit) : [0, 0];
+  return edit && at(edit) !== null && first <= state.frame && state.frame < stop ? { frame: at(edit), region: edit.region } : null;
+}
+
+// A shape was drawn. Strokes, and shapes with Shift or Alt, change the region in work; other shapes begin one. Resolves
+// when the server has the change of an edit.
 function shaped({ add, away, ...shape }) {
-  if (!add && !away) return drafted(shape);
-  const mine = state.draft ?? (selected() && { frame: at(selected()), region: selected().region });
-  if (!mine || mine.region.label) {
-    return add && !mine ? drafted(shape) : toast(mine ? "A label is everywhere it is read; draw a region to add or take away." : "First choose a region; the eraser takes away from it.");
-  }
-  if (mine.frame !== state.frame) return toast(`This region was drawn in frame ${mine.frame}; change it there.`);
-  const { region } = mine, plain = region.strokes && !region.then && shape.strokes && !away && region.width === shape.width;
-  const changed = plain ? { ...region, strokes: [...region.strokes, ...shape.strokes] } : { ...region, then: [...(region.then ?? []), away ? { ...shape, away } : shape] };
-  if (state.draft) return drafted(changed);
-  change({ do: "update", id: state.selected, fields: { region: changed }, title: away ? "took away from the region" : "added to the region" });
+  const mine = inWork();
+  if (!mine && away) return void toast("First choose a region; the eraser takes away from it.");
+  if (mine?.region.label && (add || away)) return void toast("A label is everywhere it is read; draw a region to add or take away.");
+  if (!mine || mine.region.label || !(add || away || shape.strokes)) return void drafted(shape);
+  const region = joined(mine, shape, away);
+  if (state.draft) return void drafted(region);
+  const title = mine.frame !== state.frame ? `mended in frame ${state.frame}` : away ? "took away from the region" : "added to the region";
+  say(mine.frame !== state.frame ? `The region is changed from frame ${state.frame} on.` : "The region is changed.");
+  return change({ do: "update", id: state.selected, fields: { region }, title });
+}
+
+// The region with another shape in the frame on view. Strokes of one brush in one frame stay together.
+function joined({ frame, region }, shape, away) {
+  const piece = { ...shape, ...(away && { away }), ...(frame !== state.frame && { frame: state.frame }) };
+  const then = region.then ?? [], last = then.at(-1) ?? region;
+  const same = last.strokes && piece.strokes && last.width === piece.width && Boolean(last.away) === Boolean(away) && last.frame === piece.frame;
+  if (!same) return { ...region, then: [...then, piece] };
+  const longer = { ...last, strokes: [...last.strokes, ...piece.strokes] };
+  return last === region ? longer : { ...region, then: [...then.slice(0, -1), longer] };
 }
 
 // A region was drawn: asks the server for its outline and what it can carry.

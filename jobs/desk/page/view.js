@@ -99,18 +99,19 @@ export function tellState() {
   const { settled, following = [] } = state.server ?? {};
   const unknown = following.filter((f) => f.first <= state.frame && state.frame < f.stop && (state.frame < f.ends[0] || state.frame >= f.ends[1]));
   let text = "";
-  if (previewing) text = "preview, smaller than the film";
+  if (previewing) text = "preview";
   else if (!entry) text = "painting…";
   else if (!settledAll()) {
-    text = unknown.length ? "following the region to this frame…" : "first sight; the shot is being steadied…";
-    const keyed = keyedAt(state.frame);
-    if (keyed && !keyed.done) text = `carrying the key frame through the shot: ${Math.round(100 * carried(keyed))} %`;
-    else if (state.server?.measuring) text = "measuring the photos' colours…";
-    else if (settled && settled[2] > settled[0] && !unknown.length) {
-      text = `first sight; the shot is being steadied: ${Math.round(100 * (settled[1] - settled[0]) / Math.max(1, settled[2] - settled[0]))} %`;
-    }
+    const keyed = keyedAt(state.frame), percent = (part) => `${Math.round(100 * part)} %`;
+    const far = Math.max(...unknown.map(({ ends }) => state.frame < ends[0] ? ends[0] - state.frame : state.frame + 1 - ends[1]));
+    if (unknown.length) text = `following: ${far} frames to go`;
+    else if (state.server?.render?.state === "running") text = "waits for the film";
+    else if (keyed && !keyed.done) text = `carrying the key frame: ${percent(carried(keyed))}`;
+    else if (state.server?.measuring) text = "measuring the photos…";
+    else if (settled && settled[2] > settled[0]) text = `steadying: ${percent((settled[1] - settled[0]) / (settled[2] - settled[0]))}`;
+    else text = "steadying…";
   } else text = state.mode === "labels" ? "final labels" : main[0] === "grey" ? "the film's own pixels" : "final pixels";
   const box = $("#state");
-  if (box.textContent !== text) box.textContent = text;
+  if (box.textContent !== text) box.textContent = box.title = text;
   Object.assign(box.dataset, { final: settledAll() && !previewing, frame: state.frame });
 }
