@@ -212,6 +212,29 @@ def test_what_is_no_photo_is_refused(client, folder, case):
     assert answer.status_code == 422 and answer.json()["error"].endswith(".")
 
 
+@pytest.mark.parametrize("suffix", [".png", ".tiff"])
+@pytest.mark.parametrize("channels", [3, 4])
+def test_a_key_frame_of_16_bits_keeps_every_sample(client, folder, suffix, channels):
+    samples = np.random.default_rng(1).integers(0, 1 << 16, (60, 80, channels), np.uint16)
+    data = cv2.imencode(suffix, samples)[1].tobytes()
+    name = client.post("/api/photos", content=data).json()["photo"]
+    assert np.array_equal(cv2.imread(str(folder / name), cv2.IMREAD_UNCHANGED), samples)
+    item = {"frame": 3, "picture": name}
+    key = client.post("/api/sheet", json={"do": "add", "list": "keyframes", "item": item}).json()["new"]
+    shown = np.asarray(Image.open(io.BytesIO(client.get(f"/api/pictures/{key}.png").content)))
+    assert np.array_equal(shown[..., :3], (samples[..., 2::-1] >> 8).astype(np.uint8))
+    for broken in (data[: len(data) // 2], data[:40]):
+        answer = client.post("/api/photos", content=broken)
+        assert answer.status_code == 422 and answer.json()["error"].startswith("This is not a photo")
+
+
+def test_a_tiff_that_claims_to_be_huge_is_refused(client):
+    data = bytearray(cv2.imencode(".tiff", np.zeros((8, 8, 3), np.uint16))[1].tobytes())
+    at = data.index(struct.pack("<HHI", 256, 3, 1))  # the tag of the width
+    data[at : at + 12] = struct.pack("<HHII", 256, 4, 1, 10_000_000)
+    assert "10000000x8 pixels" in client.post("/api/photos", content=bytes(data)).json()["error"]
+
+
 def test_a_later_request_takes_the_place_of_an_earlier_one(films):
     session, done = films.work.session, []
     blocker = session.ask(lambda: time.sleep(0.3))

@@ -21,11 +21,11 @@ export async function post(path, body) {
   return told;
 }
 
-const MOST = 20; // megabytes, as the server has it
+const MOST = 128; // megabytes, as the server has it
 
 // Sends a picture to the server, which writes it beside the sheet; resolves to {photo, name}.
 export async function upload(file) {
-  if (file.size > MOST * 2 ** 20) throw new Error(`${file.name} is larger than ${MOST} MB; save it as a smaller PNG or as JPEG.`);
+  if (file.size > MOST * 2 ** 20) throw new Error(`${file.name} has ${Math.ceil(file.size / 2 ** 20)} MB; at most ${MOST} MB fit, enough for a 4K frame of 16 bits. Save it as a PNG.`);
   return post("/api/photos", file);
 }
 

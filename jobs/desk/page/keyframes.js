@@ -28,6 +28,7 @@ export async function saveStill() {
 // Whether a picture has the film's size, as a key frame must.
 export async function couldBeKey(file) {
   if (!state.film) return false;
+  if (/\.tiff?$/i.test(file.name)) return true; // browsers cannot read it; the server tells its size
   const bitmap = await createImageBitmap(file).catch(() => null);
   const fits = Boolean(bitmap) && bitmap.height === state.film.height && [state.film.width, state.film.shown].includes(bitmap.width);
   bitmap?.close();
