@@ -8,8 +8,9 @@ This floor takes arrays and returns arrays: it knows frames as NumPy arrays and 
     confidence  how far a carried colour is believed     hysteresis  labels that change only for likelier ones
     snap        a drawn outline moved to luma edges      track       a region followed through its shot
     anchor      matches with a frame far back            carry       chroma of key frames, carried through a shot
-    scenes      what another shot showed, found again    past        a shot's colours and labels so far
-    metrics     how steady a result is                   planes      small operations that the others share
+    scenes      whether two shots show the same place    revisit     the colours of one shot in another
+    metrics     how steady a result is                   past        a shot's colours and labels so far
+    planes      small operations that the others share
 """
 
 from .lookahead import BLOCK, LOOKAHEAD, horizon

@@ -1,13 +1,12 @@
-"""What a shot shows, found again in another shot, and the colours that it had there.
+"""Whether two shots show the same place, and how a frame of one lies to a frame of the other.
 
-A shot is remembered by a few of its frames. A frame of another shot is compared with each of them: the features of
-their cells (1/16 of network size) are matched, and pairs that are each other's best match vote for one similarity
-transform (RANSAC; Fischler and Bolles, 1981). Where a camera looks at the same place again, a third to a half of all
-cells agree on one transform; between different places hardly any do. Features hardly depend on brightness.
+A shot is remembered by a few of its frames. A frame of another shot is compared with those that are most like it as a
+whole: the features of their cells (1/16 of network size) are matched, and pairs that are each other's best match vote
+for one similarity transform (RANSAC; Fischler and Bolles, 1981). Where a camera looks at the same place again, a third
+to a half of all cells agree on one transform; between different places hardly any do. Features hardly depend on
+brightness.
 
-The remembered frame is then moved by the transform, and its motion to the present frame is measured, as between two
-neighbours of a shot. So its colours reach the present frame with pixel accuracy, and visibility tells where both show
-the same. A place counts only if its features are alike, too.
+`revisit` takes the colours of one such shot to the other.
 
 Similarities are sums of products of whole numbers below 2^24, which float32 holds exactly. So they do not depend on the
 order in which a library adds them up, and the result is the same on any number of threads.
@@ -52,21 +51,16 @@ LEAST_SCALE = 0.5
 """Least scale of a transform; the greatest is its inverse."""
 
 FADE = 0.5
-"""Within a linked shot, a frame takes colours in full from `LEAST_SHARE` and `LEAST_SEEN` on, and none below this part
-of them. So colours do not switch on and off."""
+"""Below this part of what is asked for, a frame takes no colours; see `revisit`."""
+
+PAIRS = 4
+"""Number of pairs of frames that are compared cell by cell, of two shots: those that are most alike as a whole."""
 
 ALIKE, SAME = 0.4, 0.6
 """Similarity (cosine) of two cells from which on a place may take colours, and from which on in full."""
 
 SURE = 2.0
 """A place takes the colours in full if its visibility (0..1) is at least the inverse of this."""
-
-FILL_SIGMA = 6.0
-"""Standard deviation, in pixels of the chroma grid, of the Gaussian by which places between take the mean change of
-those around them."""
-
-FILL_LEAST = 0.1
-"""Least weight by which that mean is divided."""
 
 
 class Seen(NamedTuple):
@@ -78,6 +72,8 @@ class Seen(NamedTuple):
     """(n, C) float32: features of length about `STEPS`, in whole numbers."""
     shape: tuple[int, int]
     """(rows, columns) of the cells; n is their product."""
+    gist: np.ndarray
+    """(C,) float64 of length 1: the mean of the vectors."""
 
 
 Describe = Callable[[np.ndarray], np.ndarray]
@@ -90,7 +86,9 @@ def see(thumb: np.ndarray, describe: Describe) -> Seen:
     vectors = features.reshape(len(features), -1).T
     length = np.sqrt(np.square(vectors).sum(1, keepdims=True))
     rounded = np.rint(vectors * (STEPS / np.maximum(length, np.float32(1e-6))))
-    return Seen(thumb, np.ascontiguousarray(rounded, np.float32), (features.shape[1], features.shape[2]))
+    mean = rounded.sum(0, dtype=np.float64)
+    gist = mean / max(float(np.sqrt(np.square(mean).sum())), 1.0)
+    return Seen(thumb, np.ascontiguousarray(rounded, np.float32), (features.shape[1], features.shape[2]), gist)
 
 
 @dataclass(frozen=True)
@@ -139,7 +137,9 @@ def same_place(frames: Sequence[Seen], remembered: Sequence[Seen], portrait: boo
     Returns:
         The share of the picture that both show; 0 if none of their frames show the same place.
     """
-    return max((_area(frame, other, portrait) for frame in frames for other in remembered), default=0.0)
+    pairs = [(one, other) for one in frames for other in remembered]
+    pairs.sort(key=lambda pair: -float((pair[0].gist * pair[1].gist).sum()))
+    return max((_area(one, other, portrait) for one, other in pairs[:PAIRS]), default=0.0)
 
 
 def _area(frame: Seen, remembered: Seen, portrait: bool) -> float:
@@ -147,93 +147,13 @@ def _area(frame: Seen, remembered: Seen, portrait: bool) -> float:
     found = fit(frame, remembered)
     if found is None or not found.likely:
         return 0.0
-    size = frame.thumb.shape[1] // 2, frame.thumb.shape[0] // 2
+    grid = frame.thumb.shape[0] // 2, frame.thumb.shape[1] // 2
     with one_thread():
-        trust = _trust(found, frame.shape, remembered.shape, size)
-        visible = _moved(remembered.thumb, np.empty((0, *size[::-1]), np.float32), frame.thumb, found.way)[1]
-    area = float((_sure(visible) * trust).mean())
+        trust = likeness(found, frame, remembered)
+        visible = moved(remembered.thumb, np.empty((0, *grid), np.float32), frame.thumb, found.way)[1]
+    area = float((visible * trust).mean())
     least, seen = (PORTRAIT_AREA, PORTRAIT_SEEN) if portrait else (LEAST_AREA, LEAST_SEEN)
     return area if area >= least and area >= seen * float(trust.mean()) else 0.0
-
-
-class Scene:
-    """A shot that leads others: some of its frames with their colours."""
-
-    def __init__(self, frames: Sequence[Seen], colors: np.ndarray) -> None:
-        """
-        Args:
-            frames: frames of the shot.
-            colors: (N, 2, h/2, w/2) float, their a and b of CIE Lab.
-        """
-        self._frames, self._colors = frames, agreed(frames, colors.astype(np.float32))
-
-    def change(self, frame: Seen, ab: np.ndarray) -> np.ndarray | None:
-        """How the colours of a frame of another shot change if it takes those of this one, where both show the same.
-
-        Args:
-            frame: the frame.
-            ab: (2, h/2, w/2) float32, its own a and b.
-
-        Returns:
-            (2, h/2, w/2) float32, to be added to `ab`; exactly 0 where nothing is found again. None if it is 0
-            everywhere.
-        """
-        found = None
-        for number, remembered in enumerate(self._frames):
-            now = fit(frame, remembered)
-            if now and now.share > FADE * LEAST_SHARE and (found is None or now.share > found[1].share):
-                found = number, now
-        if found is None:
-            return None
-        number, best = found
-        with one_thread():
-            trust = _trust(best, frame.shape, self._frames[number].shape, ab.shape[:0:-1])
-            if not trust.any():
-                return None
-            colors, visible = _moved(self._frames[number].thumb, self._colors[number], frame.thumb, best.way)
-            sure = _sure(visible)
-            seen = float((sure * trust).sum() / trust.sum())
-            full = min(_full(best.share / LEAST_SHARE), _full(seen / LEAST_SEEN))
-            return _spread(colors - ab, sure, trust * np.float32(full)) if full else None
-
-
-def agreed(frames: Sequence[Seen], colors: np.ndarray) -> np.ndarray:
-    """The colours of some frames of a shot, each averaged with those of the others where they show the same.
-
-    So it matters little which of them a frame of another shot fits best.
-
-    Args:
-        frames: the frames.
-        colors: (N, 2, h/2, w/2) float32, their a and b of CIE Lab.
-
-    Returns:
-        (N, 2, h/2, w/2) float32.
-    """
-    mean, size = np.empty_like(colors), (colors.shape[3], colors.shape[2])
-    for number, frame in enumerate(frames):
-        total, weight = colors[number].copy(), np.ones(colors.shape[2:], np.float32)
-        for other, remembered in enumerate(frames):
-            found = fit(frame, remembered) if other != number else None
-            if found is None or found.share < LEAST_SHARE:
-                continue
-            with one_thread():
-                trust = _trust(found, frame.shape, remembered.shape, size)
-                moved, visible = _moved(remembered.thumb, colors[other], frame.thumb, found.way)
-            share = _sure(visible) * trust
-            total += moved * share
-            weight += share
-        mean[number] = total / weight
-    return mean
-
-
-def _full(part: float) -> float:
-    """How far a frame takes colours, 0 to 1, if it has this part of what a sure frame has."""
-    return min(max((part - FADE) / (1 - FADE), 0.0), 1.0)
-
-
-def _sure(visible: np.ndarray) -> np.ndarray:
-    """How surely a place takes its colours, 0 to 1, by its visibility."""
-    return np.minimum(visible * np.float32(SURE), 1)
 
 
 def _places(cells: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
@@ -241,15 +161,15 @@ def _places(cells: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     return np.stack([cells % shape[1], cells // shape[1]], 1).astype(np.float32)
 
 
-def _trust(found: Fit, shape: tuple[int, int], other: tuple[int, int], size: tuple[int, int]) -> np.ndarray:
+def likeness(found: Fit, frame: Seen, remembered: Seen) -> np.ndarray:
     """How far each place of a frame is like its place in the remembered frame, (h/2, w/2) float32, 0 to 1.
 
     Args:
         found: how the frames fit.
-        shape: (rows, columns) of the frame's cells.
-        other: the same of the remembered frame.
-        size: (columns, rows) of the chroma grid.
+        frame: the frame.
+        remembered: the remembered frame.
     """
+    shape, other, size = frame.shape, remembered.shape, (frame.thumb.shape[1] // 2, frame.thumb.shape[0] // 2)
     cells = np.arange(shape[0] * shape[1])
     x, y = found.way[:, :2] @ _places(cells, shape).T.astype(np.float64) + found.way[:, 2:]
     within = (x > -0.5) & (y > -0.5) & (x < other[1] - 0.5) & (y < other[0] - 0.5)
@@ -263,19 +183,17 @@ def _trust(found: Fit, shape: tuple[int, int], other: tuple[int, int], size: tup
     return cv2.resize(share.reshape(shape), size, interpolation=cv2.INTER_LINEAR)
 
 
-def _moved(
-    thumb: np.ndarray, colors: np.ndarray, present: np.ndarray, way: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Colours of a remembered frame at their places in the present one.
+def moved(thumb: np.ndarray, planes: np.ndarray, present: np.ndarray, way: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Planes of one frame at their places in another.
 
     Args:
-        thumb: (h, w) uint8, the remembered frame.
-        colors: (2, h/2, w/2) float32, its colours.
-        present: (h, w) uint8, the present frame.
-        way: (2, 3), from the present frame's cells to those of the remembered one.
+        thumb: (h, w) uint8, the frame that they belong to.
+        planes: (n, h/2, w/2) float32.
+        present: (h, w) uint8, the other frame.
+        way: (2, 3), from the other frame's cells to those of the first; see `scenes.Fit`.
 
     Returns:
-        The colours (2, h/2, w/2) float32, and how surely each place is visible in both frames, (h/2, w/2) 0 to 1.
+        The planes (n, h/2, w/2) float32, and how surely each place is visible in both frames, (h/2, w/2) 0 to 1.
     """
     turn, height, width = way[:, :2], *thumb.shape
     near = cv2.warpAffine(
@@ -293,8 +211,8 @@ def _moved(
     where = np.dstack([turn[n, 0] * x + turn[n, 1] * y + shift[n] for n in (0, 1)]).astype(np.float32)
     within = cv2.inRange(where, (-0.5, -0.5), (columns - 0.5, rows - 0.5))
     visible = np.minimum(motion.backward_visible[1], within).astype(np.float32) / 255
-    moved = [remap(plane, where) for plane in colors]
-    return np.stack(moved) if moved else colors, visible
+    there = [remap(plane, where) for plane in planes]
+    return np.stack(there) if there else planes, np.minimum(visible * np.float32(SURE), 1)
 
 
 def _shift(way: np.ndarray, cell: float) -> np.ndarray:
@@ -302,23 +220,3 @@ def _shift(way: np.ndarray, cell: float) -> np.ndarray:
     their middles."""
     middle = np.full(2, (cell - 1) / 2)
     return cell * way[:, 2] + middle - way[:, :2] @ middle
-
-
-def _spread(change: np.ndarray, sure: np.ndarray, trust: np.ndarray) -> np.ndarray:
-    """The change of colours, (2, h/2, w/2) float32; places that are not sure take it from those around them.
-
-    Args:
-        change: (2, h/2, w/2) float32, the change at each place.
-        sure: (h/2, w/2) float32, 0 to 1: how surely it holds.
-        trust: (h/2, w/2) float32, 0 to 1: how far a place may change.
-    """
-    sure = sure * trust
-    weight = cv2.GaussianBlur(sure, (0, 0), FILL_SIGMA)
-    rest = (trust - sure) * np.minimum(weight * np.float32(SURE), 1)
-    around = [cv2.GaussianBlur(plane * sure, (0, 0), FILL_SIGMA) for plane in change]
-    return np.stack(
-        [
-            plane * sure + rest * mean / np.maximum(weight, np.float32(FILL_LEAST))
-            for plane, mean in zip(change, around, strict=True)
-        ]
-    )

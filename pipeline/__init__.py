@@ -24,6 +24,8 @@ Reading it:
 Colouring it:
     edits         edits of labels and colours: the user's sheet, resolved for a film, applied to frames
     scenes        shots that show again what an earlier one showed
+    scenefinding  the pass over a film that finds them
+    revisiting    the colours of an earlier shot in a later one
     compose       chroma at network size → the Cb and Cr planes at full size
     overlay       labels as a picture with names and a legend
     summary       statistics of labels and colours for each shot

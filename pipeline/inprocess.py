@@ -46,7 +46,8 @@ from .parts import findings_of
 from .pictures import place
 from .reader import FilmReader, thumb_size
 from .report.lumacheck import LumaCheck
-from .scenes import Revisiting, find_scenes
+from .revisiting import Revisiting
+from .scenefinding import find_scenes
 from .sequences.names import located
 from .shots import shot_around
 from .stages import Composing, Painting, Pairing, Steadying, chroma_of_frames, finished, survey
@@ -258,7 +259,7 @@ def _colored(film: Film, look: Look, spans: Sequence[tuple[int, int]], paint: Pa
     The masks of their edits are there only until the next frames are asked for, or the generator is closed.
     """
     with tempfile.TemporaryDirectory(prefix="semcolor-") as folder:
-        revisiting = _revisiting(film, look, Path(folder), spans)
+        scenes = find_scenes(film, look, Path(folder) / "scenes.zip", shown=spans)
         for number, (first, stop) in enumerate(spans):
             shot = shot_around(film, first, look.size)[0] if first else 0
             begin = max(shot, first - WARM - (first - WARM - shot) % BLOCK)
@@ -276,21 +277,17 @@ def _colored(film: Film, look: Look, spans: Sequence[tuple[int, int]], paint: Pa
                     weights=look.weights,
                     within=within,
                     shown=(first, stop),
+                    scenes=scenes,
                 )
                 for sentence in edits.lost(film.when):
                     _log.warning(sentence)
             kept = kept_spans(film, look, begin, stop)
-            for frames, colors in _span(film, look, Painting(paint, edits, revisiting), edits, begin, stop, kept):
+            painting = Painting(paint, edits, scenes and Revisiting(scenes, look, edits))
+            for frames, colors in _span(film, look, painting, edits, begin, stop, kept):
                 start = frames.chunk.start
                 wanted = slice(max(first - start, 0), min(stop - start, len(frames.chunk)))
                 if wanted.start < wanted.stop:
                     yield frames[wanted], colors[wanted], edits
-
-
-def _revisiting(film: Film, look: Look, folder: Path, spans: Sequence[tuple[int, int]]) -> Revisiting | None:
-    """What gives shots the colours of earlier ones; None if none of the spans has such a shot."""
-    scenes = find_scenes(film, look, folder / "scenes.zip", shown=spans)
-    return scenes and Revisiting(scenes, look)
 
 
 def _span(

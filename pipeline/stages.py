@@ -24,7 +24,7 @@ from .film import Film
 from .frames import Colors, Frames, Thumbs
 from .overlay import likeliest, overlay
 from .report.observe import observe
-from .scenes import Revisiting
+from .revisiting import Revisiting
 from .sequences.curves import viewed
 from .summary import count
 from .writer import Pictures
@@ -46,7 +46,7 @@ class Painting:
         Args:
             paint: `Painter.paint`.
             edits: the edits. Label edits apply between the two networks.
-            revisiting: gives shots the colours of earlier ones, unless key frames lead them.
+            revisiting: gives shots the colours of earlier ones.
         """
         self._paint, self._edits, self._revisiting = paint, edits, revisiting
 
@@ -62,8 +62,7 @@ class Painting:
             return given
 
         colors = Colors(*self._paint(thumbs.pictures, amend if edits else None))
-        keyed = edits.keyed if edits else ()
-        if self._revisiting is None or any(first <= chunk.start < stop for first, stop in keyed):
+        if self._revisiting is None:
             return colors
         return self._revisiting.colors(chunk, thumbs.pictures, colors, relabeled)
 

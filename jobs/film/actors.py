@@ -123,9 +123,10 @@ class Artist(_Timed):
         self._held.callback(painter.close)
         revisiting = None
         if self._scenes:
-            from ...pipeline.scenes import Revisiting
+            from ...pipeline.revisiting import Revisiting
 
-            revisiting = Revisiting(self._scenes, look, self._precision if self._device == "cpu" else None)
+            precision = self._precision if self._device == "cpu" else None
+            revisiting = Revisiting(self._scenes, look, self._edits, precision)
         self._stage = Painting(painter.paint, self._edits, revisiting)
 
     def paint(self, chunk: Chunk, thumbs: Thumbs) -> Colors:

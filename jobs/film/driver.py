@@ -34,8 +34,9 @@ from ...pipeline.keeping import kept_spans
 from ...pipeline.mux import assemble
 from ...pipeline.owncolors import OwnColor, ShotColor, Spans
 from ...pipeline.parts import colors_of_parts, count_shots, notes, standing
+from ...pipeline.scenefinding import find_scenes
 from ...pipeline.scenes import VERSION as SCENES_VERSION
-from ...pipeline.scenes import Scenes, find_scenes
+from ...pipeline.scenes import Scenes
 from ...pipeline.storage import Location
 from ...pipeline.summary import LEGEND, summarize
 from ..cluster import connected, cores
@@ -112,9 +113,9 @@ def colorize_film(
             keep_or_clear(work, identity, fresh)
             events = EventLog(work / "events.jsonl")
             with logging_the_end(events):
-                edits = _resolved(film, settings, work, identity)
-                kept = _kept(film, settings, work, looking)
                 scenes = _scenes(film, settings, work, looking)
+                edits = _resolved(film, settings, work, identity, scenes)
+                kept = _kept(film, settings, work, looking)
                 job = Job(
                     film=film,
                     encoding=encoding,
@@ -299,7 +300,9 @@ def _targets(output: Location, extras: Sequence[Extra]) -> dict[Kind, Location]:
     return {Kind.FILM: output} | {extra.kind: extra.target for extra in extras}
 
 
-def _resolved(film: Film, settings: Settings, work: Path, identity: dict) -> ResolvedEdits | None:
+def _resolved(
+    film: Film, settings: Settings, work: Path, identity: dict, scenes: Scenes | None
+) -> ResolvedEdits | None:
     """The edits of the look's sheet, resolved for this film; None if the sheet is empty. Masks go to the work
     folder."""
     look = settings.look
@@ -313,7 +316,7 @@ def _resolved(film: Film, settings: Settings, work: Path, identity: dict) -> Res
         return Painter("cpu", weights=look.weights, vivid=look.vivid).paint
 
     key = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
-    return resolve(film, look.sheet, look.size, painter, work, key, weights=look.weights)
+    return resolve(film, look.sheet, look.size, painter, work, key, weights=look.weights, scenes=scenes)
 
 
 def _identity(film: Film, encoding: Encoding, settings: Settings, extras: Sequence[Extra]) -> dict:

@@ -91,6 +91,9 @@ class ResolvedEdits:
     → a and b (2, h/2, w/2) float16, and how surely they hold (h/2, w/2) uint8."""
     keyed: tuple[tuple[int, int], ...] = ()
     """Pairs (first frame, number after the last) of the shots that have key frames."""
+    linked: tuple[tuple[int, int, tuple[int, ...]], ...] = ()
+    """Triples (first frame, number after the last, frames whose colours it takes) of the shots that take colours of an
+    earlier one; see `pipeline.revisiting`. There references act before that, and not in `finish`."""
 
     def lost(self, when: Callable[[int], str]) -> list[str]:
         """A sentence for each region that is lost within its shot; `when` names a frame (`Film.when`)."""
@@ -171,15 +174,9 @@ class ResolvedEdits:
     def _finish(self, frame: int, ab: np.ndarray, labels: np.ndarray) -> Layered:
         shape, read = ab.shape[1:], label_shares(labels)
         below = ab.astype(np.float32)
-        for transfer in self.transfers:
-            if transfer.holds(frame):
-                before = below
-                for label, (mean, wanted, stretch) in transfer.changes.items():
-                    old, new, factor = (np.array(x, np.float32)[:, None, None] for x in (mean, wanted, stretch))
-                    below = below + (new + (before - old) * factor - before) * _enlarged(read[label], shape)
-        if self._keyed(range(frame, frame + 1)):
-            carried, known = self._key(frame, shape)
-            below = below + (carried - below) * known
+        if not self._linked(frame, frame + 1):
+            below = self.referred(frame, below, labels)
+        below = self.keyed_colors(frame, below)
         layers = []
         for number, order in enumerate(self.orders):
             if order.holds(frame) and order.relabel is None:
@@ -190,6 +187,31 @@ class ResolvedEdits:
                 wanted = ab if order.ab is None else order.ab
                 layers.append(Layer(within, wanted, bordered=order.label is None, strength=order.strength))
         return Layered(below.clip(-127, 127).astype(np.float16), tuple(layers))
+
+    def referred(self, frame: int, ab: np.ndarray, labels: np.ndarray) -> np.ndarray:
+        """The colours (2, h/2, w/2) float32 of a frame under references, and under what key frames say of labels.
+
+        `labels`: (62, h/4, w/4) probabilities of any scale.
+        """
+        held = [transfer for transfer in self.transfers if transfer.holds(frame)]
+        read = label_shares(labels) if held else labels
+        for transfer in held:
+            before = ab
+            for label, (mean, wanted, stretch) in transfer.changes.items():
+                old, new, factor = (np.array(x, np.float32)[:, None, None] for x in (mean, wanted, stretch))
+                ab = ab + (new + (before - old) * factor - before) * _enlarged(read[label], ab.shape[1:])
+        return ab
+
+    def keyed_colors(self, frame: int, ab: np.ndarray) -> np.ndarray:
+        """The colours (2, h/2, w/2) float32 of a frame under the key frames of its shot."""
+        if not self.keyed_at(frame):
+            return ab
+        carried, known = self._key(frame, ab.shape[1:])
+        return ab + (carried - ab) * known
+
+    def keyed_at(self, frame: int) -> bool:
+        """Whether the shot of a frame has key frames."""
+        return self._keyed(range(frame, frame + 1))
 
     def digest(self, shot: int, first: int, stop: int, seen: int) -> str:
         """Digest of all edits that affect the colours of the frames `first` .. `stop` - 1.
@@ -206,11 +228,11 @@ class ResolvedEdits:
         Returns:
             SHA-256, hexadecimal; "" if no edit affects the frames.
         """
-        found: list[Any] = []
-        for transfer in self.transfers:
-            span = max(transfer.first, first), min(transfer.stop, stop)
-            if span[0] < span[1]:
-                found.append((span, sorted(transfer.changes.items())))
+        found: list[Any] = self._referring(first, stop)
+        for sources in self._linked(shot, seen):  # references act before steadying there, and on what it takes, too
+            found += self._referring(shot, seen)
+            found += [[n, what] for n in sources if (what := self._referring(n, n + 1))]
+            found += [[n, hashlib.sha256(self._carried(n)).hexdigest()] for n in sources if self.keyed_at(n)]
         if self._keyed(range(first, stop)):
             found.append([hashlib.sha256(self._carried(frame)).hexdigest() for frame in range(first, stop)])
         for number, order in enumerate(self.orders):
@@ -225,6 +247,20 @@ class ResolvedEdits:
                 shapes = [hashlib.sha256(mask).hexdigest() for mask in masks]
                 found.append((span, order.label, order.relabel, order.ab, order.strength, shapes))
         return hashlib.sha256(json.dumps(found).encode()).hexdigest() if found else ""
+
+    def _linked(self, first: int, stop: int) -> list[tuple[int, ...]]:
+        """The frames whose colours are taken by those of the frames `first` .. `stop` - 1 that follow a scene; a list
+        for each shot. Shots with key frames of their own take none."""
+        return [
+            sources
+            for begin, end, sources in self.linked
+            if begin < stop and first < end and not self._keyed(range(begin, end))
+        ]
+
+    def _referring(self, first: int, stop: int) -> list[Any]:
+        """What references change in the frames `first` .. `stop` - 1, as JSON takes it."""
+        spans = [(max(each.first, first), min(each.stop, stop), each.changes) for each in self.transfers]
+        return [((begin, end), sorted(changes.items())) for begin, end, changes in spans if begin < end]
 
     def _share(self, number: int, order: ResolvedEdit, frame: int, labels: np.ndarray) -> np.ndarray:
         """(h/4, w/4) float32: share of each pixel of the label map to which the order applies."""

@@ -17,6 +17,7 @@ from ...errors import UserError
 from ...models.labels import INDEX
 from ..files import move_into_place
 from ..film import Film
+from ..scenes import Scenes
 from . import sheet as edits
 from .apply import ColorTransfer, ResolvedEdit, ResolvedEdits, chroma_of, mask_name, sure_name
 from .keys import CarriedShot, Paint
@@ -34,6 +35,7 @@ def resolve(
     weights: Path | None = None,
     within: tuple[int, int] | None = None,
     shown: tuple[int, int] | None = None,
+    scenes: Scenes | None = None,
 ) -> ResolvedEdits:
     """Resolve a sheet for a film.
 
@@ -53,13 +55,16 @@ def resolve(
         within: pair (first, stop) of the frames to process; None: the whole film.
         shown: pair (first, stop) of the frames that will be output; the others of `within` only warm up the steadier.
             None: all of them.
+        scenes: the scenes of the film.
 
     Raises:
         UserError: if edits do not fit the film. The message names all such mistakes.
     """
     sheet, path = sheet.plain(), folder / f"masks-{key}.zip"
+    links = scenes.links if scenes else ()
+    linked = tuple((link.first, link.stop, link.sources) for link in links)
     if path.exists():
-        return _read(path)[0]
+        return replace(_read(path)[0], linked=linked)
     temporary = path.with_suffix(".tmp")
     whole = (0, film.frames)
     resolver = Resolver(film, size, painter, weights, within or whole, shown or within or whole)
@@ -89,10 +94,11 @@ def resolve(
                 lost = resolver.track(edit, found, archive, len(orders))
             orders.append(replace(found.order, lost=lost, name=f"edits[{place}]", **order_fields(edit)))
         transfers = resolver.transfers(sheet.references)
-        carried = resolver.carry_keys(sheet.keyframes, keyed_shots, archive)
+        leaders = {link.leader for link in links if link.first < resolver.shown[1] and resolver.shown[0] < link.stop}
+        carried = resolver.carry_keys(sheet.keyframes, keyed_shots, archive, leaders)
         transfers += [shot.said for shot in carried if shot.said]
         keyed = tuple(shot.shot for shot in carried)
-        resolved = ResolvedEdits(tuple(orders), tuple(transfers), path, keyed)
+        resolved = ResolvedEdits(tuple(orders), tuple(transfers), path, keyed, linked)
         plain = {"orders": list(map(asdict, orders)), "transfers": list(map(asdict, transfers)), "origins": origins}
         plain["keyed"] = keyed
         plain["carried"] = [[shot.shot, shot.origin, shot.said and asdict(shot.said)] for shot in carried]

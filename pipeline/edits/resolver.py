@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import zipfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import cached_property, partial
 from pathlib import Path
 from typing import NamedTuple
@@ -259,7 +259,11 @@ class Resolver:
         return cv2.resize(area, thumb.shape[::-1], interpolation=cv2.INTER_LINEAR)
 
     def carry_keys(
-        self, asked: Sequence[edits.KeyFrame], kept: Mapping[str, CarriedShot], archive: zipfile.ZipFile
+        self,
+        asked: Sequence[edits.KeyFrame],
+        kept: Mapping[str, CarriedShot],
+        archive: zipfile.ZipFile,
+        leaders: Collection[tuple[int, int]] = (),
     ) -> list[CarriedShot]:
         """Carry key frames through their shots.
 
@@ -267,9 +271,10 @@ class Resolver:
             asked: the key frames of the sheet.
             kept: origin → a shot of an earlier result, which is not carried again.
             archive: the archive of the result.
+            leaders: shots whose colours are taken by others that are shown.
 
         Returns:
-            The shots that have key frames and are shown, in order.
+            The shots that have key frames and are shown, or whose colours are taken, in order.
         """
         shots: dict[tuple[int, int], dict[int, Key]] = {}
         pictures: dict[tuple[int, int], dict[int, Path]] = {}
@@ -284,7 +289,7 @@ class Resolver:
         first, stop = self.shown
         carried = []
         for shot in sorted(shots):
-            if shot[0] < stop and first < shot[1]:
+            if shot in leaders or (shot[0] < stop and first < shot[1]):
                 origin = origin_of(shot, pictures[shot])
                 if origin in kept:
                     kept[origin].copy(archive)

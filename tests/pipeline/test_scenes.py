@@ -10,18 +10,22 @@ import cv2
 import numpy as np
 import pytest
 from semcolor import Look, colorize, open_film, still
+from semcolor.flow.revisit import Taken
 from semcolor.flow.scenes import same_place, see
 from semcolor.jobs.commands.video import run
 from semcolor.jobs.film.workdir import work_folder
 from semcolor.models.painter import Painter
 from semcolor.models.sight import Sight
-from semcolor.pipeline import scenes
+from semcolor.pipeline import scenefinding
+from semcolor.pipeline.edits.apply import ColorTransfer, ResolvedEdits
 from semcolor.pipeline.edits.sheet import Sheet
 from semcolor.pipeline.frames import Colors
 from semcolor.pipeline.inprocess import _colored
 from semcolor.pipeline.outputs import prepared
 from semcolor.pipeline.reader import FilmReader
-from semcolor.pipeline.scenes import Link, Revisiting, Scenes, find_scenes
+from semcolor.pipeline.revisiting import Revisiting
+from semcolor.pipeline.scenefinding import find_scenes
+from semcolor.pipeline.scenes import Link, Scenes
 from semcolor.pipeline.writer import PartWriter
 from support.films import luma_planes, make_film, pictures_of, shot
 
@@ -65,7 +69,7 @@ def whole(reel, tmp_path_factory):
 
 def test_shots_of_the_same_place_are_linked(reel, tmp_path):
     found = find_scenes(reel, LOOK, tmp_path / "scenes.zip")
-    assert [(link.first, link.stop, link.leader) for link in found.links] == [(19, 30, 0), (30, 38, 10)]
+    assert [(link.first, link.stop, link.leader) for link in found.links] == [(19, 30, (0, 10)), (30, 38, (10, 19))]
     assert find_scenes(reel, LOOK, tmp_path / "scenes.zip") == found, "read again"
     assert find_scenes(reel, replace(LOOK, scenes=0.0), tmp_path / "other.zip") is None
     part = find_scenes(reel, LOOK, tmp_path / "part.zip", shown=[(22, 25)])
@@ -142,7 +146,7 @@ def test_an_interrupted_run_continues_with_the_same_scenes(reel, whole, tmp_path
         patch.setattr(PartWriter, "write", stop)
         assert run([reel.path, "-o", str(broken), *OPTIONS]) == 130
     assert (work_folder(broken) / "scenes.zip").exists()
-    monkeypatch.setattr(scenes, "_Finder", None)  # nobody looks again
+    monkeypatch.setattr(scenefinding, "_Finder", None)  # nobody looks again
     assert run([reel.path, "-o", str(broken), *OPTIONS]) == 0
     assert np.array_equal(pictures_of(broken), pictures_of(whole))
 
@@ -171,9 +175,10 @@ def test_edits_and_key_frames_win(reel, tmp_path):
 def test_a_label_edit_wins():
     """Where an edit changes the label, the networks' colours stay."""
     ab, labels = np.zeros((1, 2, 4, 4), np.float16), np.zeros((1, 62, 2, 2), np.uint8)
-    revisiting = Revisiting(Scenes((Link(0, 9, 0),), Path()), LOOK)
+    revisiting = Revisiting(Scenes((Link(0, 9, (9, 12), (9,)),), Path()), LOOK)
     revisiting._see = lambda thumb: None
-    revisiting._scene = lambda leader: SimpleNamespace(change=lambda seen, own: np.full((2, 4, 4), 8, np.float32))
+    taken = Taken(np.full((2, 4, 4), 8, np.float32), np.ones((4, 4), np.float32))
+    revisiting._shot = lambda link: SimpleNamespace(taken=lambda frame, seen: taken)
     chunk = SimpleNamespace(start=3)
     thumbs, half = np.zeros((1, 8, 8), np.uint8), np.array([[1, 1], [0, 0]], np.float32)
     found = revisiting.colors(chunk, thumbs, Colors(ab, labels), {0: half})
@@ -182,26 +187,82 @@ def test_a_label_edit_wins():
     assert revisiting.colors(SimpleNamespace(start=9), thumbs, Colors(ab, labels), {}).ab is ab
 
 
+def test_references_act_before_scenes():
+    """Where a shot takes colours, a reference does not change them; elsewhere it does, and once."""
+    moved = ColorTransfer(0, 20, {0: ((0.0, 0.0), (20.0, 0.0), (1.0, 1.0))})
+    edits = ResolvedEdits((), (moved,), Path("none.zip"), linked=((0, 9, (12,)),))
+    revisiting = Revisiting(Scenes((Link(0, 9, (9, 20), (12,)),), Path()), LOOK, edits)
+    known = np.zeros((4, 4), np.float32)
+    known[:, :2] = 1
+    revisiting._see = lambda thumb: None
+    taken = Taken(np.full((2, 4, 4), -5, np.float32), known)
+    revisiting._shot = lambda link: SimpleNamespace(taken=lambda frame, seen: taken)
+    labels = np.zeros((1, 62, 2, 2), np.uint8)
+    labels[:, 0] = 255
+    painted = Colors(np.full((1, 2, 4, 4), 1, np.float16), labels)
+    chunk = SimpleNamespace(start=3)
+    found = revisiting.colors(chunk, np.zeros((1, 8, 8), np.uint8), painted, {})
+    assert (found.ab[0, :, :, :2] == -5).all() and (found.ab[0, 0, :, 2:] == 21).all()
+    assert edits.finish(3, found.ab, labels)[0].ab.tolist() == found.ab[0].tolist()
+    assert (edits.finish(9, painted.ab, labels)[0].ab[0] == 21).all()
+    other = replace(edits, transfers=(replace(moved, first=12, stop=13),))
+    assert edits.digest(0, 0, 9, 9) != other.digest(0, 0, 9, 9) != "", "it changes what the shot takes"
+    assert replace(other, linked=()).digest(0, 0, 9, 9) == ""
+
+
+@pytest.fixture
+def short_parts(monkeypatch):
+    """Every shot is a part of its own."""
+    monkeypatch.setattr("semcolor.pipeline.chunk.SHOT_FRAMES", 8)
+
+
+def _rerun(reel, folder, events, sheet):
+    """The film made with a sheet at once; and made without it and then again with it. Returns the first frames of the
+    parts that were painted again, and the film's pictures."""
+    path, again, alone = folder / "sheet.json", folder / "again.mkv", folder / "alone.mkv"
+    path.write_text(json.dumps(sheet))
+    assert run([reel.path, "-o", str(alone), *OPTIONS, "--edits", str(path)]) == 0
+    assert run([reel.path, "-o", str(again), *OPTIONS, "--keep"]) == 0
+    before = len(events.lines)
+    assert run([reel.path, "-o", str(again), *OPTIONS, "--keep", "--overwrite", "--edits", str(path)]) == 0
+    assert again.read_bytes() == alone.read_bytes()
+    painted = [line["start"] for line in events.lines[before:] if line["event"] == "part committed"]
+    return painted, pictures_of(alone)
+
+
+def test_a_key_frame_of_the_shot_that_leads_is_passed_on(reel, tmp_path, events, short_parts):
+    """And only the two shots of the place are painted again."""
+    picture = tmp_path / "key.png"
+    cv2.imwrite(str(picture), np.full((144, 192, 3), (60, 60, 180), np.uint8))
+    painted, shown = _rerun(reel, tmp_path, events, {"keyframes": [{"frame": 4, "picture": str(picture)}]})
+    assert painted == [STARTS[0], STARTS[2]]
+    red = [float((shown[n, ..., 0].astype(float) - shown[n, ..., 2])[40:100, 60:130].mean()) for n in (5, 14, 24, 34)]
+    assert min(red[0], red[2]) > 40 and abs(red[0] - red[2]) < 15, red
+
+
 def test_scenes_stay_when_edits_change(reel, whole, tmp_path, monkeypatch):
     sheet, alone = tmp_path / "edits.json", tmp_path / "alone.mkv"
     edit = {"frame": 23, "region": {"box": [10, 10, 60, 60]}, "action": {"colour": "#cc2020"}}
     sheet.write_text(json.dumps({"edits": [edit]}))
     assert run([reel.path, "-o", str(alone), *OPTIONS, "--edits", str(sheet)]) == 0
-    monkeypatch.setattr(scenes, "_Finder", None)  # nobody looks again
+    monkeypatch.setattr(scenefinding, "_Finder", None)  # nobody looks again
     assert run([reel.path, "-o", str(whole), *OPTIONS, "--keep", "--overwrite", "--edits", str(sheet)]) == 0
     assert whole.read_bytes() == alone.read_bytes()
     assert run([reel.path, "-o", str(whole), *OPTIONS, "--keep", "--overwrite"]) == 0
 
 
 def test_frames_that_are_looked_at_depend_on_the_length_alone():
+    pictures = np.random.default_rng(1).integers(0, 255, (1000, 8, 8), np.uint8)
     for length in (1, 2, 47, 48, 49, 97, 1000):
-        samples = scenes._Samples()
+        samples = scenefinding.Samples()
         for age in range(length):
-            samples.add(age, np.full((1, 1), age))
-        chosen = samples.chosen(length)
-        assert all(thumb[0, 0] == number for number, thumb in chosen.items()) and 0 < len(chosen) <= 3
-        for place in scenes.PLACES:
-            assert min(abs(number - int(length * place)) for number in chosen) <= length / 24
+            samples.add(age, pictures[age])
+        for count in (5, length // 12 + 1):
+            places = scenefinding.spread_out(length, count)
+            assert places[0] == 0 and len(places) == min(count, length) and (count == 1 or places[-1] == length - 1)
+            chosen = samples.near(places)
+            assert all(np.array_equal(thumb, pictures[number]) for number, thumb in chosen.items())
+            assert all(min(abs(number - place) for number in chosen) <= length / 24 for place in places)
 
 
 def test_different_places_are_told_apart(reel):
