@@ -23,7 +23,6 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from ..errors import OutputError
 from ..flow import BLOCK, LOOKAHEAD, Motion, horizon
 from ..models import pick_device, pick_precision
 from .chunk import Resume
@@ -39,7 +38,7 @@ from .keeping import kept_spans
 from .look import Look
 from .mux import assemble
 from .negative import looks_negative, samples, warning
-from .outputs import check_beside, check_output, check_place, prepared
+from .outputs import check_beside, check_output, prepared
 from .overlay import likeliest
 from .owncolors import OwnCount, ShotColor, Spans, add_own, shots_of
 from .parts import findings_of
@@ -51,6 +50,7 @@ from .scenefinding import find_scenes
 from .sequences.names import located
 from .shots import shot_around
 from .stages import Composing, Painting, Pairing, Steadying, chroma_of_frames, finished, survey
+from .stills import check_still, encoded
 from .storage import Location
 from .timecode import Moment
 from .writer import PartWriter
@@ -63,9 +63,6 @@ _log = logging.getLogger(__name__)
 
 WARM = 96
 """Greatest number of frames of its shot that are painted before a range: four times the steadier's memory."""
-
-PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp")
-"""Suffixes of the picture formats of a still."""
 
 Painted = tuple[Frames, Colors, ResolvedEdits | None]
 """Frames, their steady colours, and the edits that apply to them."""
@@ -203,10 +200,10 @@ def still(
     if film.sample_aspect != 1:
         size = round(film.width * film.sample_aspect), film.height
         shown = cv2.resize(shown, size, interpolation=cv2.INTER_CUBIC)
-    _, data = cv2.imencode(output.suffix, cv2.cvtColor(shown, cv2.COLOR_RGB2BGR))
+    data = encoded(shown, output.suffix, colored=frames.chroma is None)
     with tempfile.TemporaryDirectory(prefix=".semcolor-", dir=output.parent) as folder:
         temporary = Path(folder) / "still"
-        temporary.write_bytes(data.tobytes())
+        temporary.write_bytes(data)
         move_into_place(temporary, output)
     return shown
 
@@ -235,14 +232,6 @@ def label_map(
         frames, colors, _ = next(painted)
     size = (film.height, film.width) if full else frames.thumbs.pictures.shape[1:]
     return likeliest(colors.labels[0], size)
-
-
-def check_still(film: Film, output: Path, overwrite: bool) -> None:
-    """Raise OutputError if a picture cannot be written at `output`."""
-    if output.suffix.lower() not in PICTURES:
-        suffix = output.suffix or "a file with no suffix"
-        raise OutputError(f"{output}: a picture cannot be written as {suffix}; use .png or .jpg.")
-    check_place(film.path, output, overwrite, film_format=False)
 
 
 def _painter(film: Film, look: Look, device: str) -> Painter:

@@ -1,10 +1,10 @@
-"""The statement of a film about its colours: IPTC's digital source type, and a sentence.
+"""The statement of a film or a still about its colours: IPTC's digital source type, and a sentence.
 
 The code is that of media that a trained network has changed: luma was captured, chroma comes from "a model derived from
 sampled content" (IPTC NewsCodes, Digital Source Type: compositeWithTrainedAlgorithmicMedia). A container with free
 metadata states both as tags. MOV and MP4 state them in XMP (ISO 16684-1; part 3 of Adobe's specification says where it
-is in these files). AVI has only a comment, which is used if the source has none. MPEG-TS, MPEG-PS and MXF have no
-place.
+is in these files), and so do the picture files of stills. AVI has only a comment, which is used if the source has none.
+MPEG-TS, MPEG-PS and MXF have no place.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from uuid import UUID
 from .. import __version__
 
 DIGITAL_SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
-"""The IPTC's digital source type of a film that semcolor has coloured."""
+"""The IPTC's digital source type of what semcolor has coloured."""
 
-SENTENCE = f"A trained network made the colours of this film (semcolor {__version__}); its luma is the source's."
+SENTENCE = f"A trained network made these colours (semcolor {__version__}); luma is the source's."
 """The same for people."""
 
 IN_TAGS = ("matroska", "webm", "nut", "flv", "asf")

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
-from semcolor import open_film
+from PIL import Image
+from semcolor import Look, open_film, still
+from semcolor.errors import OutputError
 from semcolor.pipeline.containers import output_format
 from semcolor.pipeline.encode import choose_encoding, chroma_size
 from semcolor.pipeline.mux import assemble
 from semcolor.pipeline.parts import committed
 from semcolor.pipeline.provenance import DIGITAL_SOURCE_TYPE, SENTENCE
 from semcolor.pipeline.reader import read_chunks
+from semcolor.pipeline.stills import FORMATS, check_still, encoded
 from semcolor.pipeline.writer import PartWriter
-from support.films import luma_planes, make_film, shot
+from support.films import luma_planes, make_film, shot, shots
 
 PLACES = {
     "mkv": {"DIGITAL_SOURCE_TYPE", "SEMCOLOR"},
@@ -68,3 +73,42 @@ def test_a_film_states_what_made_its_colours(tmp_path, suffix):
 def test_a_comment_of_the_source_stays(tmp_path):
     made = _made(tmp_path, "avi", True, comment="from the attic")
     assert _tags(made)["comment"] == "from the attic"
+
+
+def _xmp(path: Path) -> bytes:
+    with Image.open(path) as picture:
+        return picture.info.get("xmp", b"")
+
+
+@pytest.mark.parametrize("suffix", [*FORMATS, ".JPG"])
+def test_a_picture_file_states_it_as_xmp(tmp_path, suffix):
+    picture = shot("coffee", 1, (64, 96))[0]
+    for colored in (False, True):
+        path = tmp_path / f"{colored}{suffix}"
+        path.write_bytes(encoded(picture, suffix, colored))
+        with Image.open(path) as read:
+            assert read.format == FORMATS[suffix.lower()]
+            off = np.abs(np.asarray(read.convert("RGB")).astype(int) - picture)
+        assert off.mean() < 5 if read.format == "JPEG" else not off.any()
+        stated = DIGITAL_SOURCE_TYPE.encode() in _xmp(path) and SENTENCE.encode() in _xmp(path)
+        assert stated == colored and bool(_xmp(path)) == colored
+
+
+def test_a_still_that_webp_cannot_hold_is_refused(tmp_path):
+    film = open_film(make_film(tmp_path / "a.mkv", shots((2,), (64, 96))))
+    check_still(film, tmp_path / "a.webp", False)
+    for large in (replace(film, height=16384), replace(film, width=16000, sample_aspect=Fraction(16, 15))):
+        with pytest.raises(OutputError, match="at most 16383 pixels; use .png or .jpg"):
+            check_still(large, tmp_path / "a.webp", False)
+        check_still(large, tmp_path / "a.png", False)
+
+
+@pytest.mark.slow
+def test_a_still_states_it_unless_its_colours_are_the_film_s_own(tmp_path):
+    film = open_film(make_film(tmp_path / "a.mkv", shots((3,), (64, 96)), codec="ffv1", pix_fmt="yuv444p", gray=False))
+    for keep, stated in (("never", True), ("always", False)):
+        path = tmp_path / f"{keep}.png"
+        shown = still(film, 1, path, Look(size=64, keep_colour=keep))
+        assert (DIGITAL_SOURCE_TYPE.encode() in _xmp(path)) == stated
+        with Image.open(path) as read:
+            assert (np.asarray(read) == shown).all()
