@@ -296,6 +296,17 @@ class ResolvedEdits:
         """The bytes of a mask; b"" for an empty one."""
         return self.entry(mask_name(number, frame))
 
+    def confidence(self, number: int, frame: int) -> float:
+        """How sure the place of an order's region is in a frame, 0 to 1; 1 where it was not measured."""
+        if number not in self._confidences:
+            self._confidences[number] = json.loads(self.entry(sure_name(number)) or b"{}")
+        return self._confidences[number].get(str(frame), 1.0)
+
+    @cached_property
+    def _confidences(self) -> dict[int, dict[str, float]]:
+        """Number of an order → what was read of its `sure_name`."""
+        return {}
+
     def entry(self, name: str) -> bytes:
         """The bytes of an entry of the archive; b"" where there is none, as of empty masks."""
         try:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import NamedTuple
 
 import cv2
 import numpy as np
 
-from .apply import ResolvedEdits, key_name, key_planes, label_shares, mask_name, sure_name
+from .apply import ResolvedEdits, key_name, key_planes, label_shares, mask_name
 
 COVERED = 0.95
 """Share of a frame from which on nothing needs to be painted in it."""
@@ -72,6 +71,6 @@ def _regions(edits: ResolvedEdits, frame: int, count: int) -> np.ndarray:
     for number, order in enumerate(edits.orders):
         painted = order.label is None and order.relabel is None and order.holds(frame)
         if painted and (mask := edits.entry(mask_name(number, frame))):
-            sure = json.loads(edits.entry(sure_name(number)) or b"{}").get(str(frame), 1.0)
-            cover = np.maximum(cover, np.frombuffer(mask, np.uint8) * np.float32(sure * order.strength))
+            share = np.float32(edits.confidence(number, frame) * order.strength)
+            cover = np.maximum(cover, np.frombuffer(mask, np.uint8) * share)
     return cover
