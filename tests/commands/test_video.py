@@ -30,6 +30,7 @@ from semcolor.models.training.lab import lab_from_rgb
 from semcolor.models.training.metrics import ciede2000, colorfulness
 from support.files import write
 from support.films import PHOTOS, luma_planes, make_film, make_sound, packets, pictures_of, samples, shot, shots
+from support.mistakes import Mistake, check_mistake
 from support.processes import process_name, run_python, start_module, wait_until, without_agents
 from torchvision.models.optical_flow import raft_small
 
@@ -210,7 +211,7 @@ def test_colors_are_nearer_to_the_truth_than_gray(tmp_path, ray_running):
     assert colour.mean() > 0.3, dict(zip(PHOTOS, colour.tolist(), strict=True))
 
 
-BAD = {
+BAD: dict[str, Mistake] = {
     "no such file": (lambda d, f: [d / "absent.mp4"], "no such file"),
     "a folder": (lambda d, f: [d], "folder"),
     "not a video": (lambda d, f: [write(d / "notes.mp4", "hello " * 99)], "not a video"),
@@ -241,15 +242,7 @@ BAD = {
 
 @pytest.mark.parametrize("case", BAD)
 def test_mistakes_end_in_one_sentence_and_code_2(case, tmp_path, short_film, capsys):
-    arguments, expected = BAD[case]
-    source = shutil.copy(short_film, tmp_path / "film.mp4")
-    arguments = [str(a) for a in arguments(tmp_path, source)]
-    before = {p: p.stat().st_mtime_ns for p in tmp_path.iterdir()}
-    assert run(arguments) == 2
-    said = capsys.readouterr()
-    assert said.out == "" and len(said.err.splitlines()) == 1 and expected in said.err, said.err
-    assert said.err.startswith("semcolor-video: ")
-    assert {p: p.stat().st_mtime_ns for p in tmp_path.iterdir()} == before, "something was written"
+    check_mistake(BAD[case], short_film, tmp_path, capsys)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 
 import cv2
@@ -17,6 +16,7 @@ from semcolor.pipeline.provenance import DIGITAL_SOURCE_TYPE
 from semcolor.pipeline.report.record import Record
 from support.files import write
 from support.films import make_film, pictures_of, shot
+from support.mistakes import Mistake, check_mistake
 
 FAST = ["--size", "64", "--workers", "1", "--quiet"]
 COLOURS = {"her coat": {"colour": "#6b2430", "note": "museum no. 1921-14"}}
@@ -78,21 +78,16 @@ def test_a_record_of_pictures(tmp_path):
     assert found.source.sha256 == file_sha256(scans) and open_film(folder / "b%03d.png", fps="24").frames == 4
 
 
-MISTAKES = {
-    "another form": (lambda d: ["--record", d / "r.xml"], "use .json"),
-    "the report": (lambda d: ["--record", d / "r.json", "--report", d / "r.json"], "--record"),
-    "of a still": (lambda d: ["--record", d / "r.json", "--still", "1"], "--record needs the whole film"),
+MISTAKES: dict[str, Mistake] = {
+    "another form": (lambda d, f: [f, "--record", d / "r.xml"], "use .json"),
+    "the report": (lambda d, f: [f, "--record", d / "r.json", "--report", d / "r.json"], "--record"),
+    "of a still": (lambda d, f: [f, "--record", d / "r.json", "--still", "1"], "--record needs the whole film"),
 }
 
 
 @pytest.mark.parametrize("case", MISTAKES)
 def test_mistakes_are_said_before_the_work(case, film, tmp_path, capsys):
-    arguments, words = MISTAKES[case]
-    source = shutil.copy(film, tmp_path / "film.mkv")
-    assert run([str(source), *map(str, arguments(tmp_path))]) == 2
-    said = capsys.readouterr()
-    assert said.out == "" and len(said.err.splitlines()) == 1 and words in said.err, said.err
-    assert not list(tmp_path.glob("film.color*"))
+    check_mistake(MISTAKES[case], film, tmp_path, capsys)
 
 
 def test_a_record_does_not_decide_the_bytes_of_a_batch_s_film():
