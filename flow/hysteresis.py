@@ -17,6 +17,11 @@ def labels_last(labels: np.ndarray) -> np.ndarray:
     return cv2.transpose(labels.reshape(len(labels), -1)).astype(np.float32).reshape(*labels.shape[1:], -1)
 
 
+def labels_first(labels: np.ndarray) -> np.ndarray:
+    """(H, W, L) float32, 0..255 -> (L, H, W) uint8, rounded."""
+    return cv2.transpose(cv2.convertScaleAbs(labels.reshape(-1, labels.shape[2]))).reshape(-1, *labels.shape[:2])
+
+
 def label_sum(labels: np.ndarray) -> np.ndarray:
     """(H, W, L) float32 -> (H, W): the sum over all labels."""
     return cv2.reduce(labels.reshape(-1, labels.shape[2]), 1, cv2.REDUCE_SUM).reshape(labels.shape[:2])
@@ -36,7 +41,7 @@ def hold(labels: np.ndarray, held: np.ndarray, known: np.ndarray) -> tuple[np.nd
     Returns:
         (L, H, W) uint8, probabilities * 255 whose most probable label is the one to show; and that label, (H, W) uint8.
     """
-    flat = cv2.transpose(cv2.convertScaleAbs(labels.reshape(-1, labels.shape[2])))  # (L, H * W)
+    flat = labels_first(labels).reshape(labels.shape[2], -1)
     shown, every = held.ravel(), np.arange(held.size)
     best, top = _most_probable(flat)
     own = flat[shown, every]

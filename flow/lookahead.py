@@ -20,11 +20,14 @@ from .motion import Motion
 from .planes import resize
 from .warp import remap, sources
 
-LOOKAHEAD = 8
-"""Number of frames behind a block that its colours depend on."""
+LOOKAHEAD = 5
+"""Number of frames behind a block that its colours depend on. The last of them is painted; see `between`."""
 
 BLOCK = 8
 """Number of frames that share the same last frame of lookahead."""
+
+FIRST_LABELS = 2 * BLOCK
+"""Number of frames that a shot's first labels are taken from."""
 
 GHOST_RATIO = 4.0
 """A carried colour that differs by this many times the usual difference loses half of its weight."""
@@ -33,7 +36,7 @@ GHOST_RATIO = 4.0
 def horizon(begin: int, stop: int) -> int:
     """The frame before which everything lies that affects the colours of a shot's frames before `stop`.
 
-    A shot's first labels are those of its first BLOCK + LOOKAHEAD frames.
+    A shot's first labels are those of its first `FIRST_LABELS` frames.
 
     Args:
         begin: number of the shot's first frame.
@@ -44,7 +47,7 @@ def horizon(begin: int, stop: int) -> int:
     """
     if begin >= stop:
         return stop
-    blocks = max(-(-(stop - begin) // BLOCK) * BLOCK, BLOCK + LOOKAHEAD)
+    blocks = max(-(-(stop - begin) // BLOCK) * BLOCK, FIRST_LABELS)
     return begin + blocks + LOOKAHEAD
 
 

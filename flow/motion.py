@@ -58,6 +58,9 @@ class Motion:
     def __len__(self) -> int:
         return len(self.backward_visible)
 
+    def __getitem__(self, wanted: slice) -> Motion:
+        return Motion(*(array[wanted] for array in vars(self).values()))
+
     def __repr__(self) -> str:
         return f"Motion(frames={len(self)}, grid={self.backward_visible.shape[1:]})"
 

@@ -31,11 +31,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from .lookahead import BLOCK, LOOKAHEAD, average_ahead
+from .lookahead import BLOCK, FIRST_LABELS, average_ahead
 from .motion import Motion, one_thread
 from .past import Answer, Past, begin, spread_of, step
 
-STATE_VERSION = 4
+STATE_VERSION = 5
 """Version of saved states. It changes with everything that changes a shot's colours, so that a run never continues the
 state of another steadier."""
 
@@ -74,7 +74,7 @@ class Steadier:
             motion: of the same N frames. Its entry 0 leads back to the previous chunk's last frame.
             shot_start: number of the chunk's first frame, counted from the shot's first frame. At 0 a new shot begins
                 and the past is forgotten.
-            after: ab and motion of the frames that follow in the shot: at least `LOOKAHEAD` frames, or all there are.
+            after: ab and motion of the frames that follow in the shot: at least LOOKAHEAD frames, or all there are.
                 None means that the shot ends with this chunk; the past is then forgotten. If `after` is given, N must
                 be a multiple of `BLOCK`.
 
@@ -100,7 +100,7 @@ class Steadier:
             answers = [Answer(means[i], spread_of(frames[i]), labels[i]) for i in range(len(ab))]
             for i, answer in enumerate(answers):
                 if self._past is None:
-                    self._past, steady_labels[i] = self._first(answers[: BLOCK + LOOKAHEAD], motion)
+                    self._past, steady_labels[i] = self._first(answers[:FIRST_LABELS], motion)
                 else:
                     flow, visible = motion.backward[i], motion.backward_visible[i]
                     self._past, steady_labels[i] = step(self._past, answer, flow, visible, self.strength)

@@ -49,6 +49,20 @@ class Colors:
 
 
 @dataclass(frozen=True)
+class Painted:
+    """The networks' colours for some frames of a chunk."""
+
+    colors: Colors
+    """Of the frames `at` only."""
+    at: tuple[int, ...]
+    """Numbers of these frames within the chunk, in order."""
+
+    def __post_init__(self) -> None:
+        if len(self.at) != len(self.colors):
+            raise ValueError(f"got the colours of {len(self.colors)} frames for {len(self.at)}")
+
+
+@dataclass(frozen=True)
 class Frames:
     """The frames of a chunk as the reader hands them out."""
 

@@ -33,7 +33,7 @@ from .encode import Encoding
 from .extras import Kind
 from .files import file_sha256, move_into_place, temporary_beside
 from .film import Film
-from .frames import Colors, Frames
+from .frames import Colors, Frames, Painted
 from .keeping import kept_spans
 from .look import Look
 from .mux import assemble
@@ -64,7 +64,7 @@ _log = logging.getLogger(__name__)
 WARM = 96
 """Greatest number of frames of its shot that are painted before a range: four times the steadier's memory."""
 
-Painted = tuple[Frames, Colors, ResolvedEdits | None]
+Colored = tuple[Frames, Colors, ResolvedEdits | None]
 """Frames, their steady colours, and the edits that apply to them."""
 
 
@@ -242,7 +242,7 @@ def _painter(film: Film, look: Look, device: str) -> Painter:
     return Painter(pick_device(device), weights=look.weights, vivid=look.vivid, size=size)
 
 
-def _colored(film: Film, look: Look, spans: Sequence[tuple[int, int]], paint: Paint) -> Generator[Painted, None, None]:
+def _colored(film: Film, look: Look, spans: Sequence[tuple[int, int]], paint: Paint) -> Generator[Colored, None, None]:
     """Yield the painted frames of the spans in order, at most a chunk at a time.
 
     The masks of their edits are there only until the next frames are asked for, or the generator is closed.
@@ -283,18 +283,18 @@ def _span(
     film: Film, look: Look, painting: Painting, edits: ResolvedEdits | None, begin: int, stop: int, kept: Spans
 ) -> Iterator[tuple[Frames, Colors]]:
     """Yield the frames from `begin` at least to the frame before `stop`, with their steady colours."""
-    painted = _painted(film, look, painting, begin, stop, kept)
+    read = _read(film, look, begin, stop, kept)
     if not look.steady:
-        yield from painted
+        yield from ((frames, painting.paint_all(frames.chunk, frames.thumbs)) for frames in read)
         return
     steadying = Steadying(look.steady, {begin: b""}, edits)
-    surveyed = ((frames, colors, survey(frames.thumbs)) for frames, colors in painted)
-    for (frames, colors, motion), following in _with_following(surveyed):
-        steady, _ = steadying.blend(frames.chunk, colors, motion, following and following[1:])
+    surveyed = ((frames, painting.paint(frames.chunk, frames.thumbs), survey(frames.thumbs)) for frames in read)
+    for (frames, painted, motion), following in _with_following(surveyed):
+        steady, _ = steadying.blend(frames.chunk, painted, motion, following and following[1:])
         yield frames, steady
 
 
-Surveyed = tuple[Frames, Colors, Motion]
+Surveyed = tuple[Frames, Painted, Motion]
 """Frames, their painted colours, and the motion between them."""
 
 
@@ -306,10 +306,8 @@ def _with_following(surveyed: Iterator[Surveyed]) -> Iterator[tuple[Surveyed, Su
     yield from pairing.rest()
 
 
-def _painted(
-    film: Film, look: Look, painting: Painting, begin: int, stop: int, kept: Spans
-) -> Iterator[tuple[Frames, Colors]]:
-    """Yield painted frames, up to the last frame that affects the colours before `stop`."""
+def _read(film: Film, look: Look, begin: int, stop: int, kept: Spans) -> Iterator[Frames]:
+    """Yield the frames from `begin` to the last one that affects the colours before `stop`."""
     for frames in FilmReader(film, size=look.size, start=Resume(frame=begin), kept=kept):
         chunk = frames.chunk
         seen = horizon(chunk.start - chunk.shot_start, stop) if look.steady else stop
@@ -317,7 +315,7 @@ def _painted(
             return
         if seen < chunk.stop:
             frames = frames[: seen - chunk.start]
-        yield frames, painting.paint(frames.chunk, frames.thumbs)
+        yield frames
         if seen <= chunk.stop:
             return
 

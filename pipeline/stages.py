@@ -6,14 +6,14 @@ uses Ray. Steadying and composing need the chunks in order; painting and motion 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Generic, TypeVar
 
 import numpy as np
 
 from ..errors import WorkError
-from ..flow import Estimator, Motion, Steadier, estimate
+from ..flow import STRIDE, Answers, Estimator, Motion, Steadier, complete, estimate
 from .chunk import Chunk
 from .compose import Layered, chroma_planes
 from .edits.apply import ResolvedEdits
@@ -21,7 +21,7 @@ from .edits.coverage import coverage
 from .encode import Encoding, chroma_size
 from .extras import Kind
 from .film import Film
-from .frames import Colors, Frames, Thumbs
+from .frames import Colors, Frames, Painted, Thumbs
 from .overlay import likeliest, overlay
 from .report.observe import observe
 from .revisiting import Revisiting
@@ -31,6 +31,29 @@ from .writer import Pictures
 from .ycbcr import PlaneFormat
 
 T = TypeVar("T")
+
+
+def frames_to_paint(first: int, stop: int, ends: bool, edits: ResolvedEdits | None) -> tuple[int, ...]:
+    """The frames of a chunk that the networks paint; `flow.between` carries their colours to the others.
+
+    They are every `STRIDE`-th frame of the shot, its last one, and those where a label edit of a region begins or has
+    just ended, because no colour is carried past these places.
+
+    Args:
+        first: number of the chunk's first frame, a multiple of `STRIDE` frames after the shot's first.
+        stop: number after its last frame.
+        ends: whether the shot ends with the chunk.
+        edits: the edits.
+
+    Returns:
+        Their numbers within the chunk, in order; the first one is 0.
+    """
+    wanted = set(range(first, stop, STRIDE))
+    if ends:
+        wanted.add(stop - 1)
+    if edits:
+        wanted |= edits.breaks(first, stop)
+    return tuple(sorted(frame - first for frame in wanted))
 
 
 class Painting:
@@ -50,21 +73,31 @@ class Painting:
         """
         self._paint, self._edits, self._revisiting = paint, edits, revisiting
 
-    def paint(self, chunk: Chunk, thumbs: Thumbs) -> Colors:
-        """Chroma and labels of a chunk, as the networks paint it from its thumbs."""
+    def paint(self, chunk: Chunk, thumbs: Thumbs) -> Painted:
+        """Chroma and labels of the frames of a chunk that the steadier needs, as the networks paint them."""
+        at = frames_to_paint(chunk.start, chunk.stop, chunk.ends_shot, self._edits)
+        return Painted(self._colors(chunk, thumbs.pictures, at), at)
+
+    def paint_all(self, chunk: Chunk, thumbs: Thumbs) -> Colors:
+        """Chroma and labels of each frame of a chunk, as the networks paint it."""
+        return self._colors(chunk, thumbs.pictures, range(len(chunk)))
+
+    def _colors(self, chunk: Chunk, thumbs: np.ndarray, at: Sequence[int]) -> Colors:
+        """Chroma and labels of the frames `at` of a chunk. thumbs: (N, h, w) uint8, those of the whole chunk."""
         edits, relabeled = self._edits, dict[int, np.ndarray]()
+        wanted = thumbs[list(at)]
 
         def amend(n: int, labels: np.ndarray) -> np.ndarray:
             assert edits
-            given = edits.amend(chunk.start + n, labels)
+            given = edits.amend(chunk.start + at[n], labels)
             if given is not labels and self._revisiting:
                 relabeled[n] = np.abs(given - labels).sum(0) / 2
             return given
 
-        colors = Colors(*self._paint(thumbs.pictures, amend if edits else None))
+        colors = Colors(*self._paint(wanted, amend if edits else None))
         if self._revisiting is None:
             return colors
-        return self._revisiting.colors(chunk, thumbs.pictures, colors, relabeled)
+        return self._revisiting.colors(chunk, wanted, colors, relabeled)
 
 
 def survey(thumbs: Thumbs, estimator: Estimator | None = None) -> Motion:
@@ -123,15 +156,15 @@ class Steadying:
         self._next = -1
 
     def blend(
-        self, chunk: Chunk, colors: Colors, motion: Motion, following: tuple[Colors, Motion] | None
+        self, chunk: Chunk, painted: Painted, motion: Motion, following: tuple[Painted, Motion] | None
     ) -> tuple[Colors, bytes]:
         """Steady the colours of a chunk.
 
         Args:
             chunk: the next chunk.
-            colors: its colours as painted.
+            painted: its colours as painted.
             motion: motion of its frames.
-            following: colours and motion of the next chunk in the shot; None where the shot ends.
+            following: painted colours and motion of the next chunk in the shot; None where the shot ends.
 
         Returns:
             (steady colours, the steadier's state after the chunk). The state is empty where a shot ends and where no
@@ -145,14 +178,19 @@ class Steadying:
             raise WorkError(f"chunk of frame {chunk.start} came where frame {self._next} is due.")
         if state := self._starts.get(chunk.start):
             self._steadier.restore(state)
-        after = following and (following[0].ab, self._cut(chunk.stop, following[1]))
         seen = self._cut(chunk.start, motion)
-        steady = Colors(*self._steadier.blend(colors.ab, colors.labels, seen, chunk.shot_start, after))
+        ahead = following and (_answers(following[0]), self._cut(chunk.stop, following[1]))
+        ab, labels, after = complete(_answers(painted), seen, ahead)
+        steady = Colors(*self._steadier.blend(ab, labels, seen, chunk.shot_start, after))
         self._next = chunk.stop
         return steady, self._steadier.state() if chunk.may_end_part and not chunk.ends_shot else b""
 
     def _cut(self, start: int, motion: Motion) -> Motion:
         return self._edits.forget(start, motion) if self._edits else motion
+
+
+def _answers(painted: Painted) -> Answers:
+    return Answers(painted.colors.ab, painted.colors.labels, painted.at)
 
 
 @dataclass(frozen=True)

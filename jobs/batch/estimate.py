@@ -140,13 +140,15 @@ def _trial(planned: PlannedFilm, device: str) -> Trial:
         frames = next(reader)
         others = time.perf_counter() - began
         chunk, thumbs = frames.chunk, frames.thumbs
-        painting.paint(chunk, frames[:1].thumbs)  # warm up: the first call takes longer
+        first = frames[:1]
+        painting.paint(first.chunk, first.thumbs)  # warm up: the first call takes longer
         began = time.perf_counter()
-        colors = painting.paint(chunk, thumbs)
+        painted = painting.paint(chunk, thumbs) if wish.steady else None
+        colors = painted.colors if painted else painting.paint_all(chunk, thumbs)
         network = time.perf_counter() - began
         began = time.perf_counter()
-        if wish.steady:
-            colors, _ = steadying.blend(chunk, colors, survey(thumbs), None)
+        if painted:
+            colors, _ = steadying.blend(chunk, painted, survey(thumbs), None)
         writer.write(chunk, frames.luma, composing.compose(frames, colors).chroma)
         others += time.perf_counter() - began
         writer.abort()

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from ...flow import Estimator, Motion
     from ...pipeline.edits.apply import ResolvedEdits
     from ...pipeline.film import Film
-    from ...pipeline.frames import Colors, Thumbs
+    from ...pipeline.frames import Colors, Painted, Thumbs
     from ...pipeline.look import Look
     from ...pipeline.owncolors import Spans
     from ...pipeline.parts import Part
@@ -95,7 +95,7 @@ def precision(device: str) -> str:
 
 
 class Artist(_Timed):
-    """Predicts labels, then chroma, frame by frame. One per GPU, or per CPU core."""
+    """Predicts labels, then chroma, of single frames. One per GPU, or per CPU core."""
 
     def __init__(
         self,
@@ -129,10 +129,15 @@ class Artist(_Timed):
             revisiting = Revisiting(self._scenes, look, self._edits, precision)
         self._stage = Painting(painter.paint, self._edits, revisiting)
 
-    def paint(self, chunk: Chunk, thumbs: Thumbs) -> Colors:
-        """Labels and chroma of a chunk."""
+    def paint(self, chunk: Chunk, thumbs: Thumbs) -> Painted:
+        """Labels and chroma of the frames of a chunk that the Steadier needs."""
         with self.busy():
             return self._stage.paint(chunk, thumbs)
+
+    def paint_all(self, chunk: Chunk, thumbs: Thumbs) -> Colors:
+        """Labels and chroma of all frames of a chunk."""
+        with self.busy():
+            return self._stage.paint_all(chunk, thumbs)
 
     def close(self) -> None:
         """Leave the networks to the next film of this process."""
@@ -188,27 +193,27 @@ class Steadier(_Timed):
     def blend(
         self,
         chunk: Chunk,
-        colors: Colors,
+        painted: Painted,
         motion: tuple[Motion, float],
-        next_colors: Colors | None,
+        next_painted: Painted | None,
         next_motion: tuple[Motion, float] | None,
     ) -> tuple[Colors, bytes]:
         """Steady the colours of a chunk.
 
         Args:
             chunk: the chunk.
-            colors: its labels and chroma, as the networks gave them.
+            painted: its labels and chroma, as the networks gave them.
             motion: motion between its frames, and the seconds that the measurement took.
-            next_colors: colours of the next chunk of the shot; None where the shot ends.
+            next_painted: those of the next chunk of the shot; None where the shot ends.
             next_motion: motion of that chunk; None where the shot ends.
 
         Returns:
             The steady colours, and the steadier's state if a part of the output may end with this chunk.
         """
         self._motion_seconds += motion[1]
-        following = (next_colors, next_motion[0]) if next_colors and next_motion else None
+        following = (next_painted, next_motion[0]) if next_painted and next_motion else None
         with self.busy():
-            return self._stage.blend(chunk, colors, motion[0], following)
+            return self._stage.blend(chunk, painted, motion[0], following)
 
     def motion_seconds(self) -> float:
         """Seconds that the Surveyors worked."""

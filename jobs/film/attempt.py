@@ -31,9 +31,9 @@ from .workdir import remember, remembered, writer_turn
 
 _log = logging.getLogger(__name__)
 
-ARTISTS_A_SURVEYOR = 4
-"""Number of artists on CPUs that share a Surveyor. Motion takes a tenth of the time of painting, so no artist waits
-for it."""
+ARTISTS_A_SURVEYOR = 1
+"""Number of artists on CPUs that share a Surveyor. The motion of all frames takes longer than painting every fourth of
+them."""
 
 PATIENCE = 60.0
 """Seconds without a ready artist after which the user is told that the film waits."""
@@ -67,6 +67,9 @@ class _Results:
     """References to the results of a chunk. None: not requested yet, or no longer needed."""
 
     colors: Any
+    """As painted: of some frames if the chunk is steadied, else of all."""
+    alone: Any = None
+    """Of all frames as painted, for `Kind.COMPARE`."""
     motion: Any = None
     steady: Any = None
     receipt: Any = None
@@ -231,8 +234,11 @@ class Attempt:
             return []
         self._admit()
         artist = self._freest(self._artists)
-        results = _Results(artist.actor.paint.remote(read.head, read.thumbs))
-        artist.queue.append(results.colors)
+        paint, paint_all = artist.actor.paint, artist.actor.paint_all
+        results = _Results((paint if artist.surveyor else paint_all).remote(read.head, read.thumbs))
+        if Kind.COMPARE in self._job.extras and not chunk.beyond:
+            results.alone = paint_all.remote(read.head, read.thumbs) if artist.surveyor else results.colors
+        artist.queue.append(results.alone or results.colors)
         if self._curious:  # after the first chunk, which nothing should hold up
             self._curious = False
             self._asked = self._freest(self._artists).actor.looks_negative.remote(self._reader.samples.remote())
@@ -253,10 +259,9 @@ class Attempt:
             after = (following.colors, following.motion) if following else (None, None)
             blend = self._steadier.blend.options(num_returns=2)
             results.steady, state = blend.remote(read.head, results.colors, results.motion, *after)
-        painted = results.colors if Kind.COMPARE in self._job.extras else None
         begin, writer = self._part = self._part or (read.chunk.start, self._freest(self._writers))
         chunk = read.head, read.planes, read.thumbs
-        results.receipt = writer.actor.write.remote(begin, *chunk, results.steady, state, painted)
+        results.receipt = writer.actor.write.remote(begin, *chunk, results.steady, state, results.alone)
         writer.queue.append(results.receipt)
         if ends_part(read.chunk, begin, self._job.film.frames):
             self._part = None
@@ -271,7 +276,7 @@ class Attempt:
             if r.steady in ready:
                 r.colors = r.motion = None
             if r.receipt in ready:  # it may wait long for the receipts of earlier chunks from other Writers
-                r.steady = None
+                r.steady = r.alone = None
         self._samples.append(
             {
                 "reading": reads,

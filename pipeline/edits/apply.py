@@ -51,6 +51,11 @@ class ResolvedEdit:
     name: str = ""
     """Its place in the sheet, such as edits[2]."""
 
+    @property
+    def breaks(self) -> bool:
+        """Whether the frames before and after its begin and its end do not see each other in its region."""
+        return self.label is None and self.relabel is not None
+
     def holds(self, frame: int) -> bool:
         """Whether the edit applies to a frame."""
         return self.first <= frame < self.stop
@@ -131,6 +136,15 @@ class ResolvedEdits:
                 labels[order.label] -= moved
         return labels
 
+    def breaks(self, first: int, stop: int) -> set[int]:
+        """Those of the frames `first` .. `stop` - 1 in which a label edit of a region begins, or has just ended."""
+        return {
+            frame
+            for number, order in enumerate(self.orders)
+            for frame in (order.first, order.stop)
+            if order.breaks and first <= frame < stop and self._read(number, frame)
+        }
+
     def forget(self, start: int, motion: Motion) -> Motion:
         """Motion in which the frames before and after a label edit's begin or end do not see each other in its region.
 
@@ -143,7 +157,7 @@ class ResolvedEdits:
         seen = motion.backward_visible, motion.forward_visible
         for number, order in enumerate(self.orders):
             for frame in (order.first, order.stop):
-                if order.label is None and order.relabel is not None and 0 <= frame - start < len(motion):
+                if order.breaks and 0 <= frame - start < len(motion):
                     mask = self._mask(number, frame, motion.backward_visible.shape[1:])
                     if mask.any():
                         if seen[0] is motion.backward_visible:

@@ -7,16 +7,16 @@ repaints only what it reaches, and an edit that is undone finds what was there b
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from hashlib import sha256
 from typing import Any
 
 import numpy as np
 
-from ...flow import BLOCK, LOOKAHEAD, Motion, Steadier
+from ...flow import BLOCK, LOOKAHEAD, Answers, Motion, Steadier, complete
 from ..frames import Colors, Thumbs
-from ..stages import survey
+from ..stages import frames_to_paint, survey
 from .live import LiveEdits
 from .shelf import Shelf
 from .source import Source
@@ -33,8 +33,8 @@ AHEAD = 3
 Hire = Callable[..., Future[Any]]
 """Has another thread do something."""
 
-Paint = Callable[[int, np.ndarray, LiveEdits], tuple[np.ndarray, ...]]
-"""Paints frames: the number of the first one, their thumbs, the edits → the arrays of `Colors`."""
+Paint = Callable[[Sequence[int], np.ndarray, LiveEdits], tuple[np.ndarray, ...]]
+"""Paints frames: their numbers, their thumbs, the edits → the arrays of `Colors`."""
 
 
 class Chain:
@@ -90,11 +90,13 @@ class Chain:
         return (f"{self._key(step)} {at}", Colors(*kept[:2])[at : at + 1]) if kept else None
 
     def painted(self, frame: int) -> Colors | None:
-        """The colours of a frame as the networks painted them, if its piece was painted."""
+        """The colours of a frame as the networks painted them, if they did."""
         piece = (frame - self.begin) // PIECE
         kept = self._shelf.get(self._raw(piece)) if 0 <= piece < self._pieces else None
-        at = frame - self.begin - piece * PIECE
-        return Colors(*kept)[at : at + 1] if kept else None
+        if kept is None:
+            return None
+        found = np.flatnonzero(kept[2] == frame)
+        return Colors(kept[0][found], kept[1][found]) if len(found) else None
 
     def missing(self, until: int) -> int | None:
         """Number of the first step up to that of a frame that is not steadied; None if there is none."""
@@ -145,7 +147,8 @@ class Chain:
         first, stop = self._span(piece, PIECE)
         thumbs = np.stack([self._source.thumb(frame) for frame in range(first, stop)])
         if key == self._raw(piece):
-            return self._hire(self._paint, first, thumbs, self._edits)
+            at = frames_to_paint(first, stop, stop == self.stop, self._edits)
+            return self._hire(_answered, self._paint, first, at, thumbs, self._edits)
         return self._hire(_measured, Thumbs(thumbs, self._source.thumb(first - 1) if piece else None))
 
     def _blend(self, step: int) -> None:
@@ -162,19 +165,19 @@ class Chain:
                     return
                 steadier.restore(before[2].tobytes())
         own = range(step * STEP // PIECE, min((step + 1) * STEP // PIECE, self._pieces))
-        raw, motion = self._joined(own, self._raw), self._joined(own, self._flow)
-        after = None
+        raw, motion = self._answers(own), self._joined(own, self._flow)
+        ahead = None
         if stop < self.stop:
             following = range(own.stop, own.stop + 1)
-            painted, ahead = self._joined(following, self._raw), self._joined(following, self._flow)
-            if painted is None or ahead is None:
+            painted, its = self._answers(following), self._joined(following, self._flow)
+            if painted is None or its is None:
                 return
-            after = painted[0], self._edits.forget(stop, Motion(*ahead))
+            ahead = painted, self._edits.forget(stop, Motion(*its))
         if raw is None or motion is None:
             return
         seen = self._edits.forget(first, Motion(*motion))
+        colors, labels, after = complete(raw, seen, ahead)
         # Frames are counted from where the chain begins: there the steadier knows nothing of what came before.
-        colors, labels = raw
         steady = steadier.blend(colors, labels, seen, first - self.begin, after)
         state = np.frombuffer(steadier.state() if after else b"", np.uint8)
         self._shelf.put(self._key(step), *steady, state)
@@ -186,6 +189,14 @@ class Chain:
         if any(arrays is None for arrays in found):
             return None
         return tuple(np.concatenate(each) for each in zip(*(arrays or () for arrays in found), strict=True))
+
+    def _answers(self, pieces: range) -> Answers | None:
+        """What the networks say of some pieces; None if one of them is not there any more."""
+        found = self._joined(pieces, self._raw)
+        if found is None:
+            return None
+        ab, labels, at = found
+        return Answers(ab, labels, [int(frame) - self._span(pieces.start, PIECE)[0] for frame in at])
 
     def _span(self, number: int, length: int) -> tuple[int, int]:
         """(first frame, number after the last) of a piece or step of `length` frames."""
@@ -210,6 +221,22 @@ class Chain:
             read = self._edits.label_key(first, min(first + 2 * STEP, self.stop))
             self._keys.append(sha256(f"{before} {read}".encode()).hexdigest()[:24])
         return f"steady {self._keys[step]}"
+
+
+def _answered(
+    paint: Paint, first: int, at: Sequence[int], thumbs: np.ndarray, edits: LiveEdits
+) -> tuple[np.ndarray, ...]:
+    """The painted frames of a piece: ab, labels, and their numbers.
+
+    Args:
+        paint: paints frames.
+        first: number of the piece's first frame.
+        at: numbers of the frames to paint, within the piece.
+        thumbs: those of the whole piece.
+        edits: the edits.
+    """
+    numbers = [first + n for n in at]
+    return *paint(numbers, thumbs[list(at)], edits), np.array(numbers)
 
 
 def _measured(thumbs: Thumbs) -> tuple[np.ndarray, ...]:

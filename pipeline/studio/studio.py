@@ -10,7 +10,7 @@ One thread uses `Studio`. A second may call `follow`, which follows regions and 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -332,11 +332,11 @@ class Studio:
         self._chains = [*self._chains[-7:], chain]
         return chain
 
-    def _paint(self, first: int, thumbs: np.ndarray, edits: LiveEdits) -> tuple[np.ndarray, ...]:
+    def _paint(self, numbers: Sequence[int], thumbs: np.ndarray, edits: LiveEdits) -> tuple[np.ndarray, ...]:
         """Paint frames for a chain, by the artist that is free."""
         artist = self._artists.get()
         try:
-            return artist.paint(thumbs, lambda n, labels: edits.amend(first + n, labels))
+            return artist.paint(thumbs, lambda n, labels: edits.amend(numbers[n], labels))
         finally:
             self._artists.put(artist)
 

@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import save_file
 from semcolor.flow import Steadier, estimate
 from semcolor.flow.raft import Raft, RaftWeightsError
-from support.motions import disc, part, same
+from support.motions import disc, same
 from torchvision.models.optical_flow import raft_large, raft_small
 
 DEVICES = [
@@ -57,8 +57,8 @@ def test_motion_does_not_depend_on_batches_and_chunks(weights: Path, pictures: n
     raft = Raft(weights, device)
     raft.batch = 2  # on a GPU it is larger, too
     whole = estimate(pictures[:5], None, raft)
-    assert same(part(whole, 2, 5), estimate(pictures[2:5], pictures[1], raft))
-    assert same(part(whole, 4, 5), estimate(pictures[4:5], pictures[3], raft))
+    assert same(whole[2:5], estimate(pictures[2:5], pictures[1], raft))
+    assert same(whole[4:5], estimate(pictures[4:5], pictures[3], raft))
 
 
 def test_the_network_always_gets_full_batches_of_one_size() -> None:

@@ -33,6 +33,7 @@ from semcolor.pipeline.film import open_film
 from semcolor.pipeline.overlay import overlay
 from semcolor.pipeline.reader import read_chunks
 from semcolor.pipeline.shots import numbered_shots, shot_around
+from semcolor.pipeline.stages import frames_to_paint
 from semcolor.pipeline.summary import count
 from semcolor.pipeline.ycbcr import PlaneFormat, reachable
 from support.edits import make_resolved
@@ -437,6 +438,19 @@ def test_the_past_is_forgotten_where_a_label_edit_begins_and_ends(tmp_path):
     moved = control.forget(0, Motion(-flow, flow, seen, seen))
     assert not moved.forward_visible[3, :, 4:].any(), "what becomes the region does not see it coming"
     assert (moved.backward_visible[3, :, :5] == 255).all()
+
+
+def test_frames_are_painted_where_a_label_edit_begins_and_has_ended(tmp_path):
+    mask = np.full((16, 16), 255, np.uint8)
+    region = ResolvedEdit(103, 107, None, relabel=1)
+    other = ResolvedEdit(0, 200, INDEX["sky"], relabel=1), ResolvedEdit(105, 110, None, ab=(1, 2))
+    edits = _resolved(tmp_path, mask, region, *other)
+    assert frames_to_paint(100, 116, False, None) == (0, 4, 8, 12)
+    assert frames_to_paint(100, 116, True, None) == (0, 4, 8, 12, 15)
+    assert frames_to_paint(100, 116, False, edits) == (0, 3, 4, 7, 8, 12)
+    assert frames_to_paint(116, 132, False, edits) == (0, 4, 8, 12)
+    nowhere = make_resolved(tmp_path, [region])
+    assert frames_to_paint(100, 116, False, nowhere) == (0, 4, 8, 12), "an edit of nothing changes nothing"
 
 
 def test_a_transfer_moves_means_and_spreads(tmp_path):

@@ -46,11 +46,6 @@ def same(one: Motion, two: Motion) -> bool:
     return all(np.array_equal(a, b) for a, b in zip(vars(one).values(), vars(two).values(), strict=True))
 
 
-def part(motion: Motion, start: int, end: int) -> Motion:
-    """Entries `start` to `end` - 1 of a motion."""
-    return Motion(*(array[start:end] for array in vars(motion).values()))
-
-
 def worn(picture: np.ndarray, frames: int, flicker: float = 0.1, grain: float = 6, damage: bool = True):
     """A still picture as a worn print shows it: (frames, h, w) uint8, and each frame's exposure, (frames,) float.
 
