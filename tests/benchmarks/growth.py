@@ -93,7 +93,7 @@ def stages(folder: Path, size: str, frames: int) -> Row:
     writer, reader = PartWriter(folder / "parts", film, encoding), iter(FilmReader(film))
     while read := timed("reading", next, reader, None):
         if not spent.get("painting"):
-            paint.paint(read.chunk, read[:1].thumbs)  # the first call takes longer
+            paint.paint(read[:1].chunk, read[:1].thumbs)  # the first call takes longer
         colors = timed("painting", paint.paint, read.chunk, read.thumbs)
         motion = timed("motion", survey, read.thumbs)
         for (its, painted, moved), after in pairing.push(read.chunk, (read, colors, motion)):
@@ -127,7 +127,7 @@ class Waiting:
 
 
 def workers(folder: Path, counts: list[int], wait: float, chunks: int) -> list[Row]:
-    """Frames a second with so many workers, whose networks take `wait` seconds for a frame. `chunks`: number of chunks
+    """Frames a second with so many workers, whose networks take `wait` seconds for a painted frame. `chunks`: number of chunks
     of 16 frames for each worker."""
 
     def replace_networks() -> None:
@@ -199,7 +199,7 @@ if __name__ == "__main__":
     parser.add_argument("--sizes", nargs="*", default=list(SIZES), choices=SIZES, help="heights of films")
     parser.add_argument("--frames", type=int, default=32, help="frames of the films of several sizes")
     parser.add_argument("--workers", type=int, nargs="*", default=[1, 2, 4, 8, 16], help="numbers of workers")
-    parser.add_argument("--wait", type=float, default=0.1, help="seconds that a worker waits for a frame")
+    parser.add_argument("--wait", type=float, default=0.4, help="seconds that a worker waits for a painted frame")
     parser.add_argument("--chunks", type=int, default=8, help="chunks of 16 frames for each worker")
     parser.add_argument("--films", type=int, nargs="*", default=[10_000], help="films of planned manifests")
     parser.add_argument("--clips", type=int, default=20, help="clips in a batch, more than 2; 0: none")
