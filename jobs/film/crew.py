@@ -27,6 +27,12 @@ MOST_ARTISTS = 4
 Python at a time; with more artists, processes are faster."""
 
 
+def artists_in_threads(cores: int, steady: bool) -> int:
+    """Number of artists in threads on so many cores. One paints every fourth frame of a steadied film in a fifth of the
+    time that all other stages take, so it keeps two cores busy."""
+    return min(-(-cores // 2) if steady else cores, MOST_ARTISTS)
+
+
 class Crew(Protocol):
     """The actors of one attempt. Methods of an actor are called as Ray has it:
     ``actor.method.options(num_returns=2).remote(argument)``."""

@@ -41,7 +41,7 @@ from ...pipeline.storage import Location
 from ...pipeline.summary import LEGEND, summarize
 from ..cluster import connected, cores
 from ..devices import choose_workers, in_process
-from .crew import MOST_ARTISTS, Crew, RayCrew, ThreadCrew
+from .crew import MOST_ARTISTS, Crew, RayCrew, ThreadCrew, artists_in_threads
 from .events import EventLog, logging_the_end
 from .job import FilmResult, Job, Progress, Settings
 from .recovery import Outcome, ask_precision, finish_parts
@@ -175,7 +175,7 @@ def _way(
             with Relay(ray) as relay:
                 yield relay.crew, "cpu", artists, precision
         else:
-            yield ThreadCrew, "cpu", min(artists, MOST_ARTISTS), precision
+            yield ThreadCrew, "cpu", artists_in_threads(artists, bool(settings.look.steady)), precision
         return
     with ray:
         device, workers = choose_workers(settings.device, settings.workers, local=not settings.address)

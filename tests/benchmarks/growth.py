@@ -127,8 +127,8 @@ class Waiting:
 
 
 def workers(folder: Path, counts: list[int], wait: float, chunks: int) -> list[Row]:
-    """Frames a second with so many workers, whose networks take `wait` seconds for a painted frame. `chunks`: number of chunks
-    of 16 frames for each worker."""
+    """Frames a second with so many workers, whose networks take `wait` seconds for a painted frame. `chunks`: number of
+    chunks of 16 frames for each worker."""
 
     def replace_networks() -> None:
         from semcolor.models import painter

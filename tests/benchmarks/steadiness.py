@@ -14,7 +14,7 @@ import numpy as np
 import skimage.color
 from common import Results, Row, mean_row, options, run
 from footage import Clip, all_clips, colored, lab, read
-from semcolor.flow import Steadier, estimate
+from semcolor.flow import STRIDE, Answers, Steadier, complete, estimate
 from semcolor.flow.metrics import chroma_distribution_consistency, chroma_warp_error, label_churn
 from semcolor.models.painter import Painter
 
@@ -30,7 +30,8 @@ def judge(painter: Painter, clip: Clip, frames: int, short: int) -> Row:
     thumbs, rgb = read(clip, frames, short)
     motion = estimate(thumbs, None)
     ab, labels = painter.paint(thumbs)
-    steady_ab, steady_labels = Steadier().blend(ab, labels, motion, 0, None)
+    at = sorted({*range(0, len(ab), STRIDE), len(ab) - 1})
+    steady_ab, steady_labels = Steadier().blend(*complete(Answers(ab[at], labels[at], at), motion)[:2], motion, 0, None)
     truth = lab(rgb)
     painted = {"truth": truth[..., 1:].transpose(0, 3, 1, 2), "frame": ab, "steady": steady_ab}
     shown = {name: colored(truth, chroma) for name, chroma in painted.items()}
