@@ -12,7 +12,7 @@ shot by itself; the regions of edits are found again in the other shots of the p
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property, lru_cache
 
 import cv2
@@ -21,7 +21,6 @@ import numpy as np
 from ..flow.revisit import Colored, Revisit
 from ..flow.scenes import Seen
 from ..models.sight import Sight
-from .chunk import Chunk
 from .edits.apply import ResolvedEdits
 from .frames import Colors
 from .look import Look
@@ -47,25 +46,27 @@ class Revisiting:
         self._scenes, self._look, self._edits, self._precision = scenes, look, edits, precision
         self._shot = lru_cache(OPEN)(self._read)
 
-    def colors(self, chunk: Chunk, thumbs: np.ndarray, colors: Colors, relabeled: Mapping[int, np.ndarray]) -> Colors:
-        """The colours of a chunk's frames.
+    def colors(
+        self, frames: Sequence[int], thumbs: np.ndarray, colors: Colors, relabeled: Mapping[int, np.ndarray]
+    ) -> Colors:
+        """The colours of frames of one shot.
 
         Args:
-            chunk: N frames of a shot.
-            thumbs: (N, h, w) uint8, its thumbs.
-            colors: its colours as painted.
-            relabeled: number of a frame within the chunk → the share of its label probability that edits have changed,
+            frames: numbers of N frames.
+            thumbs: (N, h, w) uint8, their thumbs.
+            colors: their colours as painted.
+            relabeled: index of a frame among these → the share of its label probability that edits have changed,
                 (h/4, w/4) float32. There the networks' colours stay.
 
         Returns:
             New colours; `colors` itself if the shot takes none.
         """
-        link = self._scenes.link(chunk.start)
-        if link is None or (self._edits and self._edits.keyed_at(chunk.start)):
+        link = self._scenes.link(frames[0])
+        if link is None or (self._edits and self._edits.keyed_at(frames[0])):
             return colors
         shot, result = self._shot(link), colors.ab.copy()
-        for n, (thumb, ab) in enumerate(zip(thumbs, colors.ab, strict=True)):
-            frame, below = chunk.start + n, ab.astype(np.float32)
+        for n, (frame, thumb, ab) in enumerate(zip(frames, thumbs, colors.ab, strict=True)):
+            below = ab.astype(np.float32)
             if self._edits:
                 below = self._edits.referred(frame, below, colors.labels[n])
             taken = shot.taken(frame, self._see(thumb))

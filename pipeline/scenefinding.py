@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..flow import BLOCK, LOOKAHEAD, Steadier, estimate
+from ..flow import BLOCK, LOOKAHEAD, STRIDE, Answers, Steadier, complete, estimate
 from ..flow.revisit import FADE
 from ..flow.scenes import LEAST_SHARE, Seen, fit, same_place
 from ..models.labels import INDEX
@@ -252,6 +252,8 @@ def _painted(film: Film, look: Look, painter: Painter, frame: int, first: int, s
     begin = max(first, frame - PAST)
     with thumbs_of(film, begin, min(frame + BLOCK + LOOKAHEAD, stop), look.size) as window:
         pictures = np.array(window)
-    steady = Steadier(look.steady).blend(*painter.paint(pictures), estimate(pictures, None), 0, None)
+    chosen, motion = sorted({*range(0, len(pictures), STRIDE), len(pictures) - 1}), estimate(pictures, None)
+    answers = Answers(*painter.paint(pictures[chosen]), chosen)
+    steady = Steadier(look.steady).blend(*complete(answers, motion)[:2], motion, 0, None)
     at = frame - begin
     return {"thumb": pictures[at], "ab": steady[0][at], "labels": steady[1][at]}

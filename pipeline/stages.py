@@ -85,11 +85,11 @@ class Painting:
     def _colors(self, chunk: Chunk, thumbs: np.ndarray, at: Sequence[int]) -> Colors:
         """Chroma and labels of the frames `at` of a chunk. thumbs: (N, h, w) uint8, those of the whole chunk."""
         edits, relabeled = self._edits, dict[int, np.ndarray]()
-        wanted = thumbs[list(at)]
+        wanted, numbers = thumbs[list(at)], [chunk.start + n for n in at]
 
         def amend(n: int, labels: np.ndarray) -> np.ndarray:
             assert edits
-            given = edits.amend(chunk.start + at[n], labels)
+            given = edits.amend(numbers[n], labels)
             if given is not labels and self._revisiting:
                 relabeled[n] = np.abs(given - labels).sum(0) / 2
             return given
@@ -97,7 +97,7 @@ class Painting:
         colors = Colors(*self._paint(wanted, amend if edits else None))
         if self._revisiting is None:
             return colors
-        return self._revisiting.colors(chunk, wanted, colors, relabeled)
+        return self._revisiting.colors(numbers, wanted, colors, relabeled)
 
 
 def survey(thumbs: Thumbs, estimator: Estimator | None = None) -> Motion:

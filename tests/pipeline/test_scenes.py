@@ -179,12 +179,11 @@ def test_a_label_edit_wins():
     revisiting._see = lambda thumb: None
     taken = Taken(np.full((2, 4, 4), 8, np.float32), np.ones((4, 4), np.float32))
     revisiting._shot = lambda link: SimpleNamespace(taken=lambda frame, seen: taken)
-    chunk = SimpleNamespace(start=3)
     thumbs, half = np.zeros((1, 8, 8), np.uint8), np.array([[1, 1], [0, 0]], np.float32)
-    found = revisiting.colors(chunk, thumbs, Colors(ab, labels), {0: half})
+    found = revisiting.colors([3], thumbs, Colors(ab, labels), {0: half})
     assert (found.ab[0, :, 0] == 0).all() and (found.ab[0, :, 3] == 8).all()
-    assert (revisiting.colors(chunk, thumbs, Colors(ab, labels), {}).ab == 8).all()
-    assert revisiting.colors(SimpleNamespace(start=9), thumbs, Colors(ab, labels), {}).ab is ab
+    assert (revisiting.colors([3], thumbs, Colors(ab, labels), {}).ab == 8).all()
+    assert revisiting.colors([9], thumbs, Colors(ab, labels), {}).ab is ab
 
 
 def test_references_act_before_scenes():
@@ -200,8 +199,7 @@ def test_references_act_before_scenes():
     labels = np.zeros((1, 62, 2, 2), np.uint8)
     labels[:, 0] = 255
     painted = Colors(np.full((1, 2, 4, 4), 1, np.float16), labels)
-    chunk = SimpleNamespace(start=3)
-    found = revisiting.colors(chunk, np.zeros((1, 8, 8), np.uint8), painted, {})
+    found = revisiting.colors([3], np.zeros((1, 8, 8), np.uint8), painted, {})
     assert (found.ab[0, :, :, :2] == -5).all() and (found.ab[0, 0, :, 2:] == 21).all()
     assert edits.finish(3, found.ab, labels)[0].ab.tolist() == found.ab[0].tolist()
     assert (edits.finish(9, painted.ab, labels)[0].ab[0] == 21).all()
