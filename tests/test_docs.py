@@ -16,7 +16,7 @@ import pytest
 import report_fields
 import semcolor
 import typer
-from semcolor.jobs.batch.manifest import Wish
+from semcolor.jobs.batch.wish import Wish
 from semcolor.jobs.cluster import connected
 from semcolor.jobs.commands import batch, video
 from semcolor.models.training import model_card, pack

@@ -1,5 +1,6 @@
 """Colorize many films, several at once.
 
+wish        the settings of one film
 manifest    reads the request: which films, with which settings
 plan        turns the request into a plan
 scheduler   starts the films of the plan, and repeats those that fail

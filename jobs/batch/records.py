@@ -15,7 +15,7 @@ from ...pipeline import storage as remote
 from ...pipeline.sequences.names import is_pattern
 from ...pipeline.sequences.names import stat_of as sequence_stat
 from ...pipeline.storage import is_url
-from .manifest import FileName, Wish
+from .wish import FileName, Wish
 
 Stat = tuple[int, int]
 """Size in bytes and modification time in ns of a file (for a URL, a number that changes with its content, such as

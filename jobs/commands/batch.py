@@ -109,10 +109,11 @@ def batch(
     """
     from pydantic import ValidationError
 
-    from ..batch.manifest import Wish, mistakes_in, read_request
+    from ..batch.manifest import read_request
     from ..batch.plan import make_plan
     from ..batch.state import Records
     from ..batch.target import state_folder, target_of
+    from ..batch.wish import Wish, mistakes_in
 
     defaults = {
         "labels": labels,

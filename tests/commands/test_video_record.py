@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 import pytest
 from semcolor import __version__, open_film
-from semcolor.jobs.batch.manifest import Wish
+from semcolor.jobs.batch.wish import Wish
 from semcolor.jobs.commands.video import run
 from semcolor.models import WEIGHTS
 from semcolor.pipeline.files import file_sha256

@@ -10,12 +10,13 @@ from pathlib import Path
 
 import pytest
 from semcolor.errors import UserError
-from semcolor.jobs.batch.manifest import Wish, read_request
+from semcolor.jobs.batch.manifest import read_request
 from semcolor.jobs.batch.plan import make_plan
 from semcolor.jobs.batch.records import Record, Try
 from semcolor.jobs.batch.report import write_summary
 from semcolor.jobs.batch.state import Records
 from semcolor.jobs.batch.target import target_of
+from semcolor.jobs.batch.wish import Wish
 from semcolor.jobs.commands import batch, video
 from semcolor.jobs.film.workdir import work_folder
 from semcolor.pipeline.edits.reading import read_sheet
