@@ -22,13 +22,13 @@ def _worker(job: dict) -> None:
     """One of several workers: Ray Train has joined them to a torch process group."""
     import ray.train.torch
 
-    from ...models.training.trainer import train
+    from ...models.training.run import train
 
     train(**job, device=ray.train.torch.get_device(), wrap=ray.train.torch.prepare_model)
 
 
 def train_together(job: dict, workers: int, gpu: bool, address: str | None = None) -> None:
-    """`models.training.trainer.train` by several workers of a Ray cluster, `job` being its arguments.
+    """`models.training.run.train` by several workers of a Ray cluster, `job` being its arguments.
 
     Data and output must lie at the same paths on all machines. Raises SemcolorError where the workers failed.
     """
@@ -106,7 +106,7 @@ def _command(
     """
     from ...models.checkpoint import load
     from ...models.training.dataset import DataFolder
-    from ...models.training.trainer import check_start, train
+    from ...models.training.run import check_start, train
 
     if device == "auto":
         device = "cuda" if has_cuda() else "cpu"

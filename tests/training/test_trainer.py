@@ -18,7 +18,8 @@ from semcolor.models.training.chroma_prior import chroma_by_label
 from semcolor.models.training.config import TrainingSettings
 from semcolor.models.training.dataset import DataFolder, batches, step_seed
 from semcolor.models.training.evaluate import evaluate_tests
-from semcolor.models.training.trainer import Trainer, train
+from semcolor.models.training.run import train
+from semcolor.models.training.trainer import Trainer
 from support.photos import make_hills
 
 
@@ -38,7 +39,7 @@ def large_folder(tmp_path_factory) -> DataFolder:
 def no_download(monkeypatch):
     """Training starts from a package's weights; a random encoder is enough to test the machinery."""
     monkeypatch.setattr("semcolor.models.training.trainer.imagenet_encoder", Encoder)
-    monkeypatch.setattr("semcolor.models.training.trainer.check_package", lambda: None)
+    monkeypatch.setattr("semcolor.models.training.run.check_package", lambda: None)
 
 
 @pytest.fixture
