@@ -9,12 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
-
 from ...errors import told
 from ...pipeline.edits.sheet import Sheet
 from ...pipeline.film import Film
-from ...pipeline.studio.preview import HEIGHT, write_preview
+from ...pipeline.studio.preview import HEIGHT, Planes, write_preview
 from ...pipeline.studio.studio import Studio
 
 AHEAD = 8
@@ -36,13 +34,13 @@ class Preview:
     """Number of frames that are painted."""
     state: Literal["running", "done", "failed", "stopped"] = "running"
     error: str = ""
-    frames: queue.Queue[Callable[[], np.ndarray] | None] = field(default_factory=queue.Queue)
+    frames: queue.Queue[Callable[[], Planes] | None] = field(default_factory=queue.Queue)
     """Functions that give the pictures; None ends them."""
 
-    def pictures(self) -> Iterator[np.ndarray]:
+    def pictures(self) -> Iterator[Planes]:
         """The pictures, as they come."""
-        while (coloring := self.frames.get()) is not None:
-            yield coloring()
+        while (planes := self.frames.get()) is not None:
+            yield planes()
 
 
 class Previews:
@@ -124,7 +122,7 @@ class Previews:
                 yield self._studio.advance(frame) is True
             while made.frames.qsize() >= AHEAD:
                 yield self._studio.advance(min(frame + AHEAD, made.stop - 1)) is True
-            made.frames.put(self._studio.coloring(view, HEIGHT))
+            made.frames.put(self._studio.planes(view, HEIGHT))
             made.done = frame + 1 - made.first
             yield True
         made.frames.put(None)

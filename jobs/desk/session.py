@@ -45,6 +45,9 @@ CACHED = 300 << 20
 BUSY = 0.25
 """Seconds after a request in which the scout leaves the cores to the painter."""
 
+LONGEST = 3.0
+"""Seconds of an answer in which the scout does not search for the shot of a frame."""
+
 PAUSE = 0.12
 """Seconds that the painter waits after a request for the next one, before it goes on with what nobody waits for."""
 
@@ -108,6 +111,8 @@ class Session:
         self._wake = threading.Condition()
         self._closing = False
         self._asked = 0.0
+        self._began: float | None = None
+        """When the painter began with the answer that it makes."""
         self._pictures: OrderedDict[str, bytes] = OrderedDict()
         self._size = 0
         self._threads = [
@@ -244,10 +249,13 @@ class Session:
     def _answer(self, work: Callable[[], Any], future: Future) -> None:
         if not future.set_running_or_notify_cancel():
             return
+        self._began = time.monotonic()
         try:
             future.set_result(work())
         except BaseException as error:
             future.set_exception(error)
+        finally:
+            self._began = None
 
     def _ahead(self) -> float:
         """Do a little ahead of requests. Returns the seconds for which there is nothing to do."""
@@ -267,7 +275,10 @@ class Session:
             now, wanted = time.monotonic(), self.previews.wanted
             asked = now - self._asked
             # Requests come first, but who asks all the time must not hold up what he asks for.
-            busy = asked < BUSY and now - stepped < 2 * BUSY and self.studio.shots.of(self.frame) is not None
+            if self.studio.shots.of(self.frame) is not None:
+                busy = asked < BUSY and now - stepped < 2 * BUSY
+            else:  # a frame far from its codec's key frame, whose shot is not known, takes all cores
+                busy = now - (self._began or 0.0) < LONGEST
             if busy or (self.resting and asked > RECENT and wanted is None):
                 time.sleep(0.02)
                 continue
@@ -281,7 +292,9 @@ class Session:
                     continue
                 if self.settled[1] < self.settled[2]:
                     time.sleep(0.01)  # first the shot on view
-                if self.resting or not self.scan.step():
+                if self._began:
+                    time.sleep(0.02)
+                elif self.resting or not self.scan.step():
                     time.sleep(0.2)
             except Exception as error:
                 self._troubled(error)

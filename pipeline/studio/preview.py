@@ -12,9 +12,9 @@ from typing import Any
 
 import av
 import numpy as np
-from av.video.reformatter import ColorRange, Colorspace
 
 from ..film import Film
+from ..planes import rows_of
 from .sound import RATE, has_sound, sound_of
 
 HEIGHT = 480
@@ -23,13 +23,19 @@ HEIGHT = 480
 TICKS = 90000
 """Units of time per second."""
 
+MATRIX_TAGS = {"bt601": 6, "bt709": 1, "bt2020": 9}
+"""Matrix → its tag (ITU-T H.273), which players follow."""
 
-def write_preview(film: Film, pictures: Iterable[np.ndarray], first: int, stop: int, path: Path) -> None:
+Planes = tuple[np.ndarray, np.ndarray]
+"""A picture: Y (h, w) and Cb, Cr (2, h/2, w/2) uint8, limited range; h and w are even."""
+
+
+def write_preview(film: Film, pictures: Iterable[Planes], first: int, stop: int, path: Path) -> None:
     """Write frames as a film that starts at time 0.
 
     Args:
         film: the source.
-        pictures: (H, W, 3) uint8 R'G'B' of the frames `first` .. `stop` - 1, in order, of even width and height.
+        pictures: the frames `first` .. `stop` - 1, in order, in the film's matrix.
         first: number of the first frame.
         stop: number after the last one.
         path: the file; it grows by fragments of about a second.
@@ -39,14 +45,16 @@ def write_preview(film: Film, pictures: Iterable[np.ndarray], first: int, stop: 
     with av.open(str(path), "w", format="mp4", options=options) as out:
         sound = _Sound(out, sound_of(film, first, stop)) if has_sound(film) else None
         video: Any = None
-        for frame, rgb in enumerate(pictures, first):
+        for frame, (luma, chroma) in enumerate(pictures, first):
+            height, width = luma.shape
             if video is None:
-                video = _video(out, film, rgb)
+                video = _video(out, film, width, height)
             at = film.time(frame) - begin
             if sound:  # a fragment ends with a picture, so sound goes in a little ahead
                 sound.write(float(at) + 1)
-            shown = av.VideoFrame.from_ndarray(np.ascontiguousarray(rgb), "rgb24")
-            shown = shown.reformat(format="yuv420p", dst_colorspace=Colorspace.ITU709, dst_color_range=ColorRange.MPEG)
+            shown = av.VideoFrame(width, height, "yuv420p")
+            for plane, samples in zip(shown.planes, (luma, *chroma), strict=True):
+                rows_of(plane, np.dtype(np.uint8))[: samples.shape[0], : samples.shape[1]] = samples
             shown.pts, shown.time_base = round(at * TICKS), Fraction(1, TICKS)
             out.mux(video.encode(shown))
         if video is not None:
@@ -55,16 +63,17 @@ def write_preview(film: Film, pictures: Iterable[np.ndarray], first: int, stop: 
             sound.write(None)
 
 
-def _video(out: Any, film: Film, rgb: np.ndarray) -> Any:
+def _video(out: Any, film: Film, width: int, height: int) -> Any:
     """The stream of a preview's pictures."""
     rate = film.rate or 25
     # Each frame leaves the encoder at once: the first fragments come soon, and times begin at 0.
-    options = {"preset": "superfast", "crf": "16", "tune": "fastdecode,zerolatency", "g": str(max(1, round(rate)))}
+    options = {"preset": "ultrafast", "crf": "16", "tune": "zerolatency", "g": str(max(1, round(rate)))}
     video = out.add_stream("libx264", rate=rate, options=options)
-    video.height, video.width = rgb.shape[:2]
+    video.height, video.width = height, width
     video.pix_fmt, video.time_base = "yuv420p", Fraction(1, TICKS)
     video.codec_context.time_base = Fraction(1, TICKS)
-    for name, value in (("color_primaries", 1), ("color_trc", 1), ("colorspace", 1), ("color_range", 1)):
+    tags = {"color_primaries": 1, "color_trc": 1, "colorspace": MATRIX_TAGS[film.matrix], "color_range": 1}
+    for name, value in tags.items():
         setattr(video.codec_context, name, value)
     return video
 

@@ -1,4 +1,4 @@
-"""Arrays kept in memory and on disk. Where there are too many, those that were not used for longest go."""
+"""Arrays kept in memory, and on disk where memory is full. Those that were not used for longest go."""
 
 from __future__ import annotations
 
@@ -32,22 +32,6 @@ class Shelf:
         """Keep arrays under a key. They must not be changed afterwards."""
         with self._lock:
             self._hold(key, arrays)
-            if key in self._files:
-                return
-            path = self._path(key)
-            try:
-                with path.open("wb") as file:
-                    for array in arrays:
-                        np.save(file, array, allow_pickle=False)
-            except OSError:  # the disk is full: memory has to do
-                path.unlink(missing_ok=True)
-                return
-            self._files[key] = size = sum(array.nbytes for array in arrays)
-            self._bytes[1] += size
-            while self._bytes[1] > self._limits[1]:
-                old, size = self._files.popitem(last=False)
-                self._path(old).unlink(missing_ok=True)
-                self._bytes[1] -= size
 
     def get(self, key: str) -> Arrays | None:
         """The arrays under a key; None if there are none, or none any more."""
@@ -75,8 +59,28 @@ class Shelf:
         self._held[key] = arrays
         self._bytes[0] += sum(array.nbytes for array in arrays)
         while self._bytes[0] > self._limits[0] and len(self._held) > 1:
-            _, gone = self._held.popitem(last=False)
+            old, gone = self._held.popitem(last=False)
             self._bytes[0] -= sum(array.nbytes for array in gone)
+            self._store(old, gone)
+
+    def _store(self, key: str, arrays: Arrays) -> None:
+        """Write what leaves the memory."""
+        if key in self._files:
+            return
+        path = self._path(key)
+        try:
+            with path.open("wb") as file:
+                for array in arrays:
+                    np.save(file, array, allow_pickle=False)
+        except OSError:  # the disk is full: memory has to do
+            path.unlink(missing_ok=True)
+            return
+        self._files[key] = size = sum(array.nbytes for array in arrays)
+        self._bytes[1] += size
+        while self._bytes[1] > self._limits[1]:
+            old, size = self._files.popitem(last=False)
+            self._path(old).unlink(missing_ok=True)
+            self._bytes[1] -= size
 
     def _path(self, key: str) -> Path:
         return self._folder / sha256(key.encode()).hexdigest()[:32]

@@ -185,6 +185,30 @@ class Studio:
         fmt = PlaneFormat.of(film)
         return self._square(picture(luma, chroma_planes(view.ab, thumb, luma, size, fmt), fmt))
 
+    def planes(self, view: View, height: int) -> Callable[[], tuple[np.ndarray, np.ndarray]]:
+        """A function that returns the planes of a frame for a preview. Any thread may call it.
+
+        Args:
+            view: the frame.
+            height: greatest height of the picture.
+
+        Returns:
+            A function without arguments: Y (h, w) and Cb, Cr (2, h/2, w/2) uint8, limited range, in the film's matrix,
+            with square pixels.
+        """
+        film, (luma, thumb) = self.film, (self.source.luma(view.frame), self.source.thumb(view.frame))
+        rows = max(2, min(height, film.height) // 2 * 2)
+        size = rows, max(2, 2 * round(rows * film.width * film.sample_aspect / film.height / 2))
+        fmt, shown = PlaneFormat.of(film), PlaneFormat(film.matrix, 8, False)
+
+        def work() -> tuple[np.ndarray, np.ndarray]:
+            small = cv2.resize(luma, size[::-1], interpolation=cv2.INTER_AREA)
+            if fmt != shown:
+                small = np.rint(16 + 219 * fmt.luma(small)).clip(0, 255).astype(np.uint8)
+            return small, chroma_planes(view.ab, thumb, small, (size[0] // 2, size[1] // 2), shown)
+
+        return work
+
     def gray(self, frame: int) -> np.ndarray:
         """The picture of a frame without colours: (H, W) uint8."""
         luma = PlaneFormat.of(self.film).luma(self.source.luma(frame))

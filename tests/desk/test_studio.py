@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import time
 import wave
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -18,6 +19,7 @@ from semcolor.pipeline.inprocess import colorize, still
 from semcolor.pipeline.look import Look
 from semcolor.pipeline.outputs import prepared
 from semcolor.pipeline.shots import numbered_shots
+from semcolor.pipeline.studio.preview import write_preview
 from semcolor.pipeline.studio.regions import unsure_spans
 from semcolor.pipeline.studio.scan import Scan
 from semcolor.pipeline.studio.shelf import Shelf
@@ -176,13 +178,17 @@ def test_a_scan_finds_the_shots_and_keeps_them(film, tmp_path):
 
 def test_a_shelf_forgets_what_was_not_used_for_longest(tmp_path: Path):
     shelf = Shelf(tmp_path, memory=25, disk=35)
-    arrays = {key: np.full(10, n, np.uint8) for n, key in enumerate("abcd")}
-    for key in "abc":
+    arrays = {key: np.full(10, n, np.uint8) for n, key in enumerate("abcdef")}
+    for key in "ab":
+        shelf.put(key, arrays[key])
+    assert not list(tmp_path.iterdir()), "memory is enough"
+    for key in "cde":
         shelf.put(key, arrays[key])
     found = shelf.get("a")
     assert found is not None and np.array_equal(found[0], arrays["a"]), "from the disk"
-    shelf.put("d", arrays["d"])
-    assert "b" not in shelf and all(key in shelf for key in "acd")
+    assert "b" not in shelf and all(key in shelf for key in "acde")
+    shelf.put("f", arrays["f"])
+    assert "c" not in shelf and all(key in shelf for key in "adef")
     assert len(list(tmp_path.iterdir())) == 3
 
 
@@ -206,6 +212,28 @@ def test_the_sound_of_some_frames_is_theirs(tmp_path):
     for at, piece in sound_of(film, 0, 30):
         whole[at : at + len(piece)] = piece[:, 0]
     assert np.abs(heard - whole[9600 : 9600 + 38400].astype(int)).max() < 50 and heard.max() > 3000, "from frame 5 on"
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [{}, {"full_range": True}, {"sample_aspect": Fraction(64, 45)}, {"pix_fmt": "yuv420p10le"}],
+    ids=["plain", "full range", "wide pixels", "10 bits"],
+)
+def test_a_preview_has_the_colours_of_the_frames(kind, tmp_path):
+    film = open_film(make_film(tmp_path / "reel.mkv", shot("astronaut", 3, (75, 100)), codec="ffv1", **kind))
+    (tmp_path / "kept").mkdir()
+    with Studio(film, Look(size=SIZE), tmp_path / "kept") as studio:
+        studio.shots.around(0)
+        wanted = [studio.color(_settle(studio, frame)) for frame in range(3)]
+        write_preview(film, [studio.planes(studio.view(n), 480)() for n in range(3)], 0, 3, tmp_path / "small.mp4")
+    with av.open(str(tmp_path / "small.mp4")) as made:
+        shown = [frame.to_ndarray(format="rgb24") for frame in made.decode(video=0)]
+    assert shown[0].shape == (74, 2 * round(74 / 75 * wanted[0].shape[1] / 2), 3)
+    for small, large in zip(shown, wanted, strict=True):
+        large = cv2.resize(large, small.shape[1::-1], interpolation=cv2.INTER_AREA)
+        change = small.astype(int) - large
+        assert np.abs(change).mean() < 4, "x264 and FFmpeg's conversion lie between"
+        assert np.ptp(change.mean((0, 1))) < 1, "no cast"
 
 
 def test_where_a_region_is_unsure_is_told():
