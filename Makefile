@@ -25,7 +25,7 @@ lint: .venv/ready
 .PHONY: bench
 bench: .venv/ready
 	$(RUN) tests/benchmarks/fidelity.py --json build/bench/fidelity.json --write docs/fidelity.md
-	for name in cuts steadiness outlines regions keyframes scenes warp color verification throughput growth; do \
+	for name in cuts steadiness outlines regions again keyframes scenes warp color verification throughput growth; do \
 		$(RUN) tests/benchmarks/$$name.py --json build/bench/$$name.json || exit 1; \
 	done
 

@@ -236,7 +236,7 @@ class _Follower:
         trust = np.clip(2 * sure - 0.5, 0, 1)
         health = _health(mask, trust)
         if health < 1:
-            drawn = _reached(self._memory.outline(mask, trust), mask)
+            drawn = reached(self._memory.outline(mask, trust), mask)
             mask = drawn + (mask - drawn) * np.float32(health)
         self._mask = mask
         self._memory.learn(mask)
@@ -323,7 +323,7 @@ class _Follower:
         return 1 / (1 + np.exp(-np.clip(log_odds, -MAX_LOG_ODDS, MAX_LOG_ODDS)))
 
 
-def _reached(drawn: np.ndarray, moved: np.ndarray) -> np.ndarray:
+def reached(drawn: np.ndarray, moved: np.ndarray) -> np.ndarray:
     """What was drawn, (h, w), without the pieces that lie far from where the region was (`moved`): other things that
     look like it. A region that was nowhere may come back anywhere."""
     side = 2 * round(REACH * len(moved)) + 1

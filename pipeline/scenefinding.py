@@ -27,13 +27,10 @@ from .film import Film
 from .following import thumbs_of
 from .look import Look
 from .reader import FilmReader
-from .scenes import Link, Scenes, seen_by
+from .scenes import LOOKS, Link, Scenes, seen_by, spread_out
 
 WINDOW = 12
 """Number of shots before a shot in which its scene is looked for."""
-
-LOOKS = 5
-"""Number of frames by which a shot is known."""
 
 KEYS = 12
 """A key about every so many frames of a shot that follows."""
@@ -106,12 +103,6 @@ def _store(archive: zipfile.ZipFile, frame: int, arrays: Mapping[str, np.ndarray
         file = io.BytesIO()
         np.save(file, array)
         archive.writestr(f"{frame}/{name}.npy", file.getvalue())
-
-
-def spread_out(length: int, count: int) -> list[int]:
-    """`count` places all over a shot of `length` frames, its ends among them, or as many as there are. (Where a film
-    cuts back to a shot, that often goes on where it ended.)"""
-    return sorted({round(place) for place in np.linspace(0, length - 1, count)})
 
 
 class Samples:

@@ -20,6 +20,10 @@ VERSION = 2
 """Changes with everything that changes the colours that shots take from others."""
 
 
+LOOKS = 5
+"""Number of frames by which a shot is known."""
+
+
 @dataclass(frozen=True)
 class Link:
     """A shot that takes colours of an earlier one."""
@@ -69,3 +73,9 @@ class Scenes:
 def seen_by(sight: Sight, thumb: np.ndarray) -> Seen:
     """What the cells of a thumb (h, w) uint8 look like to the networks."""
     return see(thumb, lambda picture: sight.features(picture)[-1])
+
+
+def spread_out(length: int, count: int) -> list[int]:
+    """`count` places all over a shot of `length` frames, its ends among them, or as many as there are. (Where a film
+    cuts back to a shot, that often goes on where it ended.)"""
+    return sorted({round(place) for place in np.linspace(0, length - 1, count)})

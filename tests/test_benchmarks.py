@@ -101,6 +101,12 @@ def test_regions(measure: Measure) -> None:
         assert row["J"] > 0.8 and row["F"] > 0.8 and row["ms a frame"] > 0
 
 
+@pytest.mark.slow
+def test_again(measure: Measure) -> None:
+    row, *_ = measure("again")["Found again"]
+    assert row["J, second piece"] > 0.7 and row["found where it is painted over"] == row["found in other clips"] == 0
+
+
 def test_verification(measure: Measure) -> None:
     tables = measure("verification", "--seconds", "1", "--width", "96", "--height", "64", "--size", "64")
     without, with_report = tables["Share of the processors' time"]

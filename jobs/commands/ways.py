@@ -56,6 +56,8 @@ def whole(
         _report(target, result)
         for shot in result.weakest:
             _tell_weakest(film, shot)
+        for line in result.found_again:
+            print(f"{film.path}: {line}")
     _tell_own_colors(film, settings.look, result.own, quiet)
     for line in result.lost_regions:
         print(f"{NAME}: {film.path}: {line}", file=sys.stderr)

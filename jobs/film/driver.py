@@ -210,7 +210,7 @@ def _finished(
     facts = sealed(work, targets) if belongs(work, identity) else {}
     if not facts:
         return {}
-    listed = {name: tuple(facts[name]) for name in ("damaged", "lost", "lost_regions")}
+    listed = {name: tuple(facts[name]) for name in ("damaged", "lost", "lost_regions", "found_again")}
     least = tuple(Weakest(*shot) for shot in facts["weakest"])
     return facts | listed | {"own": _own(facts["own"]), "weakest": least}
 
@@ -233,6 +233,7 @@ def _assemble(job: Job, outcome: Outcome, targets: dict[Kind, Location], *, resu
         "damaged": tuple(n for p in parts for n in p.damaged),
         "lost": tuple(n for p in parts for n in p.lost),
         "lost_regions": tuple(job.edits.lost(job.film.when)) if job.edits else (),
+        "found_again": tuple(job.edits.again(job.film.when)) if job.edits else (),
         "weakest": weakest(job.edits),
         "negative": outcome.negative,
         "scenes": len(job.scenes.links) if job.scenes else 0,

@@ -100,6 +100,8 @@ class FilmResult:
     """The colours that each shot of the source has already."""
     lost_regions: tuple[str, ...] = ()
     """A sentence for each region of an edit that could not be followed to the end of its shot."""
+    found_again: tuple[str, ...] = ()
+    """A sentence for each edit whose region was found again in other shots of the same place."""
     weakest: tuple[Weakest, ...] = ()
     """Of each shot with key frames, the frame that they and the edits cover least: the one to paint next."""
     negative: bool = False

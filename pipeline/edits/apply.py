@@ -50,6 +50,8 @@ class ResolvedEdit:
     """Frames from which on its region is lost, after and before the frame in which it is described."""
     name: str = ""
     """Its place in the sheet, such as edits[2]."""
+    again: bool = False
+    """Whether its region was drawn in another shot of the same place, and is found again here, or not."""
 
     @property
     def breaks(self) -> bool:
@@ -106,6 +108,17 @@ class ResolvedEdits:
             f"{order.name}: its region is lost from {when(frame)} on; draw it again, in a frame where it is seen."
             for order in self.orders
             for frame in order.lost
+        ]
+
+    def again(self, when: Callable[[int], str]) -> list[str]:
+        """A sentence for each edit whose region was found again in other shots; `when` names a frame (`Film.when`)."""
+        shots: dict[str, list[str]] = {}
+        for number, order in enumerate(self.orders):
+            if order.again and self.entry(sure_name(number)):
+                shots.setdefault(order.name, []).append(when(order.first))
+        return [
+            f"{name}: its region was found again in the {'shot' if len(its) == 1 else 'shots'} of {', '.join(its)}."
+            for name, its in shots.items()
         ]
 
     def amend(self, frame: int, labels: np.ndarray) -> np.ndarray:

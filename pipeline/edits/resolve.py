@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,9 +19,10 @@ from ..files import move_into_place
 from ..film import Film
 from ..scenes import Scenes
 from . import sheet as edits
+from .again import Look
 from .apply import ColorTransfer, ResolvedEdit, ResolvedEdits, chroma_of, mask_name, sure_name
 from .keys import CarriedShot, Paint
-from .resolver import Resolver
+from .resolver import Extent, Resolver
 
 
 def resolve(
@@ -77,8 +78,8 @@ def resolve(
         asked = [
             json.dumps([edit.model_dump(mode="json", include=place), resolver.reach(edit)]) for edit in active.values()
         ]
-        origins: list[str | None] = [*(None for _ in orders), *asked]
-        places, mistakes = [], []
+        places: list[Extent | _Known] = []
+        mistakes: list[str] = []
         for (number, edit), origin in zip(active.items(), asked, strict=True):
             try:
                 places.append(kept.get(origin) or resolver.locate(edit, f"edits[{number}]"))
@@ -86,13 +87,30 @@ def resolve(
                 mistakes.append(str(error).removesuffix("."))
         if mistakes:
             raise UserError("; ".join(mistakes) + ".")
-        for (place, edit), found in zip(active.items(), places, strict=True):
-            if isinstance(found, _Known):
-                _copy(found, archive, len(orders))
+        planned = _planned(active, places, asked, scenes, resolver)
+        origins = [*(None for _ in orders), *(one.origin for one in planned)]
+        numbers = {one: number for number, one in enumerate(planned, len(orders))}
+        made: dict[int, ResolvedEdit] = {}
+        for (place, edit), found, origin in zip(active.items(), places, asked, strict=True):
+            others = [one for one in planned if one.place == place and one.shot]
+            looks: list[Look] | None = [] if any(one.origin not in kept for one in others) else None
+            number = numbers[_Planned(place, None, origin)]
+            fields: dict[str, Any] = {"name": f"edits[{place}]", **order_fields(edit)}
+            if isinstance(found, _Known) and looks is None:
+                _copy(found, archive, number)
                 lost = found.order.lost
             else:
-                lost = resolver.track(edit, found, archive, len(orders))
-            orders.append(replace(found.order, lost=lost, name=f"edits[{place}]", **order_fields(edit)))
+                extent = resolver.locate(edit, f"edits[{place}]") if isinstance(found, _Known) else found
+                lost = resolver.track(edit, extent, archive, number, looks)
+            made[number] = replace(found.order, lost=lost, **fields)
+            for one in others:
+                assert one.shot
+                if known := kept.get(one.origin):
+                    _copy(known, archive, numbers[one])
+                else:
+                    resolver.track_again(edit, one.shot, looks or [], archive, numbers[one])
+                made[numbers[one]] = ResolvedEdit(*one.shot, None, again=True, **fields)
+        orders += [made[number] for number in sorted(made)]
         transfers = resolver.transfers(sheet.references)
         leaders = {link.leader for link in links if link.first < resolver.shown[1] and resolver.shown[0] < link.stop}
         carried = resolver.carry_keys(sheet.keyframes, keyed_shots, archive, leaders)
@@ -108,6 +126,49 @@ def resolve(
         if other != path:
             other.unlink()
     return resolved
+
+
+class _Planned(NamedTuple):
+    """An order that is to be made of an edit."""
+
+    place: int
+    """Number of the edit in the sheet."""
+    shot: tuple[int, int] | None
+    """The other shot in which its region is found again; None: its own frames."""
+    origin: str
+    """What is asked for, as JSON."""
+
+
+def _planned(
+    active: Mapping[int, edits.Edit],
+    places: Sequence[Extent | _Known],
+    asked: Sequence[str],
+    scenes: Scenes | None,
+    resolver: Resolver,
+) -> list[_Planned]:
+    """The orders of edits, as they act. A region that comes from another shot comes before all that was drawn in a shot
+    itself, so that each shot shows what was drawn there.
+
+    Args:
+        active: number in the sheet → edit.
+        places: where each applies.
+        asked: what each asks for, as JSON.
+        scenes: the scenes of the film.
+        resolver: knows which frames are wanted.
+    """
+    spans = {place: (found.order.first, found.order.stop) for place, found in zip(active, places, strict=True)}
+    drawn = {place: span for place, span in spans.items() if active[place].region.label is None}
+    planned: list[tuple[tuple[int, ...], _Planned]] = []
+    for place, origin in zip(active, asked, strict=True):
+        planned.append(((place, 1), _Planned(place, None, origin)))
+        edit = active[place]
+        begin, end = resolver.reach(edit)
+        for shot in scenes.others(spans[place]) if scenes and place in drawn and edit.range is None else ():
+            if shot[0] < end and begin < shot[1]:
+                own = [other for other, span in drawn.items() if shot[0] <= span[0] and span[1] <= shot[1]]
+                one = _Planned(place, shot, json.dumps([origin, shot]))
+                planned.append(((min([place, *own]), 0, place), one))
+    return [one for _, one in sorted(planned)]
 
 
 def order_fields(edit: edits.Edit) -> dict[str, Any]:

@@ -19,12 +19,14 @@ from ...models.labels import INDEX
 from ...models.memory import RegionMemory
 from ...models.sight import Sight
 from ..film import Film
-from ..following import FOLLOWED, lost_since, thumbs_of
+from ..following import FOLLOWED, LOST_CONFIDENCE, lost_since, thumbs_of
 from ..overlay import likeliest
 from ..reader import thumb_size
+from ..scenes import LOOKS, spread_out
 from ..shots import numbered_shots, shot_around
 from ..timecode import parse_moment
 from . import sheet as edits
+from .again import Look, follow_again
 from .apply import ColorTransfer, ResolvedEdit, mask_name, sure_name
 from .fields import Range
 from .keys import CarriedShot, Paint, carry_keys, origin_of, read_key
@@ -115,7 +117,14 @@ class Resolver:
         """(first, stop) of the frames that need an edit; of a label edit, also those that only warm up the steadier."""
         return self.within if edit.action.label else self.shown
 
-    def track(self, edit: edits.Edit, extent: Extent, archive: zipfile.ZipFile, number: int) -> tuple[int, ...]:
+    def track(
+        self,
+        edit: edits.Edit,
+        extent: Extent,
+        archive: zipfile.ZipFile,
+        number: int,
+        looks: list[Look] | None = None,
+    ) -> tuple[int, ...]:
         """Track the region of an edit through its frames and store its masks. A region `label` has none.
 
         Args:
@@ -123,6 +132,7 @@ class Resolver:
             extent: its frames, from `locate`.
             archive: the archive of the result.
             number: number of the order that owns the masks.
+            looks: if given, frames from the whole shot are added to it, those where the region is sure.
 
         Returns:
             The frames from which on the region is lost, see `lost_since`.
@@ -133,9 +143,10 @@ class Resolver:
         begin, end = self.reach(edit)
         # One frame more: `ResolvedEdits.forget` needs the mask where the edit ends.
         wanted = max(order.first, begin), min(order.stop + 1, shot[1], end)
-        if wanted[0] >= wanted[1]:
+        if wanted[0] >= wanted[1] and looks is None:
             return ()
-        first, stop = min(wanted[0], frame), max(wanted[1], frame + 1)
+        first, stop = (min(wanted[0], frame), max(wanted[1], frame + 1)) if looks is None else shot
+        looked_at = {frame, *(shot[0] + n for n in spread_out(shot[1] - shot[0], LOOKS))}
         sure: dict[int, float] = {}
         with thumbs_of(self.film, first, stop, FOLLOWED) as thumbs:
 
@@ -145,14 +156,45 @@ class Resolver:
             mask = self.mask(edit.region, changes.get(frame, ()), read(frame))
             mends = {n: partial(self.mended, changes=shapes) for n, shapes in changes.items()}
             for n, found, confidence in follow_drawn(read, (first, stop), frame, mask, mends, self.remember):
+                if looks is not None and n in looked_at and confidence >= LOST_CONFIDENCE and found.any():
+                    looks.append(Look(np.array(read(n)), found))
                 if wanted[0] <= n < wanted[1]:
                     sure[n] = confidence
-                    mask = self.reduced(found)
-                    if mask.any():
-                        archive.writestr(mask_name(number, n), mask.tobytes())
+                    self._store(archive, number, n, found)
+        self._store_sure(archive, number, sure)
+        return lost_since(sure, min([frame, *changes]), max([frame, *changes]))
+
+    def track_again(
+        self, edit: edits.Edit, shot: tuple[int, int], looks: Sequence[Look], archive: zipfile.ZipFile, number: int
+    ) -> None:
+        """Find the region of an edit again in another shot, and store its masks there.
+
+        Args:
+            edit: the edit.
+            shot: (first frame, number after the last) of the other shot.
+            looks: frames in which the region is known.
+            archive: the archive of the result.
+            number: number of the order that owns the masks.
+        """
+        begin, end = self.reach(edit)
+        sure: dict[int, float] = {}
+        for n, found, confidence in follow_again(self.film, shot, looks, self._sight):
+            if begin <= n < end:
+                sure[n] = confidence
+                self._store(archive, number, n, found)
+        if sure:
+            self._store_sure(archive, number, sure)
+
+    def _store(self, archive: zipfile.ZipFile, number: int, frame: int, found: np.ndarray) -> None:
+        """Store the mask of an order, as it was followed."""
+        mask = self.reduced(found)
+        if mask.any():
+            archive.writestr(mask_name(number, frame), mask.tobytes())
+
+    def _store_sure(self, archive: zipfile.ZipFile, number: int, sure: Mapping[int, float]) -> None:
+        """Store how sure the place of an order's region is in its frames."""
         rounded = {n: round(confidence, 3) for n, confidence in sorted(sure.items())}
         archive.writestr(sure_name(number), json.dumps(rounded))
-        return lost_since(sure, min([frame, *changes]), max([frame, *changes]))
 
     def shot(self, frame: int) -> tuple[int, int]:
         """(first frame, number after the last) of the shot of a frame."""

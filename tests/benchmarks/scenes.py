@@ -70,16 +70,16 @@ def measure(given: argparse.Namespace, results: Results) -> None:
 
 def judge(one: Clip, other: Clip, frames: int, size: int, folder: Path) -> tuple[list[Row], Row]:
     """The figures of each second piece of the film of two clips, and what the film cost."""
-    wholes = [_grays(clip, 2 * frames) for clip in (one, other)]
+    wholes = [grays(clip, 2 * frames) for clip in (one, other)]
     count = min(len(whole) // 2 for whole in wholes)
     extent = wholes[0][0].shape
     pieces = [
-        _piece(cv2.resize(gray, extent[::-1], interpolation=cv2.INTER_AREA), part)
+        piece(cv2.resize(gray, extent[::-1], interpolation=cv2.INTER_AREA), part)
         for part in (0, 1)
         for whole in wholes
         for gray in whole[part * count : (part + 1) * count]
     ]
-    film = open_film(_written(folder / "film.mkv", pieces))
+    film = open_film(written(folder / "film.mkv", pieces))
     began = time.process_time()
     scenes = find_scenes(film, Look(size=size, scenes=1.0), folder / "scenes.zip")
     passed = time.process_time() - began
@@ -187,7 +187,7 @@ def _followed(
     return where, matched, ever
 
 
-def _piece(gray: np.ndarray, part: int) -> np.ndarray:
+def piece(gray: np.ndarray, part: int) -> np.ndarray:
     """A frame of the first (0) or second (1) piece."""
     height, width = gray.shape
     rows, columns = round(height * SEEN) // 2 * 2, round(width * SEEN) // 2 * 2
@@ -196,12 +196,12 @@ def _piece(gray: np.ndarray, part: int) -> np.ndarray:
     return np.clip(np.rint(seen * BRIGHTER if part else seen), 0, 255).astype(np.uint8)
 
 
-def _grays(clip: Clip, frames: int) -> list[np.ndarray]:
+def grays(clip: Clip, frames: int) -> list[np.ndarray]:
     """The first frames of a clip, luma (H, W) uint8."""
     return [frame.to_ndarray(format="gray") for frame in decoded(clip.path, clip.first, frames)]
 
 
-def _written(path: Path, pictures: list[np.ndarray]) -> Path:
+def written(path: Path, pictures: list[np.ndarray]) -> Path:
     """A lossless film of grey pictures."""
     with av.open(str(path), "w") as out:
         stream: Any = out.add_stream("ffv1", rate=Fraction(25))
@@ -234,9 +234,9 @@ def false_links(results: Results, clips: list[Clip], given: argparse.Namespace) 
 
     shots: dict[str, list[list[Seen]]] = {}
     for clip in clips:
-        grays = _grays(clip, 10 * given.frames)
-        pieces = [grays[n : n + given.frames] for n in range(0, len(grays) - given.frames + 1, given.frames)]
-        shots[clip.name] = [[seen(piece[n]) for n in spread_out(len(piece), LOOKS)] for piece in pieces]
+        whole, size = grays(clip, 10 * given.frames), given.frames
+        pieces = [whole[n : n + size] for n in range(0, len(whole) - size + 1, size)]
+        shots[clip.name] = [[seen(shot[n]) for n in spread_out(len(shot), LOOKS)] for shot in pieces]
     flat = [(name, shot) for name, its in shots.items() for shot in its]
     both = [(a, b) for n, a in enumerate(flat) for b in flat[:n]]
     rows = [

@@ -17,7 +17,9 @@ from semcolor.jobs.film.workdir import work_folder
 from semcolor.models.painter import Painter
 from semcolor.models.sight import Sight
 from semcolor.pipeline import scenefinding
-from semcolor.pipeline.edits.apply import ColorTransfer, ResolvedEdits
+from semcolor.pipeline.edits import resolver
+from semcolor.pipeline.edits.apply import ColorTransfer, ResolvedEdits, mask_name
+from semcolor.pipeline.edits.resolve import resolve
 from semcolor.pipeline.edits.sheet import Sheet
 from semcolor.pipeline.frames import Colors
 from semcolor.pipeline.inprocess import _colored
@@ -40,6 +42,9 @@ STARTS = 0, 10, 19, 30
 
 MOVED = (9, 5), (-8, 4)
 """How far the second shots are shifted, in pixels."""
+
+REPAINTED = {"frame": 4, "region": {"box": [60, 30, 130, 90]}, "action": {"colour": "#2040c0"}}
+"""A region of the first shot, painted blue."""
 
 
 def _again(pictures, x, y):
@@ -126,10 +131,12 @@ def test_all_ways_lead_to_the_same_film(reel, whole, tmp_path, capsys):
 
 
 @pytest.mark.ray
-def test_actors_of_ray_make_the_same_film(reel, whole, tmp_path):
-    two = tmp_path / "two.mkv"
-    assert run([reel.path, "-o", str(two), *OPTIONS, "--workers", "2"]) == 0
-    assert two.read_bytes() == whole.read_bytes()
+def test_actors_of_ray_make_the_same_film(reel, tmp_path):
+    one, two, sheet = tmp_path / "one.mkv", tmp_path / "two.mkv", tmp_path / "sheet.json"
+    sheet.write_text(json.dumps({"edits": [REPAINTED]}))
+    assert run([reel.path, "-o", str(one), *OPTIONS, "--edits", str(sheet)]) == 0
+    assert run([reel.path, "-o", str(two), *OPTIONS, "--edits", str(sheet), "--workers", "2"]) == 0
+    assert one.read_bytes() == two.read_bytes()
 
 
 def test_an_interrupted_run_continues_with_the_same_scenes(reel, whole, tmp_path, monkeypatch):
@@ -219,7 +226,7 @@ def _rerun(reel, folder, events, sheet):
     parts that were painted again, and the film's pictures."""
     path, again, alone = folder / "sheet.json", folder / "again.mkv", folder / "alone.mkv"
     path.write_text(json.dumps(sheet))
-    assert run([reel.path, "-o", str(alone), *OPTIONS, "--edits", str(path)]) == 0
+    assert run([reel.path, "-o", str(alone), *OPTIONS, "--chunk", "16", "--edits", str(path)]) == 0
     assert run([reel.path, "-o", str(again), *OPTIONS, "--keep"]) == 0
     before = len(events.lines)
     assert run([reel.path, "-o", str(again), *OPTIONS, "--keep", "--overwrite", "--edits", str(path)]) == 0
@@ -236,6 +243,55 @@ def test_a_key_frame_of_the_shot_that_leads_is_passed_on(reel, tmp_path, events,
     assert painted == [STARTS[0], STARTS[2]]
     red = [float((shown[n, ..., 0].astype(float) - shown[n, ..., 2])[40:100, 60:130].mean()) for n in (5, 14, 24, 34)]
     assert min(red[0], red[2]) > 40 and abs(red[0] - red[2]) < 15, red
+
+
+def _blue(picture):
+    """Where a picture is blue."""
+    return picture[..., 2].astype(int) - picture[..., 0] > 40
+
+
+def test_a_correction_holds_in_the_next_shot_of_the_place(reel, tmp_path, events, short_parts):
+    """And only the two shots of the place are painted again."""
+    painted, shown = _rerun(reel, tmp_path, events, {"edits": [REPAINTED]})
+    assert painted == [STARTS[0], STARTS[2]]
+    here, there = _blue(shown[4]), _blue(shown[21])
+    moved = cv2.warpAffine(here.astype(np.uint8), np.array([[1, 0, 9], [0, 1, 5]], np.float32), (192, 144)) > 0
+    assert (moved & there).sum() > 0.85 * (moved | there).sum()
+    assert not _blue(shown[14]).any() and not _blue(shown[34]).any()
+    assert reel.when(STARTS[2]) in events.lines[-1]["found_again"][0]
+
+
+def test_what_was_drawn_in_a_shot_wins_there(reel, tmp_path):
+    """And a range holds a correction back."""
+    other = REPAINTED | {"frame": 22, "action": {"colour": "#a01010"}}
+    later = resolved(reel, tmp_path, [other, REPAINTED])
+    assert [(each.first, each.again, each.name) for each in later.orders] == [
+        (STARTS[0], True, "edits[0]"),
+        (STARTS[2], True, "edits[1]"),
+        (STARTS[2], False, "edits[0]"),
+        (STARTS[0], False, "edits[1]"),
+    ]
+    assert not resolved(reel, tmp_path, [REPAINTED | {"range": {"shot": 0}}], "b").again(reel.when)
+
+
+def test_regions_are_found_again_once(reel, tmp_path, monkeypatch):
+    """Another colour takes the masks over; and a still has those of the film."""
+    first = resolved(reel, tmp_path, [REPAINTED], "a")
+    masks = [first.entry(mask_name(0, frame)) for frame in range(STARTS[2], STARTS[3])]
+    (tmp_path / "other").mkdir()
+    alone = resolved(reel, tmp_path / "other", [REPAINTED], shown=(23, 24))
+    assert alone.entry(mask_name(0, 23)) == masks[23 - STARTS[2]] and not alone.entry(mask_name(0, 24))
+    monkeypatch.setattr(resolver, "follow_again", None)
+    monkeypatch.setattr(resolver, "follow_drawn", None)
+    green = resolved(reel, tmp_path, [REPAINTED | {"action": {"colour": "#10a010"}}], "b")
+    assert [green.entry(mask_name(0, frame)) for frame in range(STARTS[2], STARTS[3])] == masks and all(masks)
+    assert green.orders[0].ab != first.orders[0].ab and green.again(reel.when) == first.again(reel.when)
+
+
+def resolved(reel, folder, edits, key="key", **within):
+    """Edits resolved with the scenes of the film."""
+    found, sheet = find_scenes(reel, LOOK, folder / "scenes.zip"), Sheet.model_validate({"edits": edits})
+    return resolve(reel, sheet, SIZE, lambda: Painter("cpu").paint, folder, key, scenes=found, **within)
 
 
 def test_scenes_stay_when_edits_change(reel, whole, tmp_path, monkeypatch):
