@@ -10,7 +10,8 @@ This floor takes arrays and returns arrays: it knows frames as NumPy arrays and 
     snap        a drawn outline moved to luma edges      track       a region followed through its shot
     anchor      matches with a frame far back            carry       chroma of key frames, carried through a shot
     scenes      whether two shots show the same place    revisit     the colours of one shot in another
-    metrics     how steady a result is                   planes      small operations that the others share
+    metrics     how steady a result is                   sides       inside or outside, where no match is sure
+    planes      small operations that the others share
 """
 
 from .between import STRIDE, Answers, complete

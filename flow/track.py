@@ -45,6 +45,7 @@ import numpy as np
 from .anchor import Match, Matcher
 from .motion import one_thread
 from .planes import halve, length, local_mean
+from .sides import MODEL_WINDOW, NEAR_WINDOW, TINY, guess
 from .snap import walk
 from .warp import inside, remap, sources
 
@@ -56,37 +57,6 @@ SHARPENING = 1.5
 
 ENTERING = 0.75
 """Chance that what enters at the picture's border continues what was there."""
-
-PAST_SHARE = 0.85
-"""Weight of what a pixel was taken for in the frame before, against that of its surroundings now."""
-
-NEAR_WINDOW = 9
-"""Side of the window for a pixel's surroundings, in pixels of the chroma grid."""
-
-FAR_WINDOW, FAR_SHARE = 4 * NEAR_WINDOW + 1, 0.01
-"""Side of a wider window for them, and its weight: it tells only where the near one knows nothing."""
-
-PRIOR_RANGE = 0.01, 0.99
-"""Bounds of the probability to be in the region, before motion and luma count as evidence."""
-
-MODEL_WINDOW = 41
-"""Side of the window from which the motion and the luma of region and surroundings are learned; chroma grid."""
-
-MOTION_SCALE = 0.3
-"""Difference in motion, pixels a frame, that tells the region from its surroundings."""
-
-GRAIN_VARIANCE = 36.0
-"""Variance of luma (levels squared) that film grain has, so that it says nothing."""
-
-MODEL_GAIN = 50
-"""One over the share of the window that must be known, of region and of surroundings, for the evidence to count in
-full."""
-
-LUMA_SHARE = 0.5
-"""Weight of the evidence of luma, against 1 for motion."""
-
-MAX_EVIDENCE, MAX_LOG_ODDS = 2, 4
-"""Bounds of the log odds that each of motion and luma may add, and of their sum with the prior."""
 
 BORDER_DRIFT = 0.03
 """How far the border may have drifted off a luma edge, as a share of the picture's height."""
@@ -111,10 +81,6 @@ REACH = 0.1
 MIN_HEALTH, FULL_HEALTH = 0.5, 0.65
 """Mean trust in the region and just around it from which on motion counts, and from which on it alone counts. Motion is
 exact as long as it is sure: it stays above .67 on DAVIS' slow swan, and falls below .3 on clips that it loses."""
-
-TINY = np.float32(1e-6)
-MODEL_TINY = np.float32(1e-4)
-"""Added to weights that may be zero, or put in their place, so that quotients stay finite."""
 
 MIN_OWN_WEIGHT = 1e-5
 """Weight below which the region's own motion counts as unknown."""
@@ -253,9 +219,9 @@ class _Follower:
         seen = np.clip(2 - 2 * match.gap, 0, 1)  # 1 up to half a pixel, 0 from one pixel on
         seen = ENTERING + (seen - ENTERING) * _inside(match.where)
         luma, before = picture.astype(np.float32), remap(self._mask, match.where)
-        guess = self._guess(matched, sure, match.past, luma, before, seen)
+        side = guess(matched, sure, match.past, luma, before, seen)
         trust = np.clip(2 * sure - 0.5, 0, 1)
-        mask = guess + (matched - guess) * trust
+        mask = side + (matched - side) * trust
         mask += (walk(mask, picture, BORDER_DRIFT * len(picture)) - mask) * (1 - trust)
         return self._steady(mask, trust, match.past), sure
 
@@ -279,48 +245,6 @@ class _Follower:
         new = GUESS_WEIGHT + (1 - GUESS_WEIGHT) * trust
         self._weight = np.minimum(weight + new, MAX_WEIGHT)
         return (weight * carried + new * mask) / (weight + new)
-
-    @staticmethod
-    def _guess(
-        matched: np.ndarray, sure: np.ndarray, flow: np.ndarray, luma: np.ndarray, before: np.ndarray, seen: np.ndarray
-    ) -> np.ndarray:
-        """The region where the match with the anchor is not sure.
-
-        Args:
-            matched: (h, w), the anchor's region as seen from the present frame.
-            sure: (h, w), how sure each pixel's match in the anchor is.
-            flow: (h, w, 2), from the present frame to the frame before.
-            luma: (h, w) float32, the present frame.
-            before: (h, w), the mask of the frame before as seen from the present frame.
-            seen: (h, w), how sure each pixel is visible in the frame before.
-
-        Returns:
-            (h, w) float32, the probability to be in the region.
-        """
-        within, without = sure * matched, sure * (1 - matched)
-        known = _around(sure) + TINY
-        around = _around(within) / known
-        prior = np.clip(around + (before - around) * (seen * np.float32(PAST_SHARE)), *PRIOR_RANGE)
-
-        # Region and surroundings each have a model here: their mean motion, their mean luma and its variance.
-        features = np.dstack([flow, luma, luma * luma])
-        unlike = []
-        for weight in (within, without):
-            known = local_mean(weight, MODEL_WINDOW)[..., None] + MODEL_TINY
-            x, y, mean, square = cv2.split(local_mean(features * weight[..., None], MODEL_WINDOW) / known)
-            variance = square - mean * mean + np.float32(GRAIN_VARIANCE)
-            motion = np.square(flow[..., 0] - x) + np.square(flow[..., 1] - y)
-            unlike.append(
-                (motion * np.float32(1 / MOTION_SCALE**2), np.square(luma - mean) / variance + np.log(variance))
-            )
-        least = np.minimum(local_mean(within, MODEL_WINDOW), local_mean(without, MODEL_WINDOW))
-        enough = np.clip(MODEL_GAIN * least, 0, 1)
-        moves, looks = (
-            np.clip((out - in_) * enough, -MAX_EVIDENCE, MAX_EVIDENCE) for in_, out in zip(*unlike, strict=True)
-        )
-        evidence = moves + np.float32(LUMA_SHARE) * looks
-        log_odds = np.log(prior / (1 - prior)) + evidence
-        return 1 / (1 + np.exp(-np.clip(log_odds, -MAX_LOG_ODDS, MAX_LOG_ODDS)))
 
 
 def reached(drawn: np.ndarray, moved: np.ndarray) -> np.ndarray:
@@ -346,11 +270,6 @@ def _health(moved: np.ndarray, trust: np.ndarray) -> float:
 def _sharpened(mask: np.ndarray) -> np.ndarray:
     """(h, w) float32, 0 to 1: a mask with more contrast about one half, see SHARPENING."""
     return np.clip(SHARPENING * mask - (SHARPENING - 1) / 2, 0, 1)
-
-
-def _around(weight: np.ndarray) -> np.ndarray:
-    """(h, w) float32: the mean of each pixel's surroundings; the wider window counts little."""
-    return local_mean(weight, NEAR_WINDOW) + np.float32(FAR_SHARE) * local_mean(weight, FAR_WINDOW)
 
 
 def _inside(where: np.ndarray) -> np.ndarray:

@@ -173,8 +173,8 @@ class Seen(NamedTuple):
 
     half: np.ndarray
     """(h/2, w/2) uint8 luma."""
-    cells: tuple[Cells, Cells]
-    """Coarse and fine."""
+    features: tuple[np.ndarray, np.ndarray, np.ndarray]
+    """As `Sight.features` gives them."""
 
 
 class RegionMemory:
@@ -193,11 +193,11 @@ class RegionMemory:
     def see(self, thumb: np.ndarray) -> Seen:
         """What `tell` takes of a picture. It may run in another thread than the rest."""
         half = cv2.resize(thumb, (thumb.shape[1] // 2, thumb.shape[0] // 2), interpolation=cv2.INTER_AREA)
-        return Seen(half, cells_of(self._sight.features(thumb)))
+        return Seen(half, self._sight.features(thumb))
 
     def tell(self, seen: Seen) -> np.ndarray:
         """Where the region is in a picture: log odds (h/2, w/2) float32, from coarse cells. `outline` refines it."""
-        self._picture, self._cells = seen
+        self._picture, self._cells = seen.half, cells_of(seen.features)
         self._coarse = told_region(self._scales[0], self._cells[0], self._picture.shape)
         return self._coarse
 
