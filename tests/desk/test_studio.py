@@ -227,13 +227,15 @@ def test_a_preview_has_the_colours_of_the_frames(kind, tmp_path):
         wanted = [studio.color(_settle(studio, frame)) for frame in range(3)]
         write_preview(film, [studio.planes(studio.view(n), 480)() for n in range(3)], 0, 3, tmp_path / "small.mp4")
     with av.open(str(tmp_path / "small.mp4")) as made:
-        shown = [frame.to_ndarray(format="rgb24") for frame in made.decode(video=0)]
+        decoded = list(made.decode(video=0))
+    assert {(int(frame.colorspace), int(frame.color_range)) for frame in decoded} == {(6, 1)}, "BT.601, limited range"
+    shown = [frame.to_ndarray(format="rgb24") for frame in decoded]
     assert shown[0].shape == (74, 2 * round(74 / 75 * wanted[0].shape[1] / 2), 3)
     for small, large in zip(shown, wanted, strict=True):
         large = cv2.resize(large, small.shape[1::-1], interpolation=cv2.INTER_AREA)
         change = small.astype(int) - large
         assert np.abs(change).mean() < 4, "x264 and FFmpeg's conversion lie between"
-        assert np.ptp(change.mean((0, 1))) < 1, "no cast"
+        assert np.ptp(change.mean((0, 1))) < 1.5, "no cast"
 
 
 def test_where_a_region_is_unsure_is_told():
