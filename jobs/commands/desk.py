@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from ...errors import InputError, UserError
-from ...pipeline.defaults import SIZE, STEADY, VIVID
+from ...pipeline.defaults import SCENES, SIZE, STEADY, VIVID
 from . import options
 
 NAME = "semcolor-desk"
@@ -18,10 +18,10 @@ NAME = "semcolor-desk"
 NEEDED = "starlette", "uvicorn"
 """The packages of the extra `[desk]`."""
 
-USUAL = {"size": SIZE, "steady": STEADY, "vivid": VIVID, "device": "auto"}
+USUAL = {"size": SIZE, "steady": STEADY, "vivid": VIVID, "scenes": SCENES, "device": "auto"}
 """Defaults of the options that go on to `semcolor-video`."""
 
-PASSED = ("size", "steady", "vivid", "fps", "track", "transfer", "codec", "pix_fmt", "crf", "preset")
+PASSED = ("size", "steady", "vivid", "scenes", "fps", "track", "transfer", "codec", "pix_fmt", "crf", "preset")
 """Settings of a film in a batch with which the desk opens and renders it."""
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
@@ -45,6 +45,14 @@ def desk(
     size: options.Size = SIZE,
     steady: options.Steady = STEADY,
     vivid: options.Vivid = VIVID,
+    scenes: Annotated[
+        float,
+        typer.Option(
+            min=0,
+            max=1,
+            help="Render with --scenes of semcolor-video. The page shows frames without the colours of other shots.",
+        ),
+    ] = SCENES,
     weights: options.Weights = None,
     fps: options.Fps = None,
     track: options.Track = None,
@@ -75,8 +83,8 @@ def desk(
 
         if not is_weights(weights):
             raise UserError(f"--weights {weights} is not a file of semcolor's networks.")
-    given = {"size": size, "steady": steady, "vivid": vivid, "fps": fps, "track": track, "transfer": transfer}
-    given |= {"weights": weights and weights.absolute(), "device": device}
+    given = {"size": size, "steady": steady, "vivid": vivid, "scenes": scenes, "device": device}
+    given |= {"fps": fps, "track": track, "transfer": transfer, "weights": weights and weights.absolute()}
     from ...pipeline.film import open_film
     from ...pipeline.look import Look
     from ..desk.work import Task
@@ -96,7 +104,7 @@ def desk(
         sheet = edits.absolute() if edits else named.with_name(f"{stem}.semcolor.json")
         changed = {name: value for name, value in chosen.items() if value is not None and value != USUAL.get(name)}
         passed = [part for name, value in changed.items() for part in (f"--{name.replace('_', '-')}", str(value))]
-        return Task(film, look, sheet, output_at, tuple(passed), device, str(film_at))
+        return Task(film, look, sheet, output_at, tuple(passed), device, str(film_at), chosen["scenes"])
 
     from ..desk.films import Films
     from ..desk.server import serve

@@ -34,6 +34,8 @@ class Task:
     device: str = "auto"
     source: str = field(default="")
     """The film as the command takes it."""
+    scenes: float = 0.0
+    """How far rendering takes colours of other shots; see `Look.scenes`. The page's frames do not."""
 
 
 class Work:
@@ -113,6 +115,7 @@ class Work:
             "labels": [{"name": n, "colour": "#" + bytes(c).hex()} for n, c in zip(NAMES, PALETTE, strict=True)],
             "sheet": self.task.sheet.name,
             "output": self.task.output.name,
+            "scenes": self.task.scenes,
         }
 
     def _times(self) -> list[float] | None:

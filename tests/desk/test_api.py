@@ -319,7 +319,7 @@ def test_a_rendering_that_fails_tells_why(tmp_path, monkeypatch):
 def batch(tmp_path):
     """A batch of three films: one is done, one failed, one waits."""
     sources = [make_film(tmp_path / f"{name}.mp4", shot("coffee", 4, (48, 64))) for name in "abc"]
-    jobs = make_batch_plan(tmp_path, *sources, size=SIZE).to_do
+    jobs = make_batch_plan(tmp_path, *sources, size=SIZE, scenes=0.5).to_do
     records = Records(tmp_path / "out" / ".semcolor-batch")
     (records.folder / "films").mkdir(parents=True, exist_ok=True)
     made = records.begin(jobs, 3, 0)
@@ -353,6 +353,8 @@ def test_the_films_of_a_batch_are_one_click_away(batch, tmp_path, monkeypatch):
                 assert client.post("/api/open", json={"key": film["key"]}).status_code == 200
                 assert client.get("/api/film").json()["name"] == film["name"]
                 assert films.work and films.work.task.look.size == SIZE, "as the batch makes it"
+                assert films.work.task.options[:4] == ("--size", str(SIZE), "--scenes", "0.5")
+                assert client.get("/api/film").json()["scenes"] == 0.5
                 assert films.work.task.output == tmp_path / "out" / film["name"].replace(".", ".color.")
             assert [film["open"] for film in client.get("/api/desk").json()["films"]] == [False, True, False]
 

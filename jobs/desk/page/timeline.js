@@ -125,7 +125,8 @@ export function tellStrip() {
   const scan = $("#scan"), done = state.scanned >= state.film.frames;
   const looking = done ? "" : `Looking for shots: ${Math.round(100 * state.scanned / state.film.frames)} % of the film`;
   const warned = state.shots[number]?.warnings.length ? `⚠ shot ${number}: ${state.shots[number].warnings.join("; ")}` : "";
-  const text = [warned, looking].filter(Boolean).join(" · ");
+  const scenes = state.film.scenes ? `rendered with scenes (${Math.round(100 * state.film.scenes)} %), shown without them` : "";
+  const text = [warned, scenes, looking].filter(Boolean).join(" · ");
   if (scan.textContent !== text) scan.textContent = text;
 }
 
