@@ -9,7 +9,9 @@ import shutil
 import signal
 import time
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import av
 import cv2
@@ -86,26 +88,45 @@ def browser():
         browser.close()
 
 
+class Open:
+    """The desk that is open, and what its browser needs to come back. Tests share it, unless one has closed it."""
+
+    desk: Desk | None = None
+    cookies: Any = None
+
+
+@pytest.fixture(scope="module")
+def opened() -> Iterator[Open]:
+    opened = Open()
+    yield opened
+    if opened.desk and opened.desk.process.poll() is None:
+        opened.desk.end()
+
+
 @pytest.fixture
-def desk(folder: Path) -> Iterator[Desk]:
+def desk(folder: Path, opened: Open) -> Desk:
     """The desk with the film, without a sheet."""
-    for left in [*folder.glob("reel.semcolor*"), *folder.glob("reel.color*"), *folder.glob("cache/*/*/history*")]:
+    for left in [*folder.glob("reel.semcolor*"), *folder.glob("reel.color*")]:
         shutil.rmtree(left) if left.is_dir() else left.unlink()
-    desk = Desk(folder, "reel.mp4", "--size", str(SIZE))
-    yield desk
-    if desk.process.poll() is None:
-        desk.end()
+    if opened.desk is None or opened.desk.process.poll() is not None:
+        for history in folder.glob("cache/*/*/history*"):
+            history.unlink()
+        opened.desk, opened.cookies = Desk(folder, "reel.mp4", "--size", str(SIZE)), None
+    return opened.desk
 
 
 @pytest.fixture
-def page(desk: Desk, browser):
-    context = browser.new_context(viewport={"width": 1280, "height": 800}, color_scheme="dark")
+def page(desk: Desk, opened: Open, browser):
+    known = {"storage_state": opened.cookies} if opened.cookies else {}
+    context = browser.new_context(viewport={"width": 1280, "height": 800}, color_scheme="dark", **known)
     page = context.new_page()
     page.set_default_timeout(PATIENCE)
     wrong: list[str] = []
     page.on("pageerror", lambda error: wrong.append(str(error)))
     page.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
-    page.goto(desk.address)
+    page.goto(desk.address.partition("?")[0] if opened.cookies else desk.address)
+    opened.cookies = context.storage_state()
+    _saved(page, 0)  # the desk has seen that the sheet is gone
     _settled(page)
     yield page
     assert not [text for text in wrong if "net::ERR" not in text]
@@ -133,8 +154,15 @@ def _pixels(page, frame: int, kind: str = "colour") -> np.ndarray:
 
 def _still(folder: Path, frame: int, edits: bool = True) -> np.ndarray:
     sheet = folder / "reel.semcolor.json"
-    look = Look(size=SIZE, sheet=read_sheet(sheet) if edits and sheet.exists() else None)
+    if not edits or not sheet.exists():
+        return _plain_still(folder, frame)
+    look = Look(size=SIZE, sheet=read_sheet(sheet))
     return still(open_film(folder / "reel.mp4"), frame, folder / "still.png", look, overwrite=True)
+
+
+@cache
+def _plain_still(folder: Path, frame: int) -> np.ndarray:
+    return still(open_film(folder / "reel.mp4"), frame, folder / "still.png", Look(size=SIZE), overwrite=True)
 
 
 def _draw(page, *points: tuple[float, float]) -> None:

@@ -1,7 +1,7 @@
 // The panel in which a region gets a label or a colour.
 
 import { change, post } from "./api.js";
-import { $, fill, h, say, toast } from "./dom.js";
+import { $, fill, h, pressedIn, say, toast } from "./dom.js";
 import { sameAs } from "./colours.js";
 import { picker, remember, tellColour } from "./picker.js";
 import { go } from "./playing.js";
@@ -100,7 +100,7 @@ export function tellCorrect() {
   // What is being typed stays; the panel is drawn anew when the field is left.
   const panel = $("#panel-correct"), identity = JSON.stringify([draft?.region, mine?.id, way]);
   const typing = panel.contains(document.activeElement) && document.activeElement.matches("input:not([type=range]):not([type=search]), textarea");
-  if (typing && identity === same) return;
+  if (pressedIn(panel) || (typing && identity === same)) return;
   same = identity;
   drawn = key;
   const focus = document.activeElement?.id;

@@ -1,5 +1,7 @@
 // Small helpers for elements. Text always goes in as text: names from a film are never read as HTML.
 
+import { set } from "./state.js";
+
 export const $ = (selector, root = document) => root.querySelector(selector);
 
 // h("button", {class: "main", onclick: f}, "Apply") makes an element.
@@ -56,6 +58,13 @@ export function radios(element, items, get, set) {
     }
   };
 }
+
+// What the pointer is pressed on is not drawn anew: else the click, or the drag, would be lost.
+let pressed = null;
+addEventListener("pointerdown", (event) => { pressed = event.target; }, true);
+for (const end of ["pointerup", "pointercancel"]) addEventListener(end, () => setTimeout(() => { pressed = null; set({}); }), true);
+
+export const pressedIn = (element) => Boolean(pressed) && element.contains(pressed);
 
 let fading = 0;
 

@@ -1,7 +1,7 @@
 // The panels of what was done: all edits, the history, and what holds for the whole film.
 
 import { change, upload } from "./api.js";
-import { $, choose, fill, h, radios, toast } from "./dom.js";
+import { $, choose, fill, h, pressedIn, radios, toast } from "./dom.js";
 import { nameOf, whereText } from "./correct.js";
 import { setColour } from "./picker.js";
 import { hex, pixels } from "./frames.js";
@@ -34,7 +34,7 @@ export function tellPanels() {
   $("#undo").title = sheet.at > 0 ? `Undo: ${sheet.history[sheet.at].title} (Ctrl+Z)` : "Undo (Ctrl+Z)";
   if (!state.film) return;
   const key = JSON.stringify([sheet.version, state.selected, state.tab, state.server?.mistakes, state.server?.following, state.tab === "film" && state.frame, Object.keys(state.usual)]);
-  if (key === drawn) return;
+  if (key === drawn || pressedIn($("#side"))) return;
   drawn = key;
   const focus = document.activeElement?.id;
   if (state.tab === "edits") fill($("#panel-edits"), list(), history());

@@ -1,6 +1,6 @@
 // The strip of shots, and the timeline of the shot on view with its edits.
 
-import { $, fill, h } from "./dom.js";
+import { $, fill, h, pressedIn } from "./dom.js";
 import { change } from "./api.js";
 import { go } from "./playing.js";
 import { at, colourOf, drawnAgain, reach, samePlace, set, shotOf, state, timecode, timeOf } from "./state.js";
@@ -108,7 +108,7 @@ export function tellStrip() {
   if (!state.film) return;
   const dots = state.shots.map((shot) => keysOf(shot).length + state.sheet.edits.filter((edit) => { const [a, b] = reach(edit); return !edit.off && a < shot.stop && b > shot.first; }).length);
   const key = JSON.stringify([state.shots.length, dots]), box = $("#strip");
-  if (key !== strip) {
+  if (key !== strip && !pressedIn(box)) {
     strip = key;
     current = -2;
     fill(box, state.shots.map((shot, n) => card(shot, n, dots[n])));
