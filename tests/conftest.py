@@ -12,7 +12,7 @@ from support.events import Events, caught_events
 from support.films import make_film, shot, shots
 from support.terminal import Terminal
 
-MARKS = {"ray_running": "ray", "cluster": "ray", "wheel": "slow"}
+MARKS = {"ray_running": "ray", "ray_with_store": "ray", "cluster": "ray", "wheel": "slow"}
 """Fixture → the mark of all tests that use it."""
 
 
@@ -21,12 +21,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for fixture in getattr(item, "fixturenames", ()):
             if fixture in MARKS:
                 item.add_marker(MARKS[fixture])
+    # Last, so that the others find no Ray at work: some start one of their own.
+    items.sort(key=lambda item: "ray_running" in getattr(item, "fixturenames", ()))
 
 
-@pytest.fixture(scope="module")
-def ray_running(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """One embedded Ray for the tests of a module, with as many cores to give as its RAY_CORES says, else two."""
-    with connected(None, getattr(request.module, "RAY_CORES", 2), 256 << 20, tmp_path_factory.mktemp("spill")):
+@pytest.fixture(scope="session")
+def ray_running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """One embedded Ray for all tests, with room for three artists and the tasks of the command itself."""
+    with connected(None, 4, 256 << 20, tmp_path_factory.mktemp("spill")):
         yield
 
 
@@ -82,8 +84,8 @@ def long_film(film_folder: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def parts_film(film_folder: Path) -> Path:
-    """Grey MP4, 64x48, shots of 250 and 150 frames: two parts."""
-    return make_film(film_folder / "parts.mp4", shots((250, 150), (48, 64)), options={"g": "50"})
+    """Grey MP4, 64x48, shots of 120 and 140 frames: two parts."""
+    return make_film(film_folder / "parts.mp4", shots((120, 140), (48, 64)), options={"g": "50"})
 
 
 @pytest.fixture(scope="session")

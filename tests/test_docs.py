@@ -6,7 +6,6 @@ import json
 import os
 import re
 import shlex
-from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,6 @@ import report_fields
 import semcolor
 import typer
 from semcolor.jobs.batch.wish import Wish
-from semcolor.jobs.cluster import connected
 from semcolor.jobs.commands import batch, video
 from semcolor.models.training import model_card, pack
 from semcolor.pipeline.edits.sheet import Palette, Sheet
@@ -144,24 +142,24 @@ def test_nothing_is_skipped_that_the_docs_do_not_have():
 
 
 @pytest.fixture(scope="module")
-def ray_running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """One embedded Ray for all commands of the docs."""
-    with connected(None, 2, 256 << 20, tmp_path_factory.mktemp("spill")):
-        yield
-
-
-@pytest.fixture(scope="module")
 def reel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The film of the docs: 320x240, 5 frames/s, 8 seconds, with cuts at 3 and 5.6 seconds."""
     pictures = shots((15, 13, 12), (240, 320))
     return make_film(tmp_path_factory.mktemp("reel") / "reel.mp4", pictures, rate=5, audio="aac")
 
 
-def _room(folder: Path, reel: Path, page: Path) -> None:
+@pytest.fixture(scope="module")
+def short(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A second of the film of the docs, where its content does not matter."""
+    return make_film(tmp_path_factory.mktemp("short") / "short.mp4", shots((5,), (240, 320)), rate=5, audio="aac")
+
+
+def _room(folder: Path, reel: Path, short: Path, page: Path) -> None:
     """All that the page's commands and programs find where they run."""
-    for name in ("input.mp4", "reel.mp4", "films/a.mp4", "films/1921/b.mp4", "more/c.mkv"):
+    os.link(reel, folder / "reel.mp4")
+    for name in ("input.mp4", "films/a.mp4", "films/1921/b.mp4", "more/c.mkv"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        os.link(reel, folder / name)
+        os.link(short, folder / name)
     make_scans(folder / "scans", "dpx", 10, pictures=grey_pictures(5))
     (folder / "films.csv").write_text("source,size\nreel.mp4,128\n")
     sheets = [b.text for b in chain(blocks(page), blocks(ROOT / "docs/editing.md")) if '"edits": [' in b.text]
@@ -181,11 +179,10 @@ def _with(language: str) -> list[Any]:
 
 
 @pytest.mark.slow
-@pytest.mark.ray
 @pytest.mark.parametrize("page", _with("sh"))
-def test_commands_run(page, reel, ray_running, tmp_path, monkeypatch, capsys):
+def test_commands_run(page, reel, short, ray_running, tmp_path, monkeypatch, capsys):
     """The page's commands one after another, in one folder."""
-    _room(tmp_path, reel, page)
+    _room(tmp_path, reel, short, page)
     monkeypatch.chdir(tmp_path)
     programs = {"semcolor-video": video.run, "semcolor-batch": batch.run}
     for block in blocks(page):
@@ -197,9 +194,9 @@ def test_commands_run(page, reel, ray_running, tmp_path, monkeypatch, capsys):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("page", _with("python"))
-def test_programs_run(page, reel, tmp_path, monkeypatch, capsys):
+def test_programs_run(page, reel, short, tmp_path, monkeypatch, capsys):
     """The page's Python blocks one after another, in one folder and one namespace."""
-    _room(tmp_path, reel, page)
+    _room(tmp_path, reel, short, page)
     monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {"__name__": "docs"}
     for block in blocks(page):

@@ -24,9 +24,6 @@ from support.films import photo
 from support.motions import texture
 
 SIZE = 256, 448
-OFF = 0, 2, 4, 6, 8
-"""Pixels of a picture of 480 lines."""
-
 MOST = 1000
 """Frames of a clip at most."""
 
@@ -43,12 +40,12 @@ class Thing:
 
 def measure(given: argparse.Namespace, results: Results) -> None:
     made = [made_thing(kind, seed) for kind in GROUNDS for seed in range(given.things)]
-    results.add("Made things", [judge(made, off) for off in OFF])
+    results.add("Made things", [judge(made, off) for off in given.off])
     bare = [made_thing(kind, seed, there=False) for kind in GROUNDS for seed in range(given.things)]
-    results.add("No edge", [judge(bare, off, drawn_is_true=True) for off in OFF[::2]])
+    results.add("No edge", [judge(bare, off, drawn_is_true=True) for off in given.off[::2]])
     things = [thing for clip in marked(results) for thing in seen_things(clip)]
     if things:
-        results.add("DAVIS", [judge(things[:: given.step], off) for off in OFF])
+        results.add("DAVIS", [judge(things[:: given.step], off) for off in given.off])
 
 
 def judge(things: list[Thing], off: int, drawn_is_true: bool = False) -> Row:
@@ -170,5 +167,6 @@ def seen_things(clip: Clip) -> list[Thing]:
 if __name__ == "__main__":
     parser = options(__doc__)
     parser.add_argument("--things", type=int, default=3, help="made things of each kind")
+    parser.add_argument("--off", type=int, nargs="+", default=[0, 2, 4, 6, 8], help="pixels of a picture of 480 lines")
     parser.add_argument("--step", type=int, default=1, help="use every STEP-th thing of the clips")
     run(parser, measure)

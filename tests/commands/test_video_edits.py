@@ -25,10 +25,15 @@ FAST = ["--size", "64", "--workers", "1", "--quiet"]
 SHEET = {
     "palette": {"ground": "#806040"},
     "edits": [
-        {"frame": 45, "region": {"box": [58, 24, 106, 72]}, "action": {"label": "flower"}, "range": "35-55"},
-        {"time": 1.0, "region": {"strokes": [[[20, 20], [60, 30]]], "width": 12}, "action": {"colour": "#cc2020"}},
+        {"frame": 45, "region": {"box": [58, 24, 106, 72]}, "action": {"label": "flower"}, "range": "40-52"},
+        {
+            "time": 1.0,
+            "region": {"strokes": [[[20, 20], [60, 30]]], "width": 12},
+            "action": {"colour": "#cc2020"},
+            "range": "22-30",
+        },
         {"region": {"label": "wall"}, "action": {"label": "sky"}},
-        {"frame": 5, "region": {"polygon": [[10, 10], [90, 15], [50, 70]]}, "action": "neutral"},
+        {"frame": 5, "region": {"polygon": [[10, 10], [90, 15], [50, 70]]}, "action": "neutral", "range": "0-9"},
     ],
 }
 

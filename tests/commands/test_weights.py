@@ -3,24 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import save_file
 from semcolor.jobs.batch.state import FOLDER
-from semcolor.jobs.cluster import connected
 from semcolor.jobs.commands import batch, video
 from semcolor.models.format import CARD
 from support.films import make_film, shot
-
-
-@pytest.fixture(scope="module")
-def ray_running(tmp_path_factory) -> Iterator[None]:
-    """One embedded Ray for all runs of this module."""
-    with connected(None, 2, 256 << 20, tmp_path_factory.mktemp("spill")):
-        yield
 
 
 @pytest.fixture(scope="module")

@@ -175,7 +175,7 @@ def test_ray_takes_over_at_the_end_of_a_part(parts_film, tmp_path, ray_running, 
     assert "handed over" not in events.names()
     events.lines.clear()
     monkeypatch.setattr(driver, "cores", lambda: 2)
-    monkeypatch.setattr(driver, "LONG", 400)
+    monkeypatch.setattr(driver, "LONG", 260)
     for place in (driver, crew_module):
         monkeypatch.setattr(place, "MOST_ARTISTS", 1)
     monkeypatch.setattr(ThreadCrew, "most_artists", 1)
@@ -184,8 +184,8 @@ def test_ray_takes_over_at_the_end_of_a_part(parts_film, tmp_path, ray_running, 
     assert [each for each in told if each[0] != "artist ready"] == [
         ("started", 0),
         ("part committed", 0),
-        ("handed over", 250),
-        ("part committed", 250),
+        ("handed over", 120),
+        ("part committed", 120),
         ("finished", None),
     ]
     assert output.read_bytes() == whole.read_bytes() and set(tmp_path.iterdir()) == {whole, output}

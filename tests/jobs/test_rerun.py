@@ -21,7 +21,7 @@ from support.events import Events
 from support.films import make_film, shots
 
 FIRST = {"frame": 10, "region": {"box": [20, 20, 90, 70]}, "action": {"colour": "#cc2020"}}
-LAST = {"frame": 150, "region": {"box": [30, 10, 80, 60]}, "action": {"label": "flower"}}
+LAST = {"frame": 120, "region": {"box": [30, 10, 80, 60]}, "action": {"label": "flower"}}
 
 
 def _runs(events: Events) -> list[dict]:
@@ -36,7 +36,8 @@ def _runs(events: Events) -> list[dict]:
 
 
 def test_only_what_edits_touch_is_painted_again(film_folder, tmp_path, events, monkeypatch, capsys):
-    source = make_film(film_folder / "rerun.mkv", shots((60, 70, 50)))
+    source = make_film(film_folder / "rerun.mkv", shots((50, 50, 50)))
+    first, last = FIRST | {"range": "5-15"}, LAST | {"range": "115-125"}
     fast = ["--size", "64", "--workers", "1", "--keep"]
 
     def colorize(output: Path, *edits: dict, options: list[str] = fast) -> int:
@@ -48,7 +49,7 @@ def test_only_what_edits_touch_is_painted_again(film_folder, tmp_path, events, m
     work = work_folder(output)
     assert run([str(source), "-o", str(output), *fast]) == 0
     plain = output.read_bytes()
-    assert colorize(output, FIRST) == 2, "the output is another film, and there is no --overwrite"
+    assert colorize(output, first) == 2, "the output is another film, and there is no --overwrite"
     assert output.read_bytes() == plain and len(list(work.glob("part-*.json"))) == 3
 
     def stop(*_: object) -> None:
@@ -56,28 +57,31 @@ def test_only_what_edits_touch_is_painted_again(film_folder, tmp_path, events, m
 
     with monkeypatch.context() as patch:
         patch.setattr(driver, "deliver", stop)
-        assert colorize(output, FIRST, LAST, options=[*fast, "--overwrite"]) == 130
+        assert colorize(output, first, last, options=[*fast, "--overwrite"]) == 130
     assert output.read_bytes() == plain
 
     capsys.readouterr()
-    assert colorize(output, FIRST, options=[*fast[:-1], "--overwrite"]) == 0
-    assert "180 frames (130 of them by an earlier run)" in capsys.readouterr().out
+    assert colorize(output, first, options=[*fast[:-1], "--overwrite"]) == 0
+    assert "150 frames (100 of them by an earlier run)" in capsys.readouterr().out
     assert not work.exists(), "without --keep the folder goes"
-    assert colorize(alone, FIRST, options=fast[:-1]) == 0
+    assert colorize(alone, first, options=fast[:-1]) == 0
     assert output.read_bytes() == alone.read_bytes() != plain
     assert _runs(events) == [
-        {"kept": 0, "painted": [(0, 60), (60, 70), (130, 50)]},
-        {"kept": 70, "painted": [(0, 60), (130, 50)]},
-        {"kept": 130, "painted": [(130, 50)]},
-        {"kept": 0, "painted": [(0, 60), (60, 70), (130, 50)]},
+        {"kept": 0, "painted": [(0, 50), (50, 50), (100, 50)]},
+        {"kept": 50, "painted": [(0, 50), (100, 50)]},
+        {"kept": 100, "painted": [(100, 50)]},
+        {"kept": 0, "painted": [(0, 50), (50, 50), (100, 50)]},
     ]
 
 
 def test_a_named_colour_changed_once_changes_where_it_is_used(film_folder, tmp_path, events):
     """And a note, another name, or a colour that nothing uses makes no work at all."""
     source, sheet = make_film(film_folder / "named.mkv", shots((50, 50, 50), (48, 64))), tmp_path / "edits.json"
-    places = [{"frame": frame, "region": {"box": [8, 8, 40, 40]}, "action": {"colour": "coat"}} for frame in (5, 120)]
-    places += [{"frame": 60, "region": {"box": [8, 8, 40, 40]}, "action": {"colour": "hat"}}]
+    box, times = {"box": [8, 8, 40, 40]}, {5: "coat", 120: "coat", 60: "hat"}
+    places = [
+        {"frame": frame, "range": f"{frame}-{frame + 9}", "region": box, "action": {"colour": name}}
+        for frame, name in times.items()
+    ]
     fast = ["--size", "64", "--workers", "1"]
 
     def colorize(output: Path, coat: object, *options: str, **others: object) -> bytes:

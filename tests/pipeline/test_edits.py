@@ -330,7 +330,7 @@ def test_a_color_is_followed_only_to_the_frames_that_are_looked_at(disc_film, tm
     control = resolve(film, sheet, 128, lambda: None, tmp_path, "x", within=(20, 50), shown=(44, 46))  # type: ignore[arg-type]
     there = [{n for n in range(60) if control._mask(order, n, (64, 96)).any()} for order in (0, 1)]
     assert there == [{44, 45}, set(range(20, 50))]
-    whole = _plan(film, {"edits": edits}, tmp_path, "whole")
+    whole = _plan(film, {"edits": edits[:1]}, tmp_path, "whole")
     assert all(np.array_equal(control._mask(0, n, (64, 96)), whole._mask(0, n, (64, 96))) for n in (44, 45))
 
 
@@ -473,8 +473,8 @@ def test_the_python_interface_paints_a_span_a_still_and_a_map_as_the_whole_film(
         {
             "palette": {"wall": "#335577"},
             "edits": [
-                {"frame": 40, "region": {"box": _disc_box(masks, 20)}, "action": {"label": "flower"}, "range": "30-50"},
-                {"frame": 50, "region": {"point": [72, 48]}, "action": {"colour": "#aa2222"}},
+                {"frame": 40, "region": {"box": _disc_box(masks, 20)}, "action": {"label": "flower"}, "range": "32-42"},
+                {"frame": 42, "region": {"point": [72, 48]}, "action": {"colour": "#aa2222"}, "range": "35-48"},
             ],
         }
     )

@@ -25,7 +25,8 @@ from semcolor.pipeline.parts import committed
 from semcolor.pipeline.writer import PartWriter
 from support.films import make_film, packets, shot
 
-FRAMES = 48
+FRAMES = 36
+"""In so many, each of NTSC has a time stamp of a half millisecond."""
 
 NTSC = (Fraction(24000, 1001), Fraction(30000, 1001), Fraction(48), Fraction(60000, 1001))
 """The rates, as frames per second, whose time stamps include half milliseconds."""
@@ -35,6 +36,8 @@ OTHERS = (Fraction(899, 50), Fraction(120000, 1001), *(Fraction(n) for n in (15,
 VFR = Fraction(0)
 """In place of a rate: the frames last 33, 41, 17, 50 or 8 ms."""
 
+RATES = (*NTSC, *OTHERS, VFR)
+
 STARTS = (Fraction(0), Fraction(1, 40), Fraction(1))
 """Seconds at which the first frame is shown."""
 
@@ -42,6 +45,8 @@ MPEG_2_RATES = (*NTSC[:2], NTSC[3], *(Fraction(n) for n in (24, 25, 30, 50, 60))
 
 UNITS = {"mkv": Fraction(1, 1000), "webm": Fraction(1, 1000), "flv": Fraction(1, 1000), "ts": Fraction(1, 90000)}
 """Seconds per unit of a container's time stamps. The containers that are missing here keep them exactly."""
+
+SOURCES = ("mp4", "mkv", "avi", "ts", "mpg", "nut", "flv")
 
 OUTPUTS = ("mp4", "mov", "mkv", "avi", "ts", "webm", "nut", "flv")
 
@@ -113,14 +118,15 @@ def test_ntsc_rates_in_matroska(tmp_path: Path, source: str, rate: Fraction) -> 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("rate", [*NTSC, *OTHERS, VFR], ids=float)
-@pytest.mark.parametrize("source", ["mp4", "mkv", "avi", "ts", "mpg", "nut", "flv"])
+@pytest.mark.parametrize("rate", RATES, ids=float)
+@pytest.mark.parametrize("source", SOURCES)
 def test_every_rate_from_every_container_into_every_container(tmp_path: Path, source: str, rate: Fraction) -> None:
+    """Each film into half of the containers: each of two meets each, and each rate meets all in both places."""
     if source == "mpg" and rate not in MPEG_2_RATES:
         pytest.skip("MPEG-2 knows no such rate")
     start = STARTS[(len(source) + rate.numerator) % len(STARTS)] if source not in ("mpg", "avi") else STARTS[0]
     path = make_source(tmp_path, source, rate, start)
-    for suffix in OUTPUTS:
+    for suffix in OUTPUTS[(RATES.index(rate) + SOURCES.index(source)) % 2 :: 2]:
         check(path, suffix, tmp_path / suffix)
 
 

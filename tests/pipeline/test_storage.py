@@ -16,6 +16,7 @@ from semcolor.jobs.batch.manifest import read_request
 from semcolor.jobs.batch.plan import make_plan
 from semcolor.jobs.batch.state import Records
 from semcolor.jobs.batch.target import target_of
+from semcolor.jobs.cluster import connected
 from semcolor.jobs.commands import batch, video
 from semcolor.jobs.film.workdir import work_folder
 from semcolor.pipeline import reader
@@ -29,7 +30,6 @@ moto = pytest.importorskip("moto.server", reason="moto and flask give the S3 ser
 pytest.importorskip("s3fs", reason="s3fs is in the extra s3")
 
 FAST = ["--size", "64", "--codec", "ffv1", "--workers", "1"]
-RAY_CORES = 1
 
 
 @pytest.fixture(scope="module")
@@ -68,12 +68,14 @@ def films(store: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def ray_running(store: Any, ray_running: None) -> None:
-    """Begun after the store, so that Ray's workers have its address and credentials in their environment."""
+def ray_with_store(store: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A Ray begun after the store, so that its workers have the store's address and credentials."""
+    with connected(None, 1, 256 << 20, tmp_path_factory.mktemp("spill")):
+        yield
 
 
 @pytest.fixture(scope="module")
-def here(films: Path, ray_running: None) -> bytes:
+def here(films: Path) -> bytes:
     """The colour film of ``one.mkv``, from this machine to this machine."""
     output = films / "here.mkv"
     assert video.run([str(films / "one.mkv"), "-o", str(output), *FAST, "--quiet"]) == 0
@@ -108,7 +110,7 @@ def test_a_short_range_fetches_little(suffix, store, tmp_path, monkeypatch):
 
     rng = np.random.default_rng(1)
     noise = rng.integers(0, 255, (200, 96, 128, 1), np.uint8).repeat(3, 3)
-    path = make_film(tmp_path / f"noise{suffix}", noise, options={"g": "10", "crf": "4"})
+    path = make_film(tmp_path / f"noise{suffix}", noise, options={"g": "10", "crf": "4", "preset": "ultrafast"})
     url = f"s3://reels/noise{suffix}"
     store.put_file(str(path), url)
     monkeypatch.setattr(remote, "BLOCK", 16 << 10)
@@ -269,7 +271,7 @@ def test_a_folder_and_a_pattern_are_listed(films, tmp_path):
     ]
 
 
-def test_a_batch_from_a_manifest_to_the_store(store, films, here, tmp_path, ray_running, capsys):
+def test_a_batch_from_a_manifest_to_the_store(store, films, here, tmp_path, ray_with_store, capsys):
     manifest, work = tmp_path / "films.jsonl", tmp_path / "work"
     manifest.write_text(
         '{"source": "s3://reels/in/one.mkv"}\n{"source": "s3://reels/in/notes.txt", "output": "b.mkv"}\n'

@@ -88,7 +88,7 @@ def test_an_interrupted_run_goes_on_with_the_same_result(folder, no_download, no
 
 @pytest.mark.slow
 def test_training_learns_and_writes_weights_log_and_sheet(large_folder, tmp_path, no_download):
-    settings = TrainingSettings(minutes=0.3, batch=4, size=64, fixed=0, encoder=0.5, region_steps=0)
+    settings = TrainingSettings(steps=40, batch=4, size=64, fixed=0, encoder=0.5, region_steps=0)
     before = evaluate_tests(Trainer(settings, torch.device("cpu")).mean.eval(), large_folder, ["hills"])
     train(large_folder.roots, tmp_path, settings, torch.device("cpu"), ["hills"])
     card = weights.card(tmp_path / "semcolor.safetensors")
@@ -132,7 +132,7 @@ def test_a_burst_is_left_out_and_a_burst_model_goes_back(folder, no_download):
 def test_a_run_may_be_averaged_with_its_start(folder, no_graphs, tmp_path):
     start = tmp_path / "start.safetensors"
     weights.save(Colorizer(), start, {"recipe": {}, "figures": {}})
-    settings = TrainingSettings(steps=2, batch=2, size=64, fixed=0, averaged=True, region_steps=0)
+    settings = TrainingSettings(minutes=0.001, batch=2, size=64, fixed=0, averaged=True, region_steps=0)
     train(folder.roots, tmp_path / "run", settings, torch.device("cpu"), ["hills"], start)
     checkpoint = torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)
     ours = weights.load(tmp_path / "run" / "semcolor.safetensors").state_dict()
