@@ -13,7 +13,7 @@ const KEYS = [
   ["← →", "frame back, forth; with Shift ten"], ["↑ ↓", "shot back, forth"], ["Home End", "start, end of the film"],
   ["V B X P R T I", "point, brush, eraser, polygon, box, label, eyedropper"], ["[ ]", "brush narrower, wider"],
   ["Shift", "while drawing with polygon or box: add to the region"], ["Alt", "while drawing: take away from the region"],
-  ["Enter", "close the polygon; paint the region; at the cross: point there"], ["Esc", "drop the region"],
+  ["Enter", "at the cross: point there, or dab with the brush; close the polygon; paint the region"], ["Esc", "drop the region"],
   ["Alt + arrows", "move the cross, to work without a pointer"], ["Delete", "remove the chosen edit"],
   ["N", "neutral"], ["/", "search a label"], ["#", "choose a colour"],
   ["G C F S", "show grey, colour, labels, swipe"], ["D", "show side by side"], ["\\", "hold: without colours"],
@@ -39,9 +39,12 @@ function writing(target) {
   return target.matches?.("input:not([type=checkbox]):not([type=range]), textarea, select");
 }
 
+let crossed = null; // where the cross was last
+
 function cross(dx, dy) {
-  const [x, y] = state.cursor ?? [state.film.width / 2, state.film.height / 2];
-  set({ cursor: [Math.min(state.film.width - 1, Math.max(0, x + dx)), Math.min(state.film.height - 1, Math.max(0, y + dy))] });
+  const [x, y] = state.cursor ?? crossed ?? [state.film.width / 2, state.film.height / 2];
+  crossed = [Math.min(state.film.width - 1, Math.max(0, x + dx)), Math.min(state.film.height - 1, Math.max(0, y + dy))];
+  set({ cursor: crossed });
 }
 
 function key(event) {
@@ -65,7 +68,7 @@ function key(event) {
     Enter: () => {
       if (onButton) return false;
       if (finishPolygon()) return;
-      if (state.cursor && !state.draft) return act(state.cursor);
+      if (state.cursor && !target.closest?.("#side") && (!state.draft || state.tool === "brush" || state.tool === "eraser")) return act(state.cursor);
       applyAgain();
     },
     Escape: () => { if (stopVideo()) return; set({ draft: null, drawing: null, selected: null, cursor: null }); },
