@@ -209,7 +209,9 @@ def in_place(container: Any, stream: Any, watch: Watch | None = None) -> Iterato
             yield frame
 
 
-def decoded(container: Any, stream: Any, start: bool = True, watch: Watch | None = None) -> Iterator[Any]:
+def decoded(
+    container: Any, stream: Any, start: bool = True, watch: Watch | None = None, since: int | None = None
+) -> Iterator[Any]:
     """Yield decoded frames, and None for each packet that fails. Ends where the container cannot be read further.
 
     Args:
@@ -217,6 +219,7 @@ def decoded(container: Any, stream: Any, start: bool = True, watch: Watch | None
         stream: the stream that holds its pictures.
         start: the container is at the film's start. Then the first frame is one that needs no other.
         watch: looks for damage, and decodes again what fails.
+        since: time stamp before which frames are left out that no other frame needs; None: none is left out.
     """
     packets, waiting = container.demux(stream), None
     while True:
@@ -228,6 +231,8 @@ def decoded(container: Any, stream: Any, start: bool = True, watch: Watch | None
             waiting = start and not packet.is_keyframe and stream.codec_context.name in GUESSING
         if watch:
             watch.look(packet)
+        if since is not None and packet.pts is not None:
+            stream.codec_context.skip_frame = "NONREF" if packet.pts < since else "DEFAULT"
         try:
             frames = packet.decode()
         except av.error.FFmpegError:

@@ -44,6 +44,9 @@ STEPS_BACK = (0, 50, 500)
 
 If all attempts fail, the film is decoded from its start."""
 
+SKIPPING = ("h264", "hevc", "mpeg2video", "mpeg4")
+"""Codecs whose decoders can leave out frames that no other frame needs."""
+
 
 def read_chunks(
     film: Film, chunk: int = CHUNK, size: int = SIZE, start: Resume | None = None, kept: Spans = ()
@@ -62,6 +65,8 @@ class FilmReader:
         start: where to resume, noted by an earlier run over the same film. From there to `start.stop`, the chunks are
             the same as in a run from the film's start. See `Resume.stop` for the chunk after it.
         kept: shots whose own chroma is read as well; see `keeping.kept_spans`.
+        hasty: whether frames before the start that no other frame needs are not decoded. A search for damage sees them
+            only without this.
 
     Raises:
         InputError: if `chunk` or `size` is not permitted.
@@ -69,7 +74,13 @@ class FilmReader:
     """
 
     def __init__(
-        self, film: Film, chunk: int = CHUNK, size: int = SIZE, start: Resume | None = None, kept: Spans = ()
+        self,
+        film: Film,
+        chunk: int = CHUNK,
+        size: int = SIZE,
+        start: Resume | None = None,
+        kept: Spans = (),
+        hasty: bool = False,
     ) -> None:
         if chunk not in CHUNK_SIZES:
             raise InputError(f"--chunk {chunk}: the chunk size must be one of {', '.join(map(str, CHUNK_SIZES))}.")
@@ -80,6 +91,7 @@ class FilmReader:
         self.size = thumb_size(film, size)
         self.start = start or Resume()
         self.kept = kept
+        self._hasty = hasty and film.codec in SKIPPING
 
     def __iter__(self) -> Iterator[Frames]:
         """Fill each chunk until it is full or the shot ends."""
@@ -168,7 +180,8 @@ class FilmReader:
             if film.counted:
                 frames = in_place(container, stream, watch)
             else:
-                frames = decoded(container, stream, origin is None, watch)
+                since = int(film.pts[first]) if self._hasty else None
+                frames = decoded(container, stream, origin is None, watch, since)
             for frame, pts in stamped(frames):
                 if frame is None and not film.counted:
                     continue  # the next time stamp shows what is lost

@@ -125,7 +125,7 @@ class Source:
         if self._reading is None or not self._next <= frame <= self._next + NEAR:
             # A seek leads to a key frame, and all frames from there on have to be decoded in any case.
             begin = frame if since is None or f"thumb {since}" in self._shelf or not self._inter else since
-            self._reading = FilmReader(self.film, size=self._size, start=Resume(frame=begin)).pictures()
+            self._reading = FilmReader(self.film, size=self._size, start=Resume(frame=begin), hasty=True).pictures()
         for picture, _ in self._reading:
             luma = picture.luma.copy()  # a view of the decoder's buffer
             self._shelf.put(f"thumb {picture.number}", picture.thumb)

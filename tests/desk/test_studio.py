@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import tempfile
 import time
 import wave
 from fractions import Fraction
@@ -18,12 +19,14 @@ from semcolor.pipeline.film import open_film
 from semcolor.pipeline.inprocess import colorize, still
 from semcolor.pipeline.look import Look
 from semcolor.pipeline.outputs import prepared
+from semcolor.pipeline.reader import FilmReader
 from semcolor.pipeline.shots import numbered_shots
 from semcolor.pipeline.studio.preview import write_preview
 from semcolor.pipeline.studio.regions import unsure_spans
 from semcolor.pipeline.studio.scan import Scan
 from semcolor.pipeline.studio.shelf import Shelf
 from semcolor.pipeline.studio.sound import sound_of, wav
+from semcolor.pipeline.studio.source import Source
 from semcolor.pipeline.studio.studio import Studio
 from semcolor.pipeline.ycbcr import PlaneFormat, picture
 from support.films import make_film, photo, samples, shot, shots
@@ -174,6 +177,24 @@ def test_a_scan_finds_the_shots_and_keeps_them(film, tmp_path):
     again = Scan(film, SIZE, lambda thumbs: pytest.fail("it is known"), tmp_path / "scan.json", "a")
     assert not again.step() and again.shots.known() == expected and again.found == scan.found
     assert Scan(film, SIZE, paint, tmp_path / "scan.json", "b").shots.scanned == 0
+
+
+@pytest.mark.parametrize(
+    "codec, options",
+    [
+        ("libx264", {"bf": "3", "b-pyramid": "normal", "g": "60"}),
+        ("libx265", {"bf": "3", "g": "60", "x265-params": "log-level=none"}),
+        ("mpeg2video", {"bf": "2", "g": "60"}),
+        ("mpeg4", {"bf": "2", "g": "60"}),
+    ],
+)
+def test_a_frame_that_is_read_alone_is_that_of_the_film(codec, options, tmp_path):
+    film = open_film(make_film(tmp_path / "reel.mkv", shot("coffee", 50, (96, 128)), codec=codec, options=options))
+    whole = [picture.luma.copy() for picture, _ in FilmReader(film, size=SIZE).pictures()]
+    for frame in (47, 31, 32, 18, 19, 20, 5):
+        source = Source(film, SIZE, Shelf(Path(tempfile.mkdtemp(dir=tmp_path))))
+        assert np.array_equal(source.luma(frame), whole[frame]), frame
+        assert np.array_equal(source.luma(frame + 1), whole[frame + 1]), frame + 1
 
 
 def test_a_shelf_forgets_what_was_not_used_for_longest(tmp_path: Path):
