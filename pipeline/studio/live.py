@@ -29,6 +29,9 @@ from .keyed import KeyedShot, KeyFrames
 from .regions import Legs, Region
 from .source import Shots, Source
 
+KEPT = 40
+"""Number of places of earlier edits that are kept, so that what is undone is there at once."""
+
 
 class Locator(Resolver):
     """Finds places of edits with the shots and frames of an open film."""
@@ -146,6 +149,7 @@ class Editing:
     def __init__(self, locator: Locator, keys: KeyFrames) -> None:
         self._locator, self._keys = locator, keys
         self._places: dict[str, Region | Extent] = {}
+        self._most = KEPT
         self.transfers: dict[str, tuple] = {}
         """References and their ranges, as JSON → their transfers."""
         self.mistake = ""
@@ -166,6 +170,7 @@ class Editing:
         An edit with a mistake has no effect, nor has one whose shot is not known yet: its region stays in that shot.
         """
         sheet, whole = sheet.plain(), (0, self._locator.film.frames)
+        self._most = KEPT + len(sheet.edits)
         orders = [ResolvedEdit(*whole, INDEX[label], ab=chroma_of(color)) for label, color in sheet.palette.items()]
         regions: list[Region | None] = [None for _ in orders]
         mistakes: dict[str, str] = {}
@@ -212,8 +217,12 @@ class Editing:
     def _place(self, edit: Edit, where: str, later: bool = False) -> Region | Extent | None:
         """The place of an edit; None if `later` and its shot is not known. Raises UserError."""
         place = place_of(edit)
-        if place not in self._places:
+        found = self._places.pop(place, None)
+        if found is None:
             if later and not self._locator.knows(edit):
                 return None
-            self._places[place] = self._locator.place(edit, where)
-        return self._places[place]
+            found = self._locator.place(edit, where)
+        self._places[place] = found  # the one that was used last comes last
+        while len(self._places) > self._most:
+            del self._places[next(iter(self._places))]
+        return found

@@ -149,6 +149,21 @@ def test_a_stroke_in_a_later_frame_is_there_at_once_and_changes_nothing_before(f
     assert studio.view(30).settled
 
 
+def test_earlier_regions_are_forgotten_but_not_those_of_the_sheet(film, tmp_path, monkeypatch):
+    monkeypatch.setattr("semcolor.pipeline.studio.live.KEPT", 2)
+    (tmp_path / "kept").mkdir()
+    with Studio(film, Look(size=SIZE), tmp_path / "kept") as studio:
+        studio.shots.around(24)
+        for n in range(6):
+            boxes = [{"box": [20, 20, 60 + 5 * n + 30 * other, 70]} for other in range(3)]
+            edits = [{"frame": 24, "region": box, "action": "neutral"} for box in boxes]
+            studio.use(Sheet.model_validate({"edits": edits}))
+            assert len(studio.regions) == 3 and len(studio._editing._places) <= 5
+        known = studio.regions
+        studio.use(studio.sheet)
+        assert studio.regions == known, "those of the sheet stay"
+
+
 def test_an_edit_that_does_not_fit_is_told_and_has_no_effect(film, studio):
     wrong = {"frame": 25, "range": "10-30", "region": BOX, "action": "neutral"}
     with pytest.raises(UserError, match=r"^The edit\.range: frames 10 to 30 are not all in the shot"):

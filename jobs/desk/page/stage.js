@@ -194,6 +194,7 @@ function over() {
     for (const region of lines.followed) {
       const on = mine && samePlace(mine, region.place);
       outline(context, region.outline, on ? "#ffd400" : "rgba(255,255,255,.75)", on ? 2 : 1, !region.known);
+      if (on && !region.known) for (const part of mine.region.then ?? []) if (part.frame === state.frame) shape(context, part); // what will change it here
     }
   }
   if (state.draft?.frame === state.frame) {
