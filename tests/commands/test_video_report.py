@@ -21,7 +21,7 @@ FAST = ["--size", "64", "--workers", "1", "--quiet"]
 def test_the_page_tells_what_the_run_did(short_film, tmp_path):
     output, labels, page = tmp_path / "out.mkv", tmp_path / "labels.mp4", tmp_path / "report.html"
     sheet = tmp_path / "edits.json"
-    edit = {"frame": 1, "region": {"box": [10, 10, 60, 60]}, "action": {"colour": "#88aacc"}}
+    edit = {"frame": 1, "region": {"box": [10, 10, 60, 60]}, "action": {"colour": "#88aacc"}, "range": "0-5"}
     sheet.write_text(json.dumps({"edits": [edit]}))
     beside = ["--labels", str(labels), "--report", str(page), "--edits", str(sheet)]
     assert run([str(short_film), "-o", str(output), *FAST, *beside]) == 0

@@ -121,12 +121,12 @@ def test_ntsc_rates_in_matroska(tmp_path: Path, source: str, rate: Fraction) -> 
 @pytest.mark.parametrize("rate", RATES, ids=float)
 @pytest.mark.parametrize("source", SOURCES)
 def test_every_rate_from_every_container_into_every_container(tmp_path: Path, source: str, rate: Fraction) -> None:
-    """Each film into half of the containers: each of two meets each, and each rate meets all in both places."""
+    """Each film into a third of the containers: each of two meets each, and each rate meets all in both places."""
     if source == "mpg" and rate not in MPEG_2_RATES:
         pytest.skip("MPEG-2 knows no such rate")
     start = STARTS[(len(source) + rate.numerator) % len(STARTS)] if source not in ("mpg", "avi") else STARTS[0]
     path = make_source(tmp_path, source, rate, start)
-    for suffix in OUTPUTS[(RATES.index(rate) + SOURCES.index(source)) % 2 :: 2]:
+    for suffix in OUTPUTS[(RATES.index(rate) + SOURCES.index(source)) % 3 :: 3]:
         check(path, suffix, tmp_path / suffix)
 
 
