@@ -31,9 +31,9 @@ from .workdir import remember, remembered, writer_turn
 
 _log = logging.getLogger(__name__)
 
-ARTISTS_A_SURVEYOR = 1
-"""Number of artists on CPUs that share a Surveyor. The motion of all frames takes longer than painting every fourth of
-them."""
+ARTISTS_A_SURVEYOR = 4
+"""Number of artists on CPUs that share a Surveyor. One Surveyor measures the motion of more frames a second than the
+Steadier, of which a film has one, can take."""
 
 PATIENCE = 60.0
 """Seconds without a ready artist after which the user is told that the film waits."""
