@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..flow import BLOCK, LOOKAHEAD, STRIDE, Answers, Steadier, complete, estimate
+from ..flow import BLOCK, STRIDE, Answers, Steadier, complete, estimate, horizon
 from ..flow.revisit import FADE
 from ..flow.scenes import LEAST_SHARE, Seen, fit, same_place
 from ..models.labels import INDEX
@@ -240,8 +240,8 @@ def _painted(film: Film, look: Look, painter: Painter, frame: int, first: int, s
         first: number of its shot's first frame.
         stop: number after its shot's last frame.
     """
-    begin = max(first, frame - PAST)
-    with thumbs_of(film, begin, min(frame + BLOCK + LOOKAHEAD, stop), look.size) as window:
+    begin = max(first, frame - PAST - (frame - PAST - first) % BLOCK)  # so that the same frames are painted as there
+    with thumbs_of(film, begin, min(horizon(begin, frame + 1) + 1, stop), look.size) as window:
         pictures = np.array(window)
     chosen, motion = sorted({*range(0, len(pictures), STRIDE), len(pictures) - 1}), estimate(pictures, None)
     answers = Answers(*painter.paint(pictures[chosen]), chosen)
