@@ -12,6 +12,8 @@ import json
 import zipfile
 from collections import deque
 from collections.abc import Callable, Collection, Mapping
+from contextlib import ExitStack
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -81,19 +83,17 @@ def find_scenes(
                 for first, stop, leader, sources in json.loads(archive.read("links.json"))
             )
         return Scenes(links, path) if links else None
-    painter, temporary = Painter("cpu", weights=look.weights, vivid=look.vivid), path.with_suffix(".tmp")
-    try:
+    temporary = path.with_suffix(".tmp")
+    with _Networks(look) as networks:
         with zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
-            finder = _Finder(film, look, painter, archive, shown)
+            finder = _Finder(film, look, networks, archive, shown)
             finder.run(max((stop for _, stop in shown), default=film.frames), progress)
             links = tuple(finder.links)
             for frame, shot in sorted({(n, link.leader) for link in links for n in link.sources}):
-                _store(archive, frame, _painted(film, look, painter, frame, *shot))
+                _store(archive, frame, _painted(film, look, networks.painter, frame, *shot))
             plain = [[link.first, link.stop, link.leader, link.sources] for link in links]
             archive.writestr("links.json", json.dumps(plain))
         move_into_place(temporary, path)
-    finally:
-        painter.close()
     return Scenes(links, path) if links else None
 
 
@@ -126,6 +126,31 @@ class Samples:
         return {n: thumb for n, thumb in thumbs.items() if thumb.std() >= LEAST_CONTRAST}
 
 
+class _Networks:
+    """The networks of a look, loaded when they are needed first."""
+
+    def __init__(self, look: Look) -> None:
+        self._look, self._held = look, ExitStack()
+
+    @cached_property
+    def painter(self) -> Painter:
+        """Those that paint."""
+        painter = Painter("cpu", weights=self._look.weights, vivid=self._look.vivid)
+        self._held.callback(painter.close)
+        return painter
+
+    @cached_property
+    def sight(self) -> Sight:
+        """Those that describe."""
+        return Sight(self._look.weights)
+
+    def __enter__(self) -> _Networks:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._held.close()
+
+
 class _Finder:
     """The pass over a film."""
 
@@ -133,12 +158,11 @@ class _Finder:
         self,
         film: Film,
         look: Look,
-        painter: Painter,
+        networks: _Networks,
         archive: zipfile.ZipFile,
         shown: Collection[tuple[int, int]],
     ) -> None:
-        self._film, self._look, self._painter, self._archive, self._shown = film, look, painter, archive, shown
-        self._sight = Sight(look.weights)
+        self._film, self._look, self._networks, self._archive, self._shown = film, look, networks, archive, shown
         self._near: deque[tuple[int, int] | None] = deque(maxlen=WINDOW)
         """Of the last shots, the shot that leads them; None: none does."""
         self._seen: dict[tuple[int, int], tuple[dict[int, Seen], bool]] = {}
@@ -159,15 +183,16 @@ class _Finder:
                     return
             samples.add(number - first, picture.thumb)
             progress(number + 1)
-        self._end((first, self._film.frames), samples)
+        if first:  # a film of one shot needs no networks
+            self._end((first, self._film.frames), samples)
 
     def _end(self, shot: tuple[int, int], samples: Samples) -> None:
         """Find the scene of a shot that has ended."""
         first, stop = shot
         chosen = samples.near(spread_out(stop - first, LOOKS))
-        frames = {first + n: seen_by(self._sight, thumb) for n, thumb in chosen.items()}
+        frames = {first + n: seen_by(self._networks.sight, thumb) for n, thumb in chosen.items()}
         near = sorted({leader for leader in self._near if leader is not None}) if frames else []
-        portrait = bool(frames) and is_portrait(list(frames.values())[len(frames) // 2].thumb, self._painter)
+        portrait = bool(frames) and is_portrait(list(frames.values())[len(frames) // 2].thumb, self._networks.painter)
         likeness = {leader: self._likeness(frames, portrait, leader) for leader in near}
         leader = max(near, key=likeness.__getitem__, default=None)
         if leader is not None and likeness[leader] > 0:

@@ -54,7 +54,9 @@ class Look(NamedTuple):
     """(h/2, w/2) uint8, 255 inside."""
 
 
-def follow_again(film: Film, shot: tuple[int, int], looks: Sequence[Look], sight: Sight) -> Iterator[Place]:
+def follow_again(
+    film: Film, shot: tuple[int, int], looks: Sequence[Look], sight: Sight, wanted: tuple[int, int] | None = None
+) -> Iterator[Place]:
     """A region in the frames of another shot of its place; nothing if it is not found there.
 
     Args:
@@ -62,6 +64,7 @@ def follow_again(film: Film, shot: tuple[int, int], looks: Sequence[Look], sight
         shot: (first frame, number after the last) of the other shot.
         looks: frames in which the region is known.
         sight: the networks.
+        wanted: (first frame, number after the last) of the frames that are wanted; None: all of the shot.
 
     Yields:
         The region's place in a frame, numbered as in the film, from the frame where it is found on and then back.
@@ -78,8 +81,11 @@ def follow_again(film: Film, shot: tuple[int, int], looks: Sequence[Look], sight
         known = [(seen_by(sight, look.thumb), look.mask) for look in looks]
         frames = {n: seen_by(sight, thumbs[n]) for n in spread_out(stop - first, LOOKS)}
         if found := find_again(known, frames, remember):
-            for place in track(thumbs, found.mask, found.frame, remember):
-                yield place._replace(frame=first + place.frame)
+            begin, end = wanted or shot
+            begin = min(max(begin - first, 0), found.frame)
+            end = max(min(end, stop) - first, found.frame + 1)
+            for place in track(thumbs[begin:end], found.mask, found.frame - begin, remember):
+                yield place._replace(frame=first + begin + place.frame)
 
 
 def find_again(

@@ -178,7 +178,7 @@ class Resolver:
         """
         begin, end = self.reach(edit)
         sure: dict[int, float] = {}
-        for n, found, confidence in follow_again(self.film, shot, looks, self._sight):
+        for n, found, confidence in follow_again(self.film, shot, looks, self._sight, (begin, end)):
             if begin <= n < end:
                 sure[n] = confidence
                 self._store(archive, number, n, found)
