@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from ...models.labels import NAMES
-from ...pipeline.edits.apply import chroma_of
+from ...pipeline.edits.orders import chroma_of
 from ...pipeline.edits.regions import Region
 from ...pipeline.film import Film
 from ...pipeline.studio import picker

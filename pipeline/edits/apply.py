@@ -27,59 +27,8 @@ from ...errors import WorkError, reason_of
 from ...flow import Motion
 from ...flow.warp import warp
 from ..compose import Layer, Layered
-
-
-@dataclass(frozen=True)
-class ResolvedEdit:
-    """An edit of the sheet, or one label of its palette, resolved for a film."""
-
-    first: int
-    stop: int
-    """The edit applies to the frames `first` .. `stop` - 1."""
-    label: int | None
-    """It applies to all pixels that are read as this label; None: to a region that has masks."""
-    relabel: int | None = None
-    """Index of the label that the pixels get, or None."""
-    ab: tuple[float, float] | None = None
-    """Chroma that the pixels get, a and b of CIE Lab, or None; (0, 0) is neutral.
-
-    If both `relabel` and `ab` are None, the pixels keep the colours that the network paints."""
-    strength: float = 1.0
-    """Share of the action, 0..1: at 1 it replaces what was there."""
-    lost: tuple[int, ...] = ()
-    """Frames from which on its region is lost, after and before the frame in which it is described."""
-    name: str = ""
-    """Its place in the sheet, such as edits[2]."""
-    again: bool = False
-    """Whether its region was drawn in another shot of the same place, and is found again here, or not."""
-
-    @property
-    def breaks(self) -> bool:
-        """Whether the frames before and after its begin and its end do not see each other in its region."""
-        return self.label is None and self.relabel is not None
-
-    def holds(self, frame: int) -> bool:
-        """Whether the edit applies to a frame."""
-        return self.first <= frame < self.stop
-
-
-ColorChange = tuple[tuple[float, float], tuple[float, float], tuple[float, float]]
-"""Mean a, b of the film and of the reference, and the factors by which differences from the mean are stretched."""
-
-
-@dataclass(frozen=True)
-class ColorTransfer:
-    """The colours of a reference, for a range of frames."""
-
-    first: int
-    stop: int
-    """The transfer applies to the frames `first` .. `stop` - 1."""
-    changes: dict[int, ColorChange]
-    """By label."""
-
-    def holds(self, frame: int) -> bool:
-        """Whether the transfer applies to a frame."""
-        return self.first <= frame < self.stop
+from .archive import key_name, key_planes, mask_name, sure_name
+from .orders import ColorTransfer, ResolvedEdit
 
 
 @dataclass(frozen=True)
@@ -354,32 +303,6 @@ class ResolvedEdits:
         return {name: getattr(self, name) for name in self.__dataclass_fields__}
 
 
-def mask_name(order: int, frame: int) -> str:
-    """Name of a mask in the archive."""
-    return f"{order}/{frame}"
-
-
-def sure_name(order: int) -> str:
-    """Name of how sure the place of an order's region is, in the archive: JSON, number of a frame → 0 to 1."""
-    return f"{order}/sure"
-
-
-def key_name(frame: int) -> str:
-    """Name of a frame's colours from key frames in the archive."""
-    return f"key/{frame}"
-
-
-def key_bytes(ab: np.ndarray, known: np.ndarray) -> bytes:
-    """Such an entry: a and b (2, h/2, w/2) as float16, and how surely they hold (h/2, w/2), 0..1, as uint8."""
-    return ab.astype(np.float16).tobytes() + np.rint(known * 255).astype(np.uint8).tobytes()
-
-
-def key_planes(data: bytes) -> tuple[np.ndarray, np.ndarray]:
-    """What `key_bytes` wrote of n pixels: a and b (2 n,) float16, and how surely they hold (n,) uint8."""
-    count = len(data) // 5  # two bytes each of a and b, and one
-    return np.frombuffer(data, np.float16, 2 * count), np.frombuffer(data, np.uint8, offset=4 * count)
-
-
 def label_shares(labels: np.ndarray) -> np.ndarray:
     """Shares of the labels in each pixel. They are proportional to squared probabilities, so the likeliest dominates.
 
@@ -391,13 +314,6 @@ def label_shares(labels: np.ndarray) -> np.ndarray:
     """
     squares = np.square(labels.astype(np.float32))
     return squares / np.maximum(squares.sum(0), np.float32(1e-6))
-
-
-def chroma_of(color: str) -> tuple[float, float]:
-    """a, b of CIE Lab (D65) of an sRGB colour `#rrggbb`."""
-    rgb = np.array([[[int(color[n : n + 2], 16) / 255 for n in (1, 3, 5)]]], np.float32)
-    _, a, b = cv2.cvtColor(rgb, cv2.COLOR_RGB2Lab)[0, 0]
-    return float(a), float(b)
 
 
 def _enlarged(plane: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

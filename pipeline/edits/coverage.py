@@ -7,7 +7,8 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from .apply import ResolvedEdits, key_name, key_planes, label_shares, mask_name
+from .apply import ResolvedEdits, label_shares
+from .archive import key_name, key_planes, mask_name
 
 COVERED = 0.95
 """Share of a frame from which on nothing needs to be painted in it."""

@@ -20,7 +20,8 @@ from ..files import file_sha256
 from ..film import Film
 from ..following import thumbs_of
 from ..reader import thumb_size
-from .apply import ColorTransfer, key_bytes, key_name
+from .archive import key_bytes, key_name
+from .orders import ColorTransfer
 from .references import ColorSums, color_changes, decoded
 
 Paint = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]

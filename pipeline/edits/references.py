@@ -10,7 +10,8 @@ import numpy as np
 from ...errors import InputError
 from ...models import network_size
 from ...models.labels import NAMES
-from .apply import ColorChange, label_shares
+from .apply import label_shares
+from .orders import ColorChange
 
 ENOUGH = 0.003
 """Least share of the pixels that a label needs, in the photo and in the film, for its colours to be transferred."""

@@ -20,8 +20,10 @@ from ..film import Film
 from ..scenes import Scenes
 from . import sheet as edits
 from .again import Look
-from .apply import ColorTransfer, ResolvedEdit, ResolvedEdits, chroma_of, mask_name, sure_name
+from .apply import ResolvedEdits
+from .archive import mask_name, sure_name
 from .keys import CarriedShot, Paint
+from .orders import ColorTransfer, ResolvedEdit, chroma_of
 from .resolver import Extent, Resolver
 
 

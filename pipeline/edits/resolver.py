@@ -27,10 +27,11 @@ from ..shots import numbered_shots, shot_around
 from ..timecode import parse_moment
 from . import sheet as edits
 from .again import Look, follow_again
-from .apply import ColorTransfer, ResolvedEdit, mask_name, sure_name
+from .archive import mask_name, sure_name
 from .fields import Range
 from .keys import CarriedShot, Paint, carry_keys, origin_of, read_key
 from .mending import follow_drawn, mended
+from .orders import ColorTransfer, ResolvedEdit
 from .references import ColorSums, color_changes, read_photo
 from .regions import Change, Region, Shape
 

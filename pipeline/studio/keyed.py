@@ -16,8 +16,9 @@ from typing import IO
 
 from ...errors import UserError
 from ...flow.carry import Carried, Describe, Key, carry_bit_by_bit
-from ..edits.apply import ColorTransfer, key_bytes
+from ..edits.archive import key_bytes
 from ..edits.keys import Paint, read_key, said_of_labels
+from ..edits.orders import ColorTransfer
 from ..edits.sheet import KeyFrame
 from ..film import Film
 from ..following import Thumbs

@@ -17,9 +17,10 @@ import numpy as np
 from ...errors import UserError
 from ...models.labels import INDEX
 from ...models.memory import describe
-from ..edits.apply import ResolvedEdit, ResolvedEdits, chroma_of
+from ..edits.apply import ResolvedEdits
 from ..edits.fields import Range
 from ..edits.keys import Paint
+from ..edits.orders import ResolvedEdit, chroma_of
 from ..edits.resolve import order_fields
 from ..edits.resolver import Extent, Resolver
 from ..edits.sheet import Edit, Sheet

@@ -12,7 +12,7 @@ from functools import lru_cache
 import cv2
 import numpy as np
 
-from ..edits.apply import chroma_of
+from ..edits.orders import chroma_of
 from ..ycbcr import PlaneFormat, chroma_at_luma, fit_gamut, picture, reachable
 
 REACH, LEAST_REACH = 130.0, 8.0

@@ -24,7 +24,8 @@ from semcolor.flow.carry import Key, carry
 from semcolor.models.memory import describe
 from semcolor.models.painter import Painter
 from semcolor.models.sight import Sight
-from semcolor.pipeline.edits.apply import ResolvedEdits, key_bytes, key_name
+from semcolor.pipeline.edits.apply import ResolvedEdits
+from semcolor.pipeline.edits.archive import key_bytes, key_name
 from semcolor.pipeline.edits.keys import label_change
 
 SIZE = 256

@@ -11,8 +11,9 @@ from semcolor.jobs.commands.video import run
 from semcolor.jobs.film import driver
 from semcolor.jobs.film.workdir import keep_or_clear, work_folder
 from semcolor.models.labels import INDEX
-from semcolor.pipeline.edits.apply import ColorTransfer, ResolvedEdit, ResolvedEdits
+from semcolor.pipeline.edits.apply import ResolvedEdits
 from semcolor.pipeline.edits.mending import follow_drawn
+from semcolor.pipeline.edits.orders import ColorTransfer, ResolvedEdit
 from semcolor.pipeline.edits.resolve import resolve
 from semcolor.pipeline.edits.sheet import Sheet
 from semcolor.pipeline.film import open_film

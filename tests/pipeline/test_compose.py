@@ -7,7 +7,7 @@ import torch
 from semcolor.models.labels import INDEX, NAMES
 from semcolor.models.training.lab import lab_from_rgb
 from semcolor.pipeline.compose import Layer, Layered, chroma_planes
-from semcolor.pipeline.edits.apply import chroma_of
+from semcolor.pipeline.edits.orders import chroma_of
 from semcolor.pipeline.overlay import overlay, overlay_size
 from semcolor.pipeline.ycbcr import PlaneFormat, chroma_at_luma, fit_gamut, reachable
 from skimage import color

@@ -16,16 +16,10 @@ from semcolor.flow import Motion
 from semcolor.models.labels import INDEX, NAMES
 from semcolor.pipeline.chunk import Chunk
 from semcolor.pipeline.compose import chroma_planes
-from semcolor.pipeline.edits.apply import (
-    ColorTransfer,
-    ResolvedEdit,
-    ResolvedEdits,
-    chroma_of,
-    key_bytes,
-    key_name,
-    sure_name,
-)
+from semcolor.pipeline.edits.apply import ResolvedEdits
+from semcolor.pipeline.edits.archive import key_bytes, key_name, sure_name
 from semcolor.pipeline.edits.coverage import coverage, weakest
+from semcolor.pipeline.edits.orders import ColorTransfer, ResolvedEdit, chroma_of
 from semcolor.pipeline.edits.reading import checked, gather, identity, read_palette, read_sheet
 from semcolor.pipeline.edits.resolve import resolve
 from semcolor.pipeline.edits.sheet import Edit, Sheet

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from semcolor import UserError, follow, open_film
 from semcolor.jobs.commands.video import run
-from semcolor.pipeline.edits.apply import ResolvedEdit, ResolvedEdits
+from semcolor.pipeline.edits.apply import ResolvedEdits
+from semcolor.pipeline.edits.orders import ResolvedEdit
 from semcolor.pipeline.following import LOST_FRAMES, lost_since
 from support.films import make_film
 from support.motions import disc

@@ -10,7 +10,7 @@ from semcolor.jobs.commands.video import run
 from semcolor.jobs.film import driver
 from semcolor.models.painter import Painter
 from semcolor.pipeline.edits import resolver
-from semcolor.pipeline.edits.apply import key_name
+from semcolor.pipeline.edits.archive import key_name
 from semcolor.pipeline.edits.keys import carry_keys
 from semcolor.pipeline.edits.reading import gather, read_sheet
 from semcolor.pipeline.edits.resolve import resolve

@@ -18,7 +18,9 @@ from semcolor.models.painter import Painter
 from semcolor.models.sight import Sight
 from semcolor.pipeline import scenefinding
 from semcolor.pipeline.edits import resolver
-from semcolor.pipeline.edits.apply import ColorTransfer, ResolvedEdits, mask_name
+from semcolor.pipeline.edits.apply import ResolvedEdits
+from semcolor.pipeline.edits.archive import mask_name
+from semcolor.pipeline.edits.orders import ColorTransfer
 from semcolor.pipeline.edits.resolve import resolve
 from semcolor.pipeline.edits.sheet import Sheet
 from semcolor.pipeline.frames import Colors

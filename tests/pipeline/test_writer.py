@@ -31,7 +31,6 @@ from semcolor.pipeline.reader import read_chunks
 from semcolor.pipeline.writer import PartWriter
 from support.films import luma_planes, make_film, packets, shot, shots
 
-
 _read: dict[tuple[str, int], list[Frames]] = {}
 """What was read of films from their starts on, by path and size of chunks: most tests need the same."""
 

@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-from semcolor.pipeline.edits.apply import ColorTransfer, ResolvedEdit, ResolvedEdits, mask_name
+from semcolor.pipeline.edits.apply import ResolvedEdits
+from semcolor.pipeline.edits.archive import mask_name
+from semcolor.pipeline.edits.orders import ColorTransfer, ResolvedEdit
 
 
 def make_resolved(
