@@ -88,6 +88,16 @@ def browser():
         browser.close()
 
 
+SLOW = """() => {
+  const real = window.fetch, late = (path, given) => path === '/api/sheet' && given?.method === 'POST';
+  window.fetch = async (path, given) => {
+    if (late(path, given)) await new Promise((done) => setTimeout(done, 700));
+    return real(path, given);
+  };
+}"""
+"""Changes of the sheet take a while, as on a busy machine."""
+
+
 class Open:
     """The desk that is open, and what its browser needs to come back. Tests share it, unless one has closed it."""
 
@@ -462,8 +472,12 @@ def test_a_region_is_drawn_in_several_bits_and_dragged_on_the_timeline(desk, pag
         page.keyboard.press("ArrowRight")
     before = _pixels(page, 4)
     page.keyboard.press("b")
+    page.evaluate(SLOW)
     _draw(page, (0.85, 0.25), (0.95, 0.25))
+    _draw(page, (0.85, 0.35), (0.95, 0.35))  # while the first one is on its way
     page.wait_for_selector("#again-4")
+    drawn = "import('/page/state.js').then(({ state }) => state.sheet.edits[0].region.then.at(-1).strokes.length)"
+    _until(page, f"{drawn}.then((strokes) => strokes === 2)")
     (edit,) = read_sheet(folder / "reel.semcolor.json").edits
     assert edit.region.then[-1].frame == 4 and [change.frame for change in edit.region.then[:-1]] == [None] * 3
     mended = _pixels(page, 4)

@@ -180,16 +180,22 @@ function shaped({ add, away, ...shape }) {
   if (!mine && away) return void toast("First choose a region; the eraser takes away from it.");
   if (mine?.region.label && (add || away)) return void toast("A label is everywhere it is read; draw a region to add or take away.");
   if (!mine || mine.region.label || !(add || away || shape.strokes)) return void drafted(shape);
-  const region = joined(mine, shape, away);
-  if (state.draft) return void drafted(region);
+  if (state.draft) return void drafted(joined(mine, shape, away, state.frame));
+  const { frame, selected: id } = state;
   const title = mine.frame !== state.frame ? `mended in frame ${state.frame}` : away ? "took away from the region" : "added to the region";
   say(mine.frame !== state.frame ? `The region is changed from frame ${state.frame} on.` : "The region is changed.");
-  return change({ do: "update", id: state.selected, fields: { region }, title });
+  changing = changing.then(() => { // the stroke before may be on its way still
+    const edit = state.sheet.edits.find((other) => other.id === id);
+    return edit && change({ do: "update", id, fields: { region: joined({ frame: at(edit), region: edit.region }, shape, away, frame) }, title });
+  });
+  return changing;
 }
 
-// The region with another shape in the frame on view. Strokes of one brush in one frame stay together.
-function joined({ frame, region }, shape, away) {
-  const piece = { ...shape, ...(away && { away }), ...(frame !== state.frame && { frame: state.frame }) };
+let changing = Promise.resolve();
+
+// A region, drawn in `own`, with another shape in a frame. Strokes of one brush in one frame stay together.
+function joined({ frame: own, region }, shape, away, frame) {
+  const piece = { ...shape, ...(away && { away }), ...(frame !== own && { frame }) };
   const then = region.then ?? [], last = then.at(-1) ?? region;
   const same = last.strokes && piece.strokes && last.width === piece.width && Boolean(last.away) === Boolean(away) && last.frame === piece.frame;
   if (!same) return { ...region, then: [...then, piece] };
