@@ -14,6 +14,9 @@ import psutil
 
 T = TypeVar("T")
 
+AGENTS = "dashboard/agent.py", "runtime_env/agent/main.py"
+"""The programs of Ray's agents."""
+
 
 def wait_until(condition: Callable[[], T], seconds: float = 600) -> T:
     """The first true value that `condition` returns; fails after `seconds`."""
@@ -29,10 +32,15 @@ def run_python(code: str, cwd: Path | None = None, seconds: float = 60) -> subpr
     return subprocess.run([sys.executable, "-c", code], cwd=cwd, capture_output=True, text=True, timeout=seconds)
 
 
-def start_module(name: str, *arguments: str | Path) -> subprocess.Popen[str]:
-    """Start `python -m name` in a session of its own; its stderr is a pipe."""
-    command = [sys.executable, "-m", name, *map(str, arguments)]
+def start_python(*arguments: str | Path) -> subprocess.Popen[str]:
+    """Start Python in a session of its own; its stderr is a pipe."""
+    command = [sys.executable, *map(str, arguments)]
     return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
+
+
+def start_module(name: str, *arguments: str | Path) -> subprocess.Popen[str]:
+    """Start `python -m name` as `start_python` does."""
+    return start_python("-m", name, *arguments)
 
 
 def process_name(process: psutil.Process) -> str:
@@ -45,7 +53,15 @@ def process_name(process: psutil.Process) -> str:
 
 def without_agents(processes: list[psutil.Process]) -> list[psutil.Process]:
     """All but Ray's agents: they look only about once a minute whether the rest of a killed Ray is still there."""
-    return [process for process in processes if "Agent" not in process_name(process)]
+    return [process for process in processes if not _is_agent(process)]
+
+
+def _is_agent(process: psutil.Process) -> bool:
+    """Whether a process is one of Ray's agents, which name themselves only a while after they start."""
+    try:
+        return "Agent" in process.name() or any(part.endswith(AGENTS) for part in process.cmdline())
+    except psutil.NoSuchProcess:
+        return False
 
 
 def ray_workers(kind: str) -> list[psutil.Process]:
