@@ -258,6 +258,8 @@ class _Thread:
         call = self._calls.get()
         with self._turn:
             self._call = None if self._ended.is_set() else call
+        if call and not self._call:
+            call.fail(Stopped())
         return self._call is not None
 
     def _answer(self, actor: Any) -> None:

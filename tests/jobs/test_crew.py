@@ -94,6 +94,25 @@ def test_the_end_comes_in_the_middle_of_a_call_and_nobody_waits_in_vain():
             ref.result(0)
 
 
+class Late(Worker):
+    def __init__(self, ready: threading.Event) -> None:
+        super().__init__([])
+        ready.wait()
+
+
+def test_the_end_comes_before_the_first_call_and_nobody_waits_in_vain():
+    crew, ready = ThreadCrew(), threading.Event()
+    late = crew.start(Late, ready, needs=NONE)
+    ref = late.note.remote(1)
+    ending = threading.Thread(target=crew.end)
+    ending.start()
+    wait_until(late._ended.is_set, 10)
+    ready.set()
+    ending.join(10)
+    with pytest.raises(Stopped):
+        ref.result(0)
+
+
 class Large:
     """Something large, that a test watches."""
 
