@@ -69,19 +69,15 @@ def find_scenes(
         film: the source.
         look: the options that decide the colours.
         path: file for the colours. If it exists, it is the result of an earlier call with the same arguments, and is
-            read.
+            read; if it cannot be read, it is made anew.
         shown: pairs (first frame, number after the last) of the frames that will be painted; empty: the whole film. It
             is decoded up to the end of the last shot among them: what leads a shot depends on all shots before it.
         progress: called with the number of frames that were looked at.
     """
     if not look.scenes or film.frames < 2:
         return None
-    if path.exists():
-        with zipfile.ZipFile(path) as archive:
-            links = tuple(
-                Link(first, stop, tuple(leader), tuple(sources))
-                for first, stop, leader, sources in json.loads(archive.read("links.json"))
-            )
+    links = _stored(path)
+    if links is not None:
         return Scenes(links, path) if links else None
     temporary = path.with_suffix(".tmp")
     with _Networks(look) as networks:
@@ -95,6 +91,16 @@ def find_scenes(
             archive.writestr("links.json", json.dumps(plain))
         move_into_place(temporary, path)
     return Scenes(links, path) if links else None
+
+
+def _stored(path: Path) -> tuple[Link, ...] | None:
+    """The links of an earlier call; None if there are none that can be read."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            found = json.loads(archive.read("links.json"))
+    except (OSError, KeyError, ValueError, zipfile.BadZipFile):
+        return None
+    return tuple(Link(first, stop, tuple(leader), tuple(sources)) for first, stop, leader, sources in found)
 
 
 def _store(archive: zipfile.ZipFile, frame: int, arrays: Mapping[str, np.ndarray]) -> None:

@@ -133,8 +133,8 @@ class Chain:
                         self._jobs[key] = self._begun(piece, key)
                     return True
                 if job.done():
+                    del self._jobs[key]  # whether it succeeded or not: what failed is tried again
                     self._shelf.put(key, *job.result())
-                    del self._jobs[key]
                 else:
                     waiting = waiting or piece < needed
         if waiting:

@@ -166,7 +166,8 @@ class Scan:
             kept = json.loads(self._path.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return {}
-        return kept if kept.get("version") == VERSION and kept.get("key") == self._key else {}
+        known = isinstance(kept, dict) and kept.get("version") == VERSION and kept.get("key") == self._key
+        return kept if known else {}
 
     def _save(self, stop: int) -> None:
         """Write what is known of the shots before frame `stop`, where a shot begins."""

@@ -126,11 +126,13 @@ class Source:
             # A seek leads to a key frame, and all frames from there on have to be decoded in any case.
             begin = frame if since is None or f"thumb {since}" in self._shelf or not self._inter else since
             self._reading = FilmReader(self.film, size=self._size, start=Resume(frame=begin), hasty=True).pictures()
-        for picture, _ in self._reading:
+        reading, self._reading = self._reading, None  # what ends or fails is not read on
+        for picture, _ in reading:
             luma = picture.luma.copy()  # a view of the decoder's buffer
             self._shelf.put(f"thumb {picture.number}", picture.thumb)
             self._shelf.put(f"luma {picture.number}", luma)
             self._next = picture.number + 1
             if picture.number == frame:
+                self._reading = reading
                 return luma, picture.thumb
         raise IndexError(f"the film has no frame {frame}")

@@ -13,7 +13,7 @@ import av
 import cv2
 import numpy as np
 import pytest
-from semcolor.errors import UserError
+from semcolor.errors import FilmError, UserError
 from semcolor.pipeline.edits.sheet import Edit, Sheet
 from semcolor.pipeline.film import open_film
 from semcolor.pipeline.inprocess import colorize, still
@@ -210,6 +210,21 @@ def test_a_frame_that_is_read_alone_is_that_of_the_film(codec, options, tmp_path
         source = Source(film, SIZE, Shelf(Path(tempfile.mkdtemp(dir=tmp_path))))
         assert np.array_equal(source.luma(frame), whole[frame]), frame
         assert np.array_equal(source.luma(frame + 1), whole[frame + 1]), frame + 1
+
+
+def test_after_a_mistake_frames_are_read_again(film, tmp_path, monkeypatch):
+    source = Source(film, SIZE, Shelf(tmp_path))
+    first = source.thumb(0)
+
+    def fail(reader: FilmReader):
+        raise FilmError("gone")
+        yield
+
+    source.close()
+    with monkeypatch.context() as patch, pytest.raises(FilmError, match="gone"):
+        patch.setattr(FilmReader, "pictures", fail)
+        source.thumb(5)
+    assert source.thumb(5).shape == first.shape
 
 
 def test_a_shelf_forgets_what_was_not_used_for_longest(tmp_path: Path):

@@ -118,6 +118,16 @@ def test_nothing_changes_where_nothing_is_seen_again(tmp_path):
     assert (tmp_path / "plain.mkv").read_bytes() == (tmp_path / "scenes.mkv").read_bytes()
 
 
+def test_a_file_that_cannot_be_read_is_made_anew(reel, tmp_path):
+    path = tmp_path / "scenes.zip"
+    found = scenefinding.find_scenes(reel, LOOK, path)
+    links = path.read_bytes()
+    for damaged in (links[:100], b""):
+        path.write_bytes(damaged)
+        assert scenefinding.find_scenes(reel, LOOK, path) == found
+        assert path.stat().st_size == len(links)
+
+
 def test_luma_stays(reel, whole):
     assert np.array_equal(luma_planes(whole), luma_planes(reel.path))
 

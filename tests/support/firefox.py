@@ -72,7 +72,7 @@ class Firefox:
     def until(self, expression: str) -> None:
         """Wait until an expression holds."""
         began = time.monotonic()
-        while not self.evaluate(f"Promise.resolve({expression}).then(Boolean)"):
+        while not self.evaluate(f"(async () => Boolean(await ({expression})))().catch(() => false)"):
             assert time.monotonic() - began < PATIENCE, expression
             time.sleep(0.05)
 

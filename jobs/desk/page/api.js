@@ -54,7 +54,8 @@ export function follow(tell) {
     const before = state.server, server = JSON.parse(event.data);
     set({ server, lost: false });
     if (server.film !== null && server.sheet !== undefined && server.sheet !== state.sheet.version) {
-      set({ sheet: await get("/api/sheet") });
+      const sheet = await get("/api/sheet").catch(() => null); // the next event asks again
+      if (sheet) set({ sheet });
     }
     if (before && (server.shots !== before.shots || server.scanned !== before.scanned)) later();
     tell(server, before);

@@ -117,7 +117,7 @@ function move(event) {
   if (down?.what === "pinch" && touches.size === 2) pinch(event.pointerId, before, [x, y]);
   else if (down?.what === "pan") { pan(x - down.x, y - down.y); Object.assign(down, { x, y }); }
   else if (down?.what === "wipe") set({ wipe: Math.min(1, Math.max(0, (x - camera.x) / (state.film.shown * camera.scale))) });
-  else if (down?.what === "brush") {
+  else if (down?.what === "brush" && state.drawing) { // a key may have ended it
     const strokes = state.drawing.strokes.slice(), last = strokes.at(-1).slice();
     for (const one of event.getCoalescedEvents?.() ?? [event]) {
       const point = rounded(clamped(toSource(...local(one)))), before = last.at(-1);
@@ -125,7 +125,7 @@ function move(event) {
     }
     strokes[strokes.length - 1] = last;
     set({ drawing: { ...state.drawing, strokes } });
-  } else if (down?.what === "box") {
+  } else if (down?.what === "box" && state.drawing) {
     const to = rounded(clamped(toSource(x, y)));
     set({ drawing: { ...state.drawing, box: [...down.from, ...to] } });
   } else tip(x, y);
@@ -143,11 +143,11 @@ function release(event) {
   const what = down?.what, { point, how } = down ?? {};
   down = null;
   if (what === "tap" && event.type === "pointerup") act(point, how);
-  if (what === "brush") {
+  if (what === "brush" && state.drawing) {
     const { drawing } = state;
     shaped(drawing)?.then(() => state.drawing === drawing && set({ drawing: null })) ?? set({ drawing: null });
   }
-  if (what === "box") {
+  if (what === "box" && state.drawing) {
     const { box: [x0, y0, x1, y1], add, away } = state.drawing;
     set({ drawing: null });
     if (Math.abs(x1 - x0) * camera.scale > 4 && Math.abs(y1 - y0) * camera.scale > 4) {
