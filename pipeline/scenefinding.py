@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..flow import BLOCK, STRIDE, Answers, Steadier, complete, estimate, horizon
+from ..flow import BLOCK, Answers, Steadier, complete, estimate, horizon
 from ..flow.revisit import FADE
 from ..flow.scenes import LEAST_SHARE, Seen, fit, same_place
 from ..models.labels import INDEX
@@ -30,6 +30,7 @@ from .following import thumbs_of
 from .look import Look
 from .reader import FilmReader
 from .scenes import LOOKS, Link, Scenes, seen_by, spread_out
+from .stages import frames_to_paint
 
 WINDOW = 12
 """Number of shots before a shot in which its scene is looked for."""
@@ -274,7 +275,7 @@ def _painted(film: Film, look: Look, painter: Painter, frame: int, first: int, s
     begin = max(first, frame - PAST - (frame - PAST - first) % BLOCK)  # so that the same frames are painted as there
     with thumbs_of(film, begin, min(horizon(begin, frame + 1) + 1, stop), look.size) as window:
         pictures = np.array(window)
-    chosen, motion = sorted({*range(0, len(pictures), STRIDE), len(pictures) - 1}), estimate(pictures, None)
+    chosen, motion = list(frames_to_paint(0, len(pictures), True, None)), estimate(pictures, None)
     answers = Answers(*painter.paint(pictures[chosen]), chosen)
     steady = Steadier(look.steady).blend(*complete(answers, motion)[:2], motion, 0, None)
     at = frame - begin

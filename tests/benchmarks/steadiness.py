@@ -14,9 +14,10 @@ import numpy as np
 import skimage.color
 from common import Results, Row, mean_row, options, run
 from footage import Clip, all_clips, colored, lab, read
-from semcolor.flow import STRIDE, Answers, Steadier, complete, estimate
+from semcolor.flow import Answers, Steadier, complete, estimate
 from semcolor.flow.metrics import chroma_distribution_consistency, chroma_warp_error, label_churn
 from semcolor.models.painter import Painter
+from semcolor.pipeline.stages import frames_to_paint
 
 
 def measure(given: argparse.Namespace, results: Results) -> None:
@@ -30,7 +31,7 @@ def judge(painter: Painter, clip: Clip, frames: int, short: int) -> Row:
     thumbs, rgb = read(clip, frames, short)
     motion = estimate(thumbs, None)
     ab, labels = painter.paint(thumbs)
-    at = sorted({*range(0, len(ab), STRIDE), len(ab) - 1})
+    at = list(frames_to_paint(0, len(ab), True, None))
     steady_ab, steady_labels = Steadier().blend(*complete(Answers(ab[at], labels[at], at), motion)[:2], motion, 0, None)
     truth = lab(rgb)
     painted = {"truth": truth[..., 1:].transpose(0, 3, 1, 2), "frame": ab, "steady": steady_ab}
